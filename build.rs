@@ -1,0 +1,5 @@
+//! Generates the parser from `grammar/ftc.lalrpop`.
+
+fn main() {
+    println!("cargo::rerun-if-changed=grammar");
+}
