@@ -1,1 +1,82 @@
-//! Stub.
+//! Loop IR to machine code. One folder a backend; they share what stands here and never each other.
+//!
+//! - [`plan`] decides what no backend should decide for itself: where temporaries live, and the workspace of a call.
+//! - [`bounds`] says which expressions may be computed even where a lazy `select` would not have chosen them.
+//! - [`llvm`] is the CPU backend and the only user of LLVM. Without the feature `llvm` its place is taken by
+//!   functions of the same names that say so.
+//!
+//! A kernel that verifies never makes a backend panic: what a backend cannot do is a [`CodegenError`].
+
+pub mod bounds;
+pub mod plan;
+
+#[cfg(feature = "llvm")]
+pub mod llvm;
+#[cfg(not(feature = "llvm"))]
+#[path = "no_llvm.rs"]
+pub mod llvm;
+
+/// What a CPU backend gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Form {
+    /// LLVM IR as text, before optimisation.
+    Ir,
+    /// LLVM IR as text, after optimisation.
+    OptimizedIr,
+    /// Assembly as text.
+    Asm,
+    /// An object file.
+    Object,
+}
+
+/// Why there is no code.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CodegenError {
+    /// This ftc was built without the CPU backend.
+    #[error("this ftc was built without LLVM, so it cannot generate code for `{target}`")]
+    NoLlvm {
+        /// The target asked for.
+        target: String,
+    },
+    /// The kernel uses what this backend does not have.
+    #[error("kernel `{kernel}` uses {what}, which a CPU does not have")]
+    Unsupported {
+        /// The kernel.
+        kernel: String,
+        /// Noun phrase: `a GPU grid`.
+        what: &'static str,
+    },
+    /// The exported name already means something to C or its library.
+    #[error("an export cannot be named `{name}`: C or its mathematics library has that name")]
+    ReservedName {
+        /// The name.
+        name: String,
+    },
+    /// LLVM refused; this is a fault of ftc or of the installed LLVM.
+    #[error("LLVM cannot {action} kernel `{kernel}`: {message}")]
+    Llvm {
+        /// The kernel.
+        kernel: String,
+        /// Verb: `verify`.
+        action: &'static str,
+        /// LLVM's own words.
+        message: String,
+    },
+}
+
+impl CodegenError {
+    /// The code of the diagnostic.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoLlvm { .. } => "E0801",
+            Self::Unsupported { .. } => "E0802",
+            Self::ReservedName { .. } => "E0803",
+            Self::Llvm { .. } => "E0804",
+        }
+    }
+
+    /// Whether the user's program is at fault (exit code 1), not the environment (2).
+    pub const fn is_users(&self) -> bool {
+        matches!(self, Self::Unsupported { .. } | Self::ReservedName { .. })
+    }
+}

@@ -1,0 +1,236 @@
+//! The table of x86 processors: which instructions each one has, as LLVM 22 knows them.
+//!
+//! Code generation asks these facts where LLVM would otherwise answer with a call into a helper library (`f16`
+//! without F16C), and where the shape of a kernel depends on the machine (lanes, registers).
+
+use super::{Arch, Cpu};
+
+/// Generations of x86 vector units; each has all that the former ones have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// SSE2: 128 bits, 16 registers.
+    V1,
+    /// SSE4.2.
+    V2,
+    /// AVX without AVX2: 256 bits for floats.
+    Avx,
+    /// AVX2, FMA, F16C: 256 bits.
+    V3,
+    /// AVX-512 F, BW, CD, DQ, VL: 512 bits, 32 registers, masks.
+    V4,
+}
+
+/// One named processor.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// LLVM's name.
+    pub name: &'static str,
+    /// Its generation.
+    pub level: Level,
+    /// Whether it multiplies bytes into 32-bit sums (`vpdpbusd`), in whatever encoding.
+    pub vnni: bool,
+    /// Whether it has dot products of `bf16`.
+    pub bf16: bool,
+    /// Whether it computes in `f16`.
+    pub fp16: bool,
+    /// Whether LLVM prefers 512-bit vectors on it.
+    pub wide: bool,
+}
+
+/// What code generation may count on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a list of instructions that are there or not")]
+pub struct Facts {
+    /// Bits of the widest vector of floats.
+    pub vector_bits: u32,
+    /// Number of vector registers.
+    pub vector_registers: u32,
+    /// Fused multiply-add.
+    pub fma: bool,
+    /// Conversion between `f16` and `f32` in hardware.
+    pub f16_convert: bool,
+    /// Byte products summed into 32 bits.
+    pub vnni: bool,
+    /// Dot products of `bf16`.
+    pub bf16: bool,
+    /// Arithmetic in `f16`.
+    pub fp16: bool,
+    /// Vector operations under a mask register.
+    pub masks: bool,
+}
+
+const fn plain(name: &'static str, level: Level) -> Row {
+    Row { name, level, vnni: false, bf16: false, fp16: false, wide: false }
+}
+
+const fn vnni(name: &'static str, level: Level) -> Row {
+    Row { vnni: true, ..plain(name, level) }
+}
+
+const fn bf16(name: &'static str, level: Level) -> Row {
+    Row { bf16: true, ..vnni(name, level) }
+}
+
+const fn fp16(name: &'static str) -> Row {
+    Row { fp16: true, ..bf16(name, Level::V4) }
+}
+
+const fn zen(name: &'static str) -> Row {
+    Row { wide: true, ..bf16(name, Level::V4) }
+}
+
+/// All of them: the levels, then Intel, then AMD, each from old to new.
+pub const TABLE: &[Row] = &[
+    plain("x86-64", Level::V1),
+    plain("x86-64-v2", Level::V2),
+    plain("x86-64-v3", Level::V3),
+    plain("x86-64-v4", Level::V4),
+    plain("nehalem", Level::V2),
+    plain("westmere", Level::V2),
+    plain("sandybridge", Level::Avx),
+    plain("ivybridge", Level::Avx),
+    plain("haswell", Level::V3),
+    plain("broadwell", Level::V3),
+    plain("skylake", Level::V3),
+    plain("skylake-avx512", Level::V4),
+    plain("cannonlake", Level::V4),
+    vnni("cascadelake", Level::V4),
+    bf16("cooperlake", Level::V4),
+    vnni("icelake-client", Level::V4),
+    vnni("icelake-server", Level::V4),
+    vnni("rocketlake", Level::V4),
+    vnni("tigerlake", Level::V4),
+    vnni("alderlake", Level::V3),
+    vnni("raptorlake", Level::V3),
+    vnni("meteorlake", Level::V3),
+    vnni("arrowlake", Level::V3),
+    vnni("lunarlake", Level::V3),
+    vnni("pantherlake", Level::V3),
+    fp16("sapphirerapids"),
+    fp16("emeraldrapids"),
+    fp16("graniterapids"),
+    fp16("diamondrapids"),
+    vnni("gracemont", Level::V3),
+    vnni("sierraforest", Level::V3),
+    vnni("clearwaterforest", Level::V3),
+    plain("silvermont", Level::V2),
+    plain("goldmont", Level::V2),
+    plain("tremont", Level::V2),
+    plain("btver2", Level::Avx),
+    plain("bdver2", Level::Avx),
+    plain("znver1", Level::V3),
+    plain("znver2", Level::V3),
+    plain("znver3", Level::V3),
+    zen("znver4"),
+    zen("znver5"),
+];
+
+/// The row of a processor.
+pub fn find(name: &str) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.name == name)
+}
+
+impl Level {
+    const fn vector_bits(self) -> u32 {
+        match self {
+            Self::V1 | Self::V2 => 128,
+            Self::Avx | Self::V3 => 256,
+            Self::V4 => 512,
+        }
+    }
+}
+
+impl Row {
+    /// A line for `ftc targets`.
+    pub fn about(&self) -> String {
+        let extras = [(self.vnni, "VNNI"), (self.bf16, "BF16"), (self.fp16, "FP16")];
+        let extras: String = extras.iter().filter(|(has, _)| *has).map(|(_, name)| format!(", {name}")).collect();
+        let simd = match self.level {
+            Level::V1 => "SSE2",
+            Level::V2 => "SSE4.2",
+            Level::Avx => "AVX",
+            Level::V3 => "AVX2, FMA",
+            Level::V4 => "AVX-512",
+        };
+        format!("64-bit x86, {simd}{extras}")
+    }
+
+    fn facts(&self) -> Facts {
+        let (v3, v4) = (self.level >= Level::V3, self.level >= Level::V4);
+        Facts {
+            vector_bits: self.level.vector_bits(),
+            vector_registers: if v4 { 32 } else { 16 },
+            fma: v3,
+            // Ivy Bridge and its contemporaries had F16C before AVX2; they take the portable way, which is as exact.
+            f16_convert: v3,
+            vnni: self.vnni,
+            bf16: self.bf16,
+            fp16: self.fp16,
+            masks: v4,
+        }
+    }
+}
+
+const NEON: Facts = Facts {
+    vector_bits: 128,
+    vector_registers: 32,
+    fma: true,
+    f16_convert: true,
+    vnni: false,
+    bf16: false,
+    fp16: false,
+    masks: false,
+};
+
+/// The facts of a CPU: of its row, then changed by its list of features.
+pub(super) fn facts(cpu: &Cpu) -> Facts {
+    if cpu.arch == Arch::Aarch64 {
+        return NEON;
+    }
+    let base = find(&cpu.cpu).unwrap_or(&TABLE[0]).facts();
+    cpu.features.split(',').fold(base, |facts, feature| match feature.split_at_checked(1) {
+        Some(("+", name)) => with_feature(facts, name, true),
+        Some(("-", name)) => with_feature(facts, name, false),
+        _ => facts,
+    })
+}
+
+fn with_feature(facts: Facts, name: &str, has: bool) -> Facts {
+    match name {
+        "fma" => Facts { fma: has, ..facts },
+        "f16c" => Facts { f16_convert: has, ..facts },
+        "avx" if has => Facts { vector_bits: facts.vector_bits.max(256), ..facts },
+        "avx" => Facts { vector_bits: 128, ..facts },
+        "avx512vl" if has => Facts { vector_bits: 512, vector_registers: 32, masks: true, ..facts },
+        "avx512vl" => Facts { vector_bits: facts.vector_bits.min(256), vector_registers: 16, masks: false, ..facts },
+        "avx512vnni" | "avxvnni" if has => Facts { vnni: true, ..facts },
+        "avx512bf16" => Facts { bf16: has, ..facts },
+        "avx512fp16" => Facts { fp16: has, ..facts },
+        _ => facts,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Arch, Cpu};
+
+    fn cpu(name: &str, features: &str) -> Cpu {
+        Cpu { name: name.into(), arch: Arch::X86, cpu: name.into(), features: features.into() }
+    }
+
+    #[test]
+    fn levels_decide_lanes_and_registers() {
+        let bits = |name| (cpu(name, "").facts().vector_bits, cpu(name, "").facts().vector_registers);
+        assert_eq!(bits("x86-64"), (128, 16));
+        assert_eq!(bits("x86-64-v3"), (256, 16));
+        assert_eq!(bits("x86-64-v4"), (512, 32));
+        assert!(cpu("znver4", "").facts().vnni && cpu("sapphirerapids", "").facts().fp16);
+    }
+
+    #[test]
+    fn features_override_the_row() {
+        let facts = cpu("skylake-avx512", "+avx,-avx512vl,-f16c").facts();
+        assert_eq!((facts.vector_bits, facts.masks, facts.f16_convert), (256, false, false));
+        assert!(cpu("no-such-cpu", "+f16c,+avx").facts().f16_convert);
+    }
+}
