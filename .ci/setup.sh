@@ -10,7 +10,6 @@ set -euo pipefail
 llvm=${LLVM_SYS_221_PREFIX:-/usr/lib/llvm-22}
 needs=(
     "llvm-22-dev|$llvm/bin/llvm-config|the CPU backend"
-    "llvm-22-dev|$llvm/lib/libLLVM-22.so|the CPU backend"
     "gcc|@gcc|linking kernels, and the examples in C"
     "g++|@g++|linking LLVM"
     "libc6-dev|@stdio.h|linking kernels"
