@@ -9,14 +9,22 @@
 //! - [`Expr::Select`] is lazy: only the chosen branch is evaluated, so a load in a branch need only be inside its
 //!   tensor where the condition chooses it. `&&` and `||` evaluate both operands.
 //!
-//! What is *not* here: loops, reductions, statements. `range` bounds expressions, `affine` sees their linear part,
-//! `simplify` rewrites them, `prove` decides claims about them, `print` and `parse` are their text form.
+//! What is *not* here: loops, reductions, statements. `range` bounds expressions (by `interval` and `congruence`),
+//! `affine` sees their linear part, `simplify` rewrites them, `prove` decides claims about them (by `facts`, `combine`
+//! and `search`), `guard` walks them with the conditions under which they are evaluated, `print` and `parse` are their
+//! text form.
 
 pub mod affine;
+mod combine;
+mod congruence;
+mod facts;
+pub mod guard;
+mod interval;
 pub mod parse;
 pub mod print;
 pub mod prove;
 pub mod range;
+mod search;
 pub mod simplify;
 
 use std::collections::HashMap;

@@ -1,1 +1,169 @@
-//! Stub.
+//! Decides whether a condition on axes always holds: bounds of subscripts, `where` clauses, guards that can go.
+//!
+//! ```text
+//! within(2*p + r - 1, 0, 8) for p in 0..4, r in 0..3                       Refuted: p = 0, r = 0
+//! within(2*p + r - 1, 0, 8) for the same, given 2*p + r >= 1               Proved
+//! ```
+//!
+//! Proofs come from bounds of the simplified claim, from linear combinations of facts, or from trying all points where
+//! they are few; refutations from trying points. [`Verdict::Proved`] and [`Verdict::Refuted`] are always right;
+//! [`Verdict::Unknown`] says only that the effort, which is bounded, was not enough.
+
+use std::collections::BTreeSet;
+
+use super::combine::follows;
+use super::facts::{Known, conjuncts, inequalities, is_transparent, negate};
+use super::range::{Domain, Ranges};
+use super::search::{Found, Search};
+use super::{AxisId, Expr, ExprId, Pool};
+use crate::scalar::{Const, Op};
+
+/// Nesting of alternatives that a proof follows.
+const DEPTH: usize = 4;
+
+/// A value for each axis involved, in the order of their ids.
+pub type Witness = Vec<(AxisId, i64)>;
+
+/// The answer to a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It holds for all values of the axes for which the facts hold.
+    Proved,
+    /// It fails for these values, and all facts hold for them but for those that load or compute with floats.
+    Refuted(Witness),
+    /// Neither was found.
+    Unknown,
+}
+
+impl Verdict {
+    /// Whether the claim was proved.
+    pub const fn is_proved(&self) -> bool {
+        matches!(self, Self::Proved)
+    }
+}
+
+/// Whether `lo <= e <= hi` (both inclusive) for all axis values in `domain` for which all `facts` hold. Facts that
+/// load or compute with floats are ignored; of an expression that loads only the types of the loads are known.
+pub fn within(pool: &mut Pool, e: ExprId, lo: i64, hi: i64, domain: &Domain, facts: &[ExprId]) -> Verdict {
+    let dtype = pool.dtype(e);
+    let Some((min, max)) = dtype.int_range() else { return Verdict::Unknown };
+    let mut claims = Vec::new();
+    if lo > min {
+        let low = pool.constant(Const::int(dtype, lo.min(max)));
+        let strict = if lo > max { Op::Gt } else { Op::Ge };
+        claims.push(pool.binary(strict, e, low));
+    }
+    if hi < max {
+        let high = pool.constant(Const::int(dtype, hi.max(min)));
+        let strict = if hi < min { Op::Lt } else { Op::Le };
+        claims.push(pool.binary(strict, e, high));
+    }
+    all(pool, &claims, domain, facts)
+}
+
+/// Whether `cond`, a `bool`, holds for all axis values in `domain` for which all `facts` hold.
+pub fn always(pool: &mut Pool, cond: ExprId, domain: &Domain, facts: &[ExprId]) -> Verdict {
+    all(pool, &[cond], domain, facts)
+}
+
+fn all(pool: &mut Pool, claims: &[ExprId], domain: &Domain, facts: &[ExprId]) -> Verdict {
+    let Some(known) = Known::new(pool, domain, facts) else { return Verdict::Proved };
+    let mut verdict = Verdict::Proved;
+    for claim in conjuncts(pool, claims) {
+        match settle(pool, claim, &known) {
+            Verdict::Proved => {}
+            Verdict::Unknown => verdict = Verdict::Unknown,
+            refuted @ Verdict::Refuted(_) => return refuted,
+        }
+    }
+    verdict
+}
+
+fn settle(pool: &mut Pool, claim: ExprId, known: &Known) -> Verdict {
+    if deduce(pool, claim, known, DEPTH) {
+        return Verdict::Proved;
+    }
+    if !is_transparent(pool, claim) {
+        return Verdict::Unknown;
+    }
+    try_points(pool, claim, known)
+}
+
+/// Proves a claim without trying points.
+fn deduce(pool: &mut Pool, claim: ExprId, known: &Known, depth: usize) -> bool {
+    let mut ranges = Ranges::new(&known.domain);
+    if known.conjuncts.contains(&claim) || ranges.of(pool, claim).as_truth() == Some(true) {
+        return true;
+    }
+    if let Expr::Binary(Op::Or, a, b) = *pool.get(claim)
+        && depth > 0
+    {
+        let mut facts = known.conjuncts.clone();
+        facts.push(negate(pool, a));
+        return match Known::new(pool, &known.domain, &facts) {
+            Some(known) => conjuncts(pool, &[b]).into_iter().all(|part| deduce(pool, part, &known, depth - 1)),
+            None => true,
+        };
+    }
+    let Some(views) = inequalities(pool, claim, &mut ranges) else { return false };
+    views.iter().all(|view| follows(pool, view, &known.linear, &mut ranges))
+}
+
+/// Tries points: first only with the facts on the claim's own axes, then with all that are connected to them.
+fn try_points(pool: &mut Pool, claim: ExprId, known: &Known) -> Verdict {
+    let own: BTreeSet<_> = pool.axes(claim).into_iter().collect();
+    let facts: Vec<_> =
+        known.conjuncts.iter().map(|&fact| (fact, pool.axes(fact).into_iter().collect::<BTreeSet<_>>())).collect();
+    let narrow: Vec<_> = facts.iter().filter(|(_, axes)| axes.is_subset(&own)).map(|&(fact, _)| fact).collect();
+    let first = search(pool, claim, &narrow, &own, &known.domain);
+    if first == Found::Nowhere {
+        return Verdict::Proved;
+    }
+    let all: BTreeSet<_> = facts.iter().flat_map(|(_, axes)| axes).chain(&own).copied().collect();
+    if narrow.len() == facts.len() {
+        return verdict(first);
+    }
+    let wide = connected(&own, &facts);
+    let related: Vec<_> = facts.iter().filter(|(_, axes)| axes.is_subset(&wide)).map(|&(fact, _)| fact).collect();
+    let second = search(pool, claim, &related, &wide, &known.domain);
+    let Found::At(mut witness) = second else { return verdict(second) };
+    let others: Vec<_> = facts.iter().filter(|(_, axes)| !axes.is_subset(&wide)).map(|&(fact, _)| fact).collect();
+    let rest: BTreeSet<_> = all.difference(&wide).copied().collect();
+    let never = pool.bool(false);
+    // What is left has nothing to do with the claim, but if it can never hold, neither can the claim fail.
+    match search(pool, never, &others, &rest, &known.domain) {
+        Found::At(more) => {
+            witness.extend(more);
+            witness.sort_unstable();
+            Verdict::Refuted(witness)
+        }
+        other => verdict(other),
+    }
+}
+
+/// The axes that facts tie to `own`, directly or through others.
+fn connected(own: &BTreeSet<AxisId>, facts: &[(ExprId, BTreeSet<AxisId>)]) -> BTreeSet<AxisId> {
+    let mut reached = own.clone();
+    loop {
+        let before = reached.len();
+        for (_, axes) in facts.iter().filter(|(_, axes)| !axes.is_disjoint(&reached)).collect::<Vec<_>>() {
+            reached.extend(axes);
+        }
+        if reached.len() == before {
+            return reached;
+        }
+    }
+}
+
+fn search(pool: &Pool, claim: ExprId, facts: &[ExprId], axes: &BTreeSet<AxisId>, domain: &Domain) -> Found {
+    let axes: Vec<_> = axes.iter().copied().collect();
+    Search::new(pool, &axes, claim, facts, domain).map_or(Found::Unsure, |mut search| search.run())
+}
+
+fn verdict(found: Found) -> Verdict {
+    match found {
+        Found::Nowhere => Verdict::Proved,
+        Found::At(witness) => Verdict::Refuted(witness),
+        Found::Unsure => Verdict::Unknown,
+    }
+}

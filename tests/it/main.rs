@@ -1,1 +1,4 @@
 //! Integration tests.
+
+mod expr_gen;
+mod expr_prove;
