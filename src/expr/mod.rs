@@ -22,6 +22,7 @@ pub mod guard;
 mod interval;
 pub mod parse;
 pub mod print;
+pub mod program;
 pub mod prove;
 pub mod range;
 mod search;

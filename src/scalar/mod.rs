@@ -9,8 +9,10 @@
 
 pub mod eval;
 pub mod op;
+pub mod values;
 
 pub use op::{Op, ReduceOp};
+pub use values::Values;
 
 /// Element types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

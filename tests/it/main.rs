@@ -2,3 +2,5 @@
 
 mod expr_gen;
 mod expr_prove;
+mod graphs;
+mod interp;
