@@ -1,0 +1,66 @@
+//! A shared library made by ftc, loaded into this process, and calls of its exports.
+//!
+//! Every export `NAME` comes with `int32_t NAME_call(void *const *args)`: the tensors' addresses in the order of the
+//! C interface, inputs then outputs. It returns 0, or a code that the header documents.
+
+#![expect(unsafe_code, reason = "foreign code is loaded and called")]
+
+use std::ffi::c_void;
+use std::path::Path;
+
+use super::Array;
+
+/// Why a library cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LibraryError {
+    /// The loader's refusal.
+    #[error("the library cannot be loaded: {0}")]
+    Load(#[source] libloading::Error),
+    /// Another library than expected.
+    #[error("the library has no function `{symbol}`: {source}")]
+    Symbol {
+        /// The function.
+        symbol: String,
+        /// The loader's words.
+        source: libloading::Error,
+    },
+    /// The kernel's own refusal.
+    #[error("`{export}` returned error code {code}")]
+    Call {
+        /// The export.
+        export: String,
+        /// What it returned.
+        code: i32,
+    },
+}
+
+/// A loaded library.
+#[derive(Debug)]
+pub struct Library {
+    handle: libloading::Library,
+}
+
+type Entry = unsafe extern "C" fn(*const *mut c_void) -> i32;
+
+impl Library {
+    /// Loads a library that ftc built.
+    pub fn open(path: &Path) -> Result<Self, LibraryError> {
+        // SAFETY: libraries that ftc builds run no code when they are loaded.
+        let handle = unsafe { libloading::Library::new(path) }.map_err(LibraryError::Load)?;
+        Ok(Self { handle })
+    }
+
+    /// Calls an export. The arrays must have the element types and shapes of its tensors: the caller checks that.
+    pub fn call(&self, export: &str, inputs: &[&Array], outputs: &mut [Array]) -> Result<(), LibraryError> {
+        let symbol = format!("{export}_call");
+        // SAFETY: every export has this entry with this signature.
+        let entry = unsafe { self.handle.get::<Entry>(symbol.as_bytes()) }
+            .map_err(|source| LibraryError::Symbol { symbol, source })?;
+        let inputs = inputs.iter().map(|array| array.bytes().as_ptr().cast_mut());
+        let outputs = outputs.iter_mut().map(|array| array.bytes_mut().as_mut_ptr());
+        let args: Vec<*mut c_void> = inputs.chain(outputs).map(<*mut u8>::cast).collect();
+        // SAFETY: the addresses are those of live arrays of the right sizes; kernels write through outputs alone.
+        let code = unsafe { entry(args.as_ptr()) };
+        if code == 0 { Ok(()) } else { Err(LibraryError::Call { export: export.to_owned(), code }) }
+    }
+}
