@@ -1,7 +1,16 @@
 //! Source text to syntax tree, and back.
 //!
-//! `lexer` (the only user of logos) cuts text into tokens and finds where statements end; `parser` (the only user of
-//! lalrpop) builds the tree by `grammar/ftc.lalrpop`, recovering from errors; `print` writes a tree as canonical text
-//! with its comments, which is also the formatter: `parse(print(tree)) == tree`.
+//! `lexer` (the only user of logos) cuts text into tokens; `layout` cuts tokens into items and finds where statements
+//! end; `parser` (the only user of lalrpop) builds the tree by `grammar/ftc.lalrpop`, through `build`, recovering from
+//! errors, which `expect` puts into words. `print` writes a tree as canonical text with its comments, which is also the
+//! formatter: `parse(print(tree)) == tree`.
 
 pub mod ast;
+mod build;
+mod error;
+mod expect;
+mod layout;
+mod lexer;
+mod lookalike;
+pub mod parser;
+mod token;

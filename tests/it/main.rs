@@ -4,3 +4,4 @@ mod expr_gen;
 mod expr_prove;
 mod graphs;
 mod interp;
+mod syntax;
