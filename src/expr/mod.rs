@@ -12,11 +12,12 @@
 //! What is *not* here: loops, reductions, statements. `range` bounds expressions (by `interval` and `congruence`),
 //! `affine` sees their linear part, `simplify` rewrites them, `prove` decides claims about them (by `facts`, `combine`
 //! and `search`), `guard` walks them with the conditions under which they are evaluated, `print` and `parse` are their
-//! text form.
+//! text form, `typing` the rules of their types.
 
 pub mod affine;
 mod combine;
 mod congruence;
+mod cursor;
 mod facts;
 pub mod guard;
 mod interval;
@@ -27,6 +28,7 @@ pub mod prove;
 pub mod range;
 mod search;
 pub mod simplify;
+pub mod typing;
 
 use std::collections::HashMap;
 
