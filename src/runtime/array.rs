@@ -3,7 +3,7 @@
 //! What a kernel is called with. [`Values`] is the same for looking at elements; the two convert into each other.
 
 use crate::scalar::DType;
-use crate::scalar::values::Values;
+use crate::scalar::Values;
 
 /// Start of every array's bytes, in bytes: a cache line, and the widest vector.
 pub const ALIGNMENT: usize = 64;
@@ -19,24 +19,27 @@ pub struct Array {
 }
 
 impl Array {
-    /// An array whose bytes are all zero.
-    pub fn zeros(dtype: DType, shape: &[i64]) -> Self {
-        let length = shape.iter().product::<i64>() as usize * dtype.bytes();
-        let storage = vec![0; length + ALIGNMENT];
+    /// An array whose bytes are all zero; none if there is no memory for it.
+    pub fn zeros(dtype: DType, shape: &[i64]) -> Option<Self> {
+        let length = shape.iter().try_fold(dtype.bytes() as i64, |bytes, &extent| bytes.checked_mul(extent))? as usize;
+        let mut storage = Vec::new();
+        storage.try_reserve_exact(length + ALIGNMENT).ok()?;
+        storage.resize(length + ALIGNMENT, 0);
         let start = storage.as_ptr().align_offset(ALIGNMENT);
-        Self { dtype, shape: shape.to_vec(), storage, start, length }
+        Some(Self { dtype, shape: shape.to_vec(), storage, start, length })
     }
 
-    /// An array of these elements.
-    pub fn from_values(values: &Values) -> Self {
-        let mut array = Self::zeros(values.dtype(), values.shape());
+    /// An array of these elements; none if there is no memory for it.
+    pub fn from_values(values: &Values) -> Option<Self> {
+        let mut array = Self::zeros(values.dtype(), values.shape())?;
         array.bytes_mut().copy_from_slice(&values.to_bytes());
-        array
+        Some(array)
     }
 
     /// The elements.
     pub fn values(&self) -> Values {
-        Values::from_bytes(self.dtype, &self.shape, self.bytes()).expect("an array has the bytes that its shape asks for")
+        Values::from_bytes(self.dtype, &self.shape, self.bytes())
+            .expect("an array has the bytes that its shape asks for")
     }
 
     /// The type of the elements.
@@ -60,14 +63,6 @@ impl Array {
     }
 }
 
-impl Clone for Array {
-    fn clone(&self) -> Self {
-        let mut copy = Self::zeros(self.dtype, &self.shape);
-        copy.bytes_mut().copy_from_slice(self.bytes());
-        copy
-    }
-}
-
 impl PartialEq for Array {
     fn eq(&self, other: &Self) -> bool {
         (self.dtype, &self.shape, self.bytes()) == (other.dtype, &other.shape, other.bytes())
@@ -88,9 +83,15 @@ mod tests {
     fn elements_of_every_type_are_kept_and_start_aligned() {
         for dtype in DType::ALL {
             let values = Values::ints(dtype, &[2, 3], vec![0, 1, 1, 0, 1, 0]).expect("six elements");
-            let array = Array::from_values(&values);
+            let array = Array::from_values(&values).expect("some bytes");
             assert_eq!(array.bytes().as_ptr().align_offset(ALIGNMENT), 0);
-            assert_eq!((array.clone().values(), array.clone()), (values, array));
+            assert_eq!(array.values(), values);
         }
+    }
+
+    #[test]
+    fn what_no_memory_holds_is_refused() {
+        assert_eq!(Array::zeros(DType::F64, &[1 << 40, 1 << 40]), None);
+        assert_eq!(Array::zeros(DType::F64, &[1 << 58]), None);
     }
 }

@@ -46,6 +46,9 @@ pub enum NpyError {
     /// Named fields.
     #[error("its elements are records with named fields, not numbers")]
     Records,
+    /// More elements than memory holds.
+    #[error("there is not enough memory for it")]
+    TooLarge,
     /// Fewer bytes than the header promises.
     #[error("it is truncated: {expected} bytes of elements should follow the header, {found} do")]
     Truncated {
@@ -132,7 +135,7 @@ impl Header {
 
 /// The elements that follow a header that has no [`Mismatch`] with `dtype` and `shape`.
 pub fn read_elements(file: &mut impl Read, dtype: DType, shape: &[i64]) -> Result<Array, NpyError> {
-    let mut array = Array::zeros(dtype, shape);
+    let mut array = Array::zeros(dtype, shape).ok_or(NpyError::TooLarge)?;
     let bytes = array.bytes_mut();
     let mut found = 0;
     while found < bytes.len() {
@@ -240,7 +243,8 @@ fn parse_header(text: &str) -> Result<Header, NpyError> {
 }
 
 fn excerpt(text: &str) -> String {
-    let shown: String = text.trim().chars().take(80).flat_map(char::escape_debug).collect();
+    let visible = |c: char| if c.is_control() { '?' } else { c };
+    let shown: String = text.trim().chars().take(80).map(visible).collect();
     if text.trim().chars().nth(80).is_some() { format!("{shown}…") } else { shown }
 }
 
@@ -268,7 +272,7 @@ fn extents(text: &str) -> Option<(Vec<u64>, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scalar::values::Values;
+    use crate::scalar::Values;
 
     fn file(header: &str, elements: usize) -> Vec<u8> {
         let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
@@ -289,7 +293,7 @@ mod tests {
             for shape in [&[][..], &[3], &[2, 3], &[1, 2, 1, 4]] {
                 let count: i64 = shape.iter().product();
                 let values = Values::ints(dtype, shape, (0..count).map(|n| n % 2).collect()).expect("count elements");
-                let array = Array::from_values(&values);
+                let array = Array::from_values(&values).expect("some bytes");
                 let mut bytes = Vec::new();
                 write(&mut bytes, &array).expect("a vector takes everything");
                 assert_eq!((bytes.len() - array.bytes().len()) % 64, 0);
@@ -337,7 +341,9 @@ mod tests {
         let missing = header("{'descr': '<f4', 'shape': (2,), }");
         assert_eq!(missing, "its header is damaged: a key is missing in `{'descr': '<f4', 'shape': (2,), }`");
         assert!(header_of("'<f4'", "False", "(-2,)").starts_with("its header is damaged: no good value of `shape`"));
-        assert!(header_of("'<f4'", "No", "(2,)").starts_with("its header is damaged: no good value of `fortran_order`"));
+        assert!(
+            header_of("'<f4'", "No", "(2,)").starts_with("its header is damaged: no good value of `fortran_order`")
+        );
         assert_eq!(header("((((((((((("), "its header is damaged: no dictionary in `(((((((((((`");
     }
 
