@@ -10,7 +10,7 @@
 
 use crate::expr::program::{BuildError, Builder, Layout, Machine, Memory, TooLarge, Trap};
 use crate::expr::{AxisId, TensorId};
-use crate::scalar::{DType, Values};
+use crate::scalar::Values;
 
 use super::{Block, BufferKind, Kernel, LoopKind, Stmt};
 
@@ -127,11 +127,10 @@ fn check_inputs(kernel: &Kernel, wanted: &[TensorId], inputs: &[Values]) -> Resu
     for (&id, values) in wanted.iter().zip(inputs) {
         let buffer = &kernel.buffers[id];
         if (buffer.dtype, buffer.shape.as_slice()) != (values.dtype(), values.shape()) {
-            let spell = |dtype: DType, shape: &[i64]| format!("{dtype}{shape:?}");
             return Err(InterpError::Input {
                 name: buffer.name.clone(),
-                expected: spell(buffer.dtype, &buffer.shape),
-                found: spell(values.dtype(), values.shape()),
+                expected: Values::spell(buffer.dtype, &buffer.shape),
+                found: Values::spell(values.dtype(), values.shape()),
             });
         }
     }

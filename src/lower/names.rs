@@ -23,7 +23,7 @@ impl Names {
         let qualified = format!("{owner}.{name}");
         [name.to_owned(), qualified.clone()]
             .into_iter()
-            .chain((2..).map(|number| format!("{qualified}_{number}")))
+            .chain((2..=usize::MAX).map(|number| format!("{qualified}_{number}")))
             .find(|candidate| self.claim(candidate))
             .expect("numbers do not run out")
     }

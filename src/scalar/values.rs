@@ -21,6 +21,25 @@ pub enum Data {
     I64(Vec<i64>),
 }
 
+/// One number: a float of any width, or an integer or `bool`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    /// Of a float type.
+    Float(f64),
+    /// Of an integer type, or `bool` as 0 and 1.
+    Int(i64),
+}
+
+impl Number {
+    /// The value as a float.
+    pub const fn to_f64(self) -> f64 {
+        match self {
+            Self::Float(value) => value,
+            Self::Int(value) => value as f64,
+        }
+    }
+}
+
 /// Why bytes are not an array of the wanted type and shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrongLength {
@@ -104,7 +123,9 @@ impl Values {
             }
             // Two's complement: the low bytes are the narrower number.
             Data::I64(items) => {
-                items.iter().for_each(|item| bytes.extend(&item.to_le_bytes()[..self.dtype.bytes()]));
+                for item in items {
+                    bytes.extend(&item.to_le_bytes()[..self.dtype.bytes()]);
+                }
             }
         }
         bytes
@@ -136,6 +157,11 @@ impl Values {
     /// Whether there is no element.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Type and shape as diagnostics show them: `f32[64, 3]`.
+    pub fn spell(dtype: DType, shape: &[i64]) -> String {
+        format!("{dtype}{shape:?}")
     }
 
     /// The element at a row-major position.

@@ -1,8 +1,11 @@
 //! Integration tests.
 
+mod eval;
 mod expr_gen;
 mod expr_prove;
 mod expr_text;
+mod flops;
+mod graph_gen;
 mod graphs;
 mod interp;
 mod ir_text;

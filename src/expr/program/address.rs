@@ -3,27 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Expr, ExprId, TensorId};
+use super::super::range::{Interval, interval};
+use super::super::{ExprId, TensorId, affine};
 use super::build::{BuildError, Builder, Frame};
 use super::{Instr, Reg};
-use crate::scalar::Op;
-
-/// `constant + Σ factor * term`, modulo 2^64.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Linear {
-    constant: i64,
-    terms: BTreeMap<ExprId, i64>,
-}
-
-impl Linear {
-    fn add(&mut self, other: &Self, factor: i64) {
-        self.constant = self.constant.wrapping_add(other.constant.wrapping_mul(factor));
-        for (&term, &inner) in &other.terms {
-            let sum = self.terms.entry(term).or_insert(0);
-            *sum = sum.wrapping_add(inner.wrapping_mul(factor));
-        }
-    }
-}
 
 impl Builder<'_> {
     /// The register that holds the slot of `tensor[at]`.
@@ -65,20 +48,27 @@ impl Builder<'_> {
         if at.len() != place.shape.len() {
             return Err(BuildError::Subscripts(tensor));
         }
-        let mut slot = Linear { constant: place.start as i64, ..Linear::default() };
+        let mut constant = place.start as i64;
+        let mut factors = BTreeMap::new();
         let mut stride = 1i64;
         for (dim, (&subscript, &extent)) in at.iter().zip(&place.shape).enumerate().rev() {
             self.check(tensor, dim, subscript, extent)?;
-            slot.add(&self.linear(subscript), stride);
+            // As the machine computes: modulo 2^64.
+            let view = affine::linear(self.pool, subscript);
+            constant = constant.wrapping_add(view.constant.wrapping_mul(stride));
+            for (term, factor) in view.terms {
+                let sum = factors.entry(term).or_insert(0i64);
+                *sum = sum.wrapping_add(factor.wrapping_mul(stride));
+            }
             stride = stride.wrapping_mul(extent);
         }
         let mut terms = Vec::new();
-        for (&term, &factor) in slot.terms.iter().filter(|(_, factor)| **factor != 0) {
-            terms.push((self.facts(term)?.frame.unwrap_or(usize::MAX), term, factor));
+        for (term, factor) in factors.into_iter().filter(|&(_, factor)| factor != 0) {
+            terms.push((self.home(term)?.unwrap_or(usize::MAX), term, factor));
         }
         terms.sort_unstable();
         let last = terms.pop();
-        let mut base = self.constant(slot.constant.cast_unsigned());
+        let mut base = self.constant(constant.cast_unsigned());
         for (_, term, factor) in terms {
             base = self.sum(base, term, factor)?;
         }
@@ -87,7 +77,7 @@ impl Builder<'_> {
 
     /// Emits a check of one subscript, unless its range shows that it is inside.
     fn check(&mut self, tensor: TensorId, dim: usize, subscript: ExprId, extent: i64) -> Result<(), BuildError> {
-        if self.facts(subscript)?.range.is_some_and(|(low, high)| 0 <= low && high < extent) {
+        if interval(self.pool, subscript, &self.domain).inside(Interval::extent(extent)) {
             return Ok(());
         }
         let value = self.value(subscript)?;
@@ -105,7 +95,7 @@ impl Builder<'_> {
         if let Some(reg) = self.frames.iter().rev().find_map(known) {
             return Ok(reg);
         }
-        let target = self.facts(term)?.frame.map_or(self.frames.len() - 1, |frame| self.hoisted(frame));
+        let target = self.home(term)?.map_or(self.frames.len() - 1, |frame| self.hoisted(frame));
         let scale = self.constant(factor.cast_unsigned());
         let to = self.fresh();
         self.in_frame(target, |builder| builder.emit(Instr::MulAdd { to, base, index, scale }));
@@ -115,37 +105,6 @@ impl Builder<'_> {
 
     /// Whether `term` is known before the innermost loop.
     fn is_steady(&mut self, term: ExprId) -> Result<bool, BuildError> {
-        Ok(self.facts(term)?.frame.is_some_and(|frame| self.hoisted(frame) + 1 < self.frames.len()))
-    }
-
-    /// The linear form of an index expression; what is not linear is a term of its own.
-    fn linear(&mut self, id: ExprId) -> Linear {
-        if let Some(known) = self.linears.get(&id) {
-            return known.clone();
-        }
-        let mut result = Linear::default();
-        match *self.pool.get(id) {
-            Expr::Const(value) => result.constant = value.as_int().unwrap_or(0),
-            Expr::Unary(Op::Neg, a) => result.add(&self.linear(a), -1),
-            Expr::Binary(Op::Add, a, b) => {
-                result.add(&self.linear(a), 1);
-                result.add(&self.linear(b), 1);
-            }
-            Expr::Binary(Op::Sub, a, b) => {
-                result.add(&self.linear(a), 1);
-                result.add(&self.linear(b), -1);
-            }
-            Expr::Binary(Op::Mul, a, b) if self.pool.as_int(b).is_some() => {
-                result.add(&self.linear(a), self.pool.as_int(b).unwrap_or(0));
-            }
-            Expr::Binary(Op::Mul, a, b) if self.pool.as_int(a).is_some() => {
-                result.add(&self.linear(b), self.pool.as_int(a).unwrap_or(0));
-            }
-            _ => {
-                result.terms.insert(id, 1);
-            }
-        }
-        self.linears.insert(id, result.clone());
-        result
+        Ok(self.home(term)?.is_some_and(|frame| self.hoisted(frame) + 1 < self.frames.len()))
     }
 }

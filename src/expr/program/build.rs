@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 
+use super::super::range::{Domain, Interval};
 use super::super::{AxisId, ExprId, Pool, TensorId};
-use super::address::Linear;
 use super::memory::Layout;
 use super::{Instr, Program, Reg, Site};
 use crate::scalar::{DType, Op, ReduceOp};
@@ -35,15 +35,15 @@ pub struct Builder<'a> {
     constants: HashMap<u64, Reg>,
     registers: Vec<u64>,
     sites: Vec<Site>,
-    pub(super) facts: HashMap<ExprId, Facts>,
-    pub(super) linears: HashMap<ExprId, Linear>,
+    /// The values of the axes that were declared.
+    pub(super) domain: Domain,
+    pub(super) homes: HashMap<ExprId, Option<usize>>,
 }
 
 /// Code that runs together.
 #[derive(Debug, Default)]
 pub(super) struct Frame {
     pub(super) code: Vec<Instr>,
-    /// The axis, extent and extent's register, if the frame is a loop's body.
     is_loop: bool,
     /// Values that stay the same while the frame runs.
     pub(super) steady: HashMap<ExprId, Reg>,
@@ -56,18 +56,8 @@ pub(super) struct Frame {
 #[derive(Clone, Copy, Debug)]
 struct AxisState {
     reg: Reg,
-    extent: i64,
     /// The frame of its loop, while that is open.
     frame: Option<usize>,
-}
-
-/// What is known of an expression wherever it stands.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Facts {
-    /// The frame of the innermost loop that it depends on; none where it loads or chooses, so must not be moved.
-    pub(super) frame: Option<usize>,
-    /// Bounds of its value, if it is an integer and they are known.
-    pub(super) range: Option<(i64, i64)>,
 }
 
 impl<'a> Builder<'a> {
@@ -81,8 +71,8 @@ impl<'a> Builder<'a> {
             constants: HashMap::new(),
             registers: Vec::new(),
             sites: Vec::new(),
-            facts: HashMap::new(),
-            linears: HashMap::new(),
+            domain: Domain::new(),
+            homes: HashMap::new(),
         }
     }
 
@@ -97,7 +87,8 @@ impl<'a> Builder<'a> {
             return Err(BuildError::Extent(axis));
         }
         let reg = self.fresh();
-        match self.axes.insert(axis, AxisState { reg, extent, frame: Some(frame) }) {
+        self.domain.insert(axis, Interval::extent(extent));
+        match self.axes.insert(axis, AxisState { reg, frame: Some(frame) }) {
             None => Ok(reg),
             Some(_) => Err(BuildError::Reused(axis)),
         }
@@ -233,12 +224,9 @@ impl<'a> Builder<'a> {
         reg
     }
 
-    /// The register, extent and frame of an axis whose loop is open.
-    pub(super) fn axis(&self, axis: AxisId) -> Result<(Reg, i64, usize), BuildError> {
-        self.axes
-            .get(&axis)
-            .and_then(|state| Some((state.reg, state.extent, state.frame?)))
-            .ok_or(BuildError::OutOfScope(axis))
+    /// The register and frame of an axis whose loop is open.
+    pub(super) fn axis(&self, axis: AxisId) -> Result<(Reg, usize), BuildError> {
+        self.axes.get(&axis).and_then(|state| Some((state.reg, state.frame?))).ok_or(BuildError::OutOfScope(axis))
     }
 
     pub(super) fn site(&mut self, tensor: TensorId, dim: usize, extent: i64) -> u32 {
@@ -253,12 +241,19 @@ impl<'a> Builder<'a> {
             (true, Op::Add) => Instr::AddFloat { to, a, b },
             (true, Op::Mul) => Instr::MulFloat { to, a, b },
             (true, _) => Instr::Float { op, to, a, b },
+            (false, Op::And) => Instr::Both { to, a, b },
             (false, _) if dtype == DType::Bool => Instr::Logic { op, to, a, b },
+            (false, Op::Lt) => Instr::Less { to, a, b },
+            (false, Op::Le) => Instr::AtMost { to, a, b },
+            (false, Op::Gt) => Instr::Less { to, a: b, b: a },
+            (false, Op::Ge) => Instr::AtMost { to, a: b, b: a },
+            (false, Op::Add) => Instr::AddInt { to, a, b },
+            (false, Op::Sub) => Instr::SubInt { to, a, b },
             (false, _) if op.gives_bool() => Instr::CompareInt { op, to, a, b },
             (false, _) => Instr::Int { op, to, a, b },
         };
         self.emit(instr);
-        if dtype == DType::I32 && !op.gives_bool() {
+        if dtype == DType::I32 && !op.gives_bool() && !matches!(op, Op::Min | Op::Max | Op::Mod) {
             self.emit(Instr::Wrap { dtype, to, from: to });
         }
     }

@@ -33,9 +33,15 @@ pub struct Machine {
 impl Machine {
     /// A machine at the start of `program`, with values for its parameters in the order of their declaration.
     pub fn new(program: &Program, parameters: &[i64]) -> Self {
-        let mut registers = program.registers.clone();
-        registers.iter_mut().zip(parameters).for_each(|(reg, value)| *reg = value.cast_unsigned());
-        Self { registers, next: 0 }
+        let mut machine = Self { registers: program.registers.clone(), next: 0 };
+        machine.restart(parameters);
+        machine
+    }
+
+    /// Goes back to the start, with other values for the parameters.
+    pub fn restart(&mut self, parameters: &[i64]) {
+        self.registers.iter_mut().zip(parameters).for_each(|(reg, value)| *reg = value.cast_unsigned());
+        self.next = 0;
     }
 
     /// Runs to the end or to the first trap.
@@ -52,31 +58,31 @@ impl Machine {
 struct Registers<'a>(&'a mut [u64]);
 
 impl Registers<'_> {
-    #[inline(always)]
+    #[inline]
     fn bits(&self, reg: Reg) -> u64 {
         self.0[reg as usize]
     }
-    #[inline(always)]
+    #[inline]
     fn int(&self, reg: Reg) -> i64 {
         self.0[reg as usize].cast_signed()
     }
-    #[inline(always)]
+    #[inline]
     fn float(&self, reg: Reg) -> f64 {
         f64::from_bits(self.0[reg as usize])
     }
-    #[inline(always)]
+    #[inline]
     fn set(&mut self, reg: Reg, bits: u64) {
         self.0[reg as usize] = bits;
     }
-    #[inline(always)]
+    #[inline]
     fn set_int(&mut self, reg: Reg, value: i64) {
         self.0[reg as usize] = value.cast_unsigned();
     }
-    #[inline(always)]
+    #[inline]
     fn set_float(&mut self, reg: Reg, value: f64) {
         self.0[reg as usize] = value.to_bits();
     }
-    #[inline(always)]
+    #[inline]
     fn set_bool(&mut self, reg: Reg, value: bool) {
         self.0[reg as usize] = u64::from(value);
     }
@@ -140,6 +146,11 @@ fn execute(
             Instr::Undefine { tensor } => memory.undefine(layout, tensor),
             Instr::AddFloat { to, a, b } => regs.set_float(to, regs.float(a) + regs.float(b)),
             Instr::MulFloat { to, a, b } => regs.set_float(to, regs.float(a) * regs.float(b)),
+            Instr::AddInt { to, a, b } => regs.set_int(to, regs.int(a).wrapping_add(regs.int(b))),
+            Instr::SubInt { to, a, b } => regs.set_int(to, regs.int(a).wrapping_sub(regs.int(b))),
+            Instr::Less { to, a, b } => regs.set_bool(to, regs.int(a) < regs.int(b)),
+            Instr::AtMost { to, a, b } => regs.set_bool(to, regs.int(a) <= regs.int(b)),
+            Instr::Both { to, a, b } => regs.set(to, regs.bits(a) & regs.bits(b)),
             Instr::MulAdd { to, base, index, scale } => {
                 let product = regs.int(index).wrapping_mul(regs.int(scale));
                 regs.set_int(to, regs.int(base).wrapping_add(product));

@@ -3,7 +3,7 @@
 //! `i64` is the one type whose values may take that pattern: its slots are tracked beside the array.
 
 use super::super::TensorId;
-use crate::arena::Arena;
+use crate::arena::{Arena, Id};
 use crate::scalar::values::Data;
 use crate::scalar::{DType, Values};
 
@@ -21,6 +21,8 @@ pub struct TooLarge;
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
     places: Arena<TensorId, Place>,
+    /// The first slot of each place; they ascend.
+    starts: Vec<usize>,
     slots: usize,
     has_wide: bool,
 }
@@ -48,6 +50,7 @@ impl Layout {
             .ok_or(TooLarge)?;
         let start = self.slots;
         self.slots = start.checked_add(len).filter(|&slots| slots <= MOST_SLOTS).ok_or(TooLarge)?;
+        self.starts.push(start);
         self.has_wide |= dtype == DType::I64;
         Ok(self.places.push(Place { start, len, dtype, shape: shape.to_vec() }))
     }
@@ -68,11 +71,9 @@ impl Layout {
 
     /// The tensor and the subscripts of a slot.
     pub fn element(&self, slot: usize) -> (TensorId, Vec<i64>) {
-        let (tensor, place) = self
-            .places
-            .iter()
-            .find(|(_, place)| (place.start..place.start + place.len).contains(&slot))
-            .expect("every slot belongs to a tensor");
+        let above = self.starts.partition_point(|&start| start <= slot);
+        let tensor = TensorId::new(above.checked_sub(1).expect("every slot belongs to a tensor"));
+        let place = &self.places[tensor];
         let mut flat = (slot - place.start) as i64;
         let mut at = vec![0; place.shape.len()];
         for (index, extent) in at.iter_mut().zip(&place.shape).rev() {

@@ -86,11 +86,21 @@ enum Instr {
     Float { op: Op, to: Reg, a: Reg, b: Reg },
     /// A comparison of floats.
     CompareFloat { op: Op, to: Reg, a: Reg, b: Reg },
-    /// An operation on integers, at 64 bits.
+    /// `to = a + b` in `i64`
+    AddInt { to: Reg, a: Reg, b: Reg },
+    /// `to = a - b` in `i64`
+    SubInt { to: Reg, a: Reg, b: Reg },
+    /// `to = a < b` in `i64`
+    Less { to: Reg, a: Reg, b: Reg },
+    /// `to = a <= b` in `i64`
+    AtMost { to: Reg, a: Reg, b: Reg },
+    /// `to = a && b`
+    Both { to: Reg, a: Reg, b: Reg },
+    /// Any other operation on integers that gives an integer, at 64 bits.
     Int { op: Op, to: Reg, a: Reg, b: Reg },
-    /// A comparison of integers.
+    /// Any other comparison of integers.
     CompareInt { op: Op, to: Reg, a: Reg, b: Reg },
-    /// An operation on truth values.
+    /// Any other operation on truth values.
     Logic { op: Op, to: Reg, a: Reg, b: Reg },
 
     /// A float rounded to a float type.

@@ -2,9 +2,8 @@
 //! on fewer loops than are open, right before the first loop that it does not depend on.
 
 use super::super::{Expr, ExprId};
-use super::build::{BuildError, Builder, Facts, Frame};
+use super::build::{BuildError, Builder, Frame};
 use super::{Instr, Reg};
-use crate::scalar::eval::{floor_div, floor_mod};
 use crate::scalar::{Const, DType, Op};
 
 impl Builder<'_> {
@@ -12,26 +11,22 @@ impl Builder<'_> {
     pub(super) fn value(&mut self, id: ExprId) -> Result<Reg, BuildError> {
         match self.pool.get(id) {
             Expr::Const(value) => return Ok(self.constant(bits(*value))),
-            &Expr::Axis(axis) => return self.axis(axis).map(|(reg, ..)| reg),
+            &Expr::Axis(axis) => return self.axis(axis).map(|(reg, _)| reg),
             _ => {}
         }
         let known = |frame: &Frame| frame.steady.get(&id).or_else(|| frame.loaded.get(&id)).copied();
         if let Some(reg) = self.frames.iter().rev().find_map(known) {
             return Ok(reg);
         }
-        match self.facts(id)?.frame {
-            Some(frame) => {
-                let reg = self.in_frame(self.hoisted(frame), |builder| builder.compute(id))?;
-                let target = self.hoisted(frame);
-                self.frames[target].steady.insert(id, reg);
-                Ok(reg)
-            }
-            None => {
-                let reg = self.compute(id)?;
-                self.top().loaded.insert(id, reg);
-                Ok(reg)
-            }
-        }
+        let Some(frame) = self.home(id)? else {
+            let reg = self.compute(id)?;
+            self.top().loaded.insert(id, reg);
+            return Ok(reg);
+        };
+        let target = self.hoisted(frame);
+        let reg = self.in_frame(target, |builder| builder.compute(id))?;
+        self.frames[target].steady.insert(id, reg);
+        Ok(reg)
     }
 
     /// Runs `action` with frame `target` on top, so that its code comes before the loops that are opened above it.
@@ -100,66 +95,24 @@ impl Builder<'_> {
         Ok(self.close())
     }
 
-    /// What is known of `id`; computed once.
-    pub(super) fn facts(&mut self, id: ExprId) -> Result<Facts, BuildError> {
-        if let Some(&facts) = self.facts.get(&id) {
-            return Ok(facts);
+    /// The frame of the innermost loop that `id` depends on; none where it loads or chooses, so must not be moved.
+    pub(super) fn home(&mut self, id: ExprId) -> Result<Option<usize>, BuildError> {
+        if let Some(&home) = self.homes.get(&id) {
+            return Ok(home);
         }
-        let children: Vec<_> = self.pool.children(id).into_iter().map(|c| self.facts(c)).collect::<Result<_, _>>()?;
-        let moved = children.iter().try_fold(0, |frame: usize, child| Some(frame.max(child.frame?)));
-        let range = |n: usize| children.get(n).and_then(|child| child.range);
-        let facts = match *self.pool.get(id) {
-            Expr::Const(value) => Facts { frame: Some(0), range: value.as_int().map(|v| (v, v)) },
-            Expr::Axis(axis) => {
-                let (_, extent, frame) = self.axis(axis)?;
-                Facts { frame: Some(frame), range: Some((0, extent - 1)) }
-            }
-            Expr::Unary(op, _) => Facts { frame: moved, range: range(0).and_then(|a| negated(op, a)) },
-            Expr::Binary(op, a, _) if self.pool.dtype(a) == DType::I64 => {
-                Facts { frame: moved, range: range(0).zip(range(1)).and_then(|(a, b)| combined(op, a, b)) }
-            }
-            Expr::Binary(..) => Facts { frame: moved, range: None },
-            Expr::Cast(dtype, value) => Facts { frame: moved, range: kept(self.pool.dtype(value), dtype, range(0)) },
-            Expr::Select { .. } => {
-                let joined = range(1).zip(range(2)).map(|(a, b)| (a.0.min(b.0), a.1.max(b.1)));
-                Facts { frame: None, range: joined }
-            }
-            Expr::Load { .. } => Facts { frame: None, range: None },
+        let mut home = Some(0);
+        for child in self.pool.children(id) {
+            let child = self.home(child)?;
+            home = home.zip(child).map(|(a, b)| a.max(b));
+        }
+        let home = match *self.pool.get(id) {
+            Expr::Axis(axis) => Some(self.axis(axis)?.1),
+            Expr::Select { .. } | Expr::Load { .. } => None,
+            Expr::Const(_) | Expr::Unary(..) | Expr::Binary(..) | Expr::Cast(..) => home,
         };
-        self.facts.insert(id, facts);
-        Ok(facts)
+        self.homes.insert(id, home);
+        Ok(home)
     }
-}
-
-fn negated(op: Op, (low, high): (i64, i64)) -> Option<(i64, i64)> {
-    if op == Op::Neg { Some((high.checked_neg()?, low.checked_neg()?)) } else { None }
-}
-
-/// Bounds of `a op b`, where they are easy to see and nothing wraps.
-fn combined(op: Op, a: (i64, i64), b: (i64, i64)) -> Option<(i64, i64)> {
-    match op {
-        Op::Add => Some((a.0.checked_add(b.0)?, a.1.checked_add(b.1)?)),
-        Op::Sub => Some((a.0.checked_sub(b.1)?, a.1.checked_sub(b.0)?)),
-        Op::Mul => {
-            let corners = [a.0.checked_mul(b.0)?, a.0.checked_mul(b.1)?, a.1.checked_mul(b.0)?, a.1.checked_mul(b.1)?];
-            Some((corners.into_iter().min()?, corners.into_iter().max()?))
-        }
-        Op::Div if b.0 == b.1 && b.0 > 0 => Some((floor_div(a.0, b.0), floor_div(a.1, b.0))),
-        Op::Mod if b.0 == b.1 && b.0 > 0 => {
-            let same_period = floor_div(a.0, b.0) == floor_div(a.1, b.0);
-            Some(if same_period { (floor_mod(a.0, b.0), floor_mod(a.1, b.0)) } else { (0, b.0 - 1) })
-        }
-        Op::Min => Some((a.0.min(b.0), a.1.min(b.1))),
-        Op::Max => Some((a.0.max(b.0), a.1.max(b.1))),
-        _ => None,
-    }
-}
-
-/// Bounds after a conversion that changes no value within them.
-fn kept(source: DType, target: DType, range: Option<(i64, i64)>) -> Option<(i64, i64)> {
-    let (low, high) = range?;
-    let (min, max) = target.int_range()?;
-    (source.int_range().is_some() && target != DType::Bool && min <= low && high <= max).then_some((low, high))
 }
 
 /// A constant as a register holds it.
