@@ -6,6 +6,7 @@
 #![expect(unsafe_code, reason = "foreign code is loaded and called")]
 
 use std::ffi::c_void;
+use std::marker::PhantomData;
 use std::path::Path;
 
 use super::Array;
@@ -52,15 +53,53 @@ impl Library {
 
     /// Calls an export. The arrays must have the element types and shapes of its tensors: the caller checks that.
     pub fn call(&self, export: &str, inputs: &[&Array], outputs: &mut [Array]) -> Result<(), LibraryError> {
+        self.prepare(export, inputs, outputs)?.run()
+    }
+
+    /// Looks everything up for calls of an export with the same arrays, which must be as for [`Library::call`].
+    pub fn prepare<'a>(
+        &'a self,
+        export: &str,
+        inputs: &'a [&'a Array],
+        outputs: &'a mut [Array],
+    ) -> Result<Call<'a>, LibraryError> {
         let symbol = format!("{export}_call");
         // SAFETY: every export has this entry with this signature.
         let entry = unsafe { self.handle.get::<Entry>(symbol.as_bytes()) }
             .map_err(|source| LibraryError::Symbol { symbol, source })?;
         let inputs = inputs.iter().map(|array| array.bytes().as_ptr().cast_mut());
         let outputs = outputs.iter_mut().map(|array| array.bytes_mut().as_mut_ptr());
-        let args: Vec<*mut c_void> = inputs.chain(outputs).map(<*mut u8>::cast).collect();
+        let args = inputs.chain(outputs).map(<*mut u8>::cast).collect();
+        Ok(Call { export: export.to_owned(), entry, args, arrays: PhantomData })
+    }
+
+    /// Sets the number of threads of kernels that are called from this thread. A library whose kernels all run on one
+    /// thread does not have OpenMP, and stays as it is.
+    pub fn set_threads(&self, threads: usize) {
+        let threads = i32::try_from(threads).unwrap_or(i32::MAX);
+        // SAFETY: the function of this name is OpenMP's, which the library was linked with.
+        if let Ok(set) = unsafe { self.handle.get::<unsafe extern "C" fn(i32)>(b"omp_set_num_threads") } {
+            // SAFETY: any positive number is allowed.
+            unsafe { set(threads.max(1)) };
+        }
+    }
+}
+
+/// A call that can be repeated at no cost but its own.
+#[derive(Debug)]
+pub struct Call<'a> {
+    export: String,
+    entry: libloading::Symbol<'a, Entry>,
+    args: Vec<*mut c_void>,
+    /// The arrays that `args` points into.
+    arrays: PhantomData<&'a mut [Array]>,
+}
+
+impl Call<'_> {
+    /// Runs it once.
+    pub fn run(&mut self) -> Result<(), LibraryError> {
         // SAFETY: the addresses are those of live arrays of the right sizes; kernels write through outputs alone.
-        let code = unsafe { entry(args.as_ptr()) };
-        if code == 0 { Ok(()) } else { Err(LibraryError::Call { export: export.to_owned(), code }) }
+        let code = unsafe { (self.entry)(self.args.as_ptr()) };
+        if code == 0 { Ok(()) } else { Err(LibraryError::Call { export: self.export.clone(), code }) }
     }
 }

@@ -1,0 +1,80 @@
+//! The kinds of output, `--emit`: every form that a program has on its way through the compiler.
+
+use super::error;
+use super::session::{Outcome, Session};
+use super::suggest::nearest;
+
+/// A kind of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Emit {
+    /// The syntax tree of the source file.
+    Ast,
+    /// The tensor graph of an export.
+    Graph,
+    /// The loop nests of an export.
+    Loops,
+    /// LLVM IR, before optimisation.
+    Llvm,
+    /// Assembly.
+    Asm,
+    /// An object file.
+    Obj,
+    /// A static library of all exports.
+    Archive,
+    /// A shared library of all exports.
+    Lib,
+    /// The C header of the libraries.
+    Header,
+}
+
+/// Kinds that are planned, and refused until then with words of their own.
+const LATER: [&str; 7] = ["space", "schedule", "c", "cuda", "ptx", "cubin", "python"];
+
+impl Emit {
+    /// All kinds, in the order of the pipeline.
+    pub const ALL: [Self; 9] =
+        [Self::Ast, Self::Graph, Self::Loops, Self::Llvm, Self::Asm, Self::Obj, Self::Archive, Self::Lib, Self::Header];
+
+    /// The word on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ast => "ast",
+            Self::Graph => "graph",
+            Self::Loops => "loops",
+            Self::Llvm => "llvm",
+            Self::Asm => "asm",
+            Self::Obj => "obj",
+            Self::Archive => "archive",
+            Self::Lib => "lib",
+            Self::Header => "header",
+        }
+    }
+
+    /// Whether it is text, which can go to standard output.
+    pub const fn is_text(self) -> bool {
+        !matches!(self, Self::Obj | Self::Archive | Self::Lib)
+    }
+
+    /// The kinds that these words name, each once, in the order of the pipeline.
+    pub fn parse(session: &mut Session, words: &[String]) -> Outcome<Vec<Self>> {
+        let mut kinds = Vec::new();
+        for word in words {
+            match Self::ALL.into_iter().find(|kind| kind.name() == word) {
+                Some(kind) => kinds.push(kind),
+                None => return Err(session.user(refuse(word))),
+            }
+        }
+        kinds.sort_unstable();
+        kinds.dedup();
+        Ok(kinds)
+    }
+}
+
+fn refuse(word: &str) -> crate::diag::Diagnostic {
+    let known = Emit::ALL.map(Emit::name);
+    if LATER.contains(&word) {
+        error::later_emit(word, &known)
+    } else {
+        error::unknown_emit(word, &known, nearest(word, known))
+    }
+}

@@ -1,0 +1,49 @@
+//! The machine that ftc runs on, and what a target's name means on it.
+
+use crate::codegen;
+use crate::target::{Cpu, Facts, Target, TargetError};
+
+use super::error;
+use super::session::{Outcome, Session};
+
+/// The target of that name.
+pub fn target(session: &mut Session, name: &str) -> Outcome<Target> {
+    let host = codegen::llvm::host();
+    Target::parse(name, host.as_ref()).map_err(|cause| match &cause {
+        TargetError::Unknown { nearest, .. } => session.user(error::unknown_target(&cause.to_string(), nearest)),
+        TargetError::NoHost => session.environment(error::unknown_target(&cause.to_string(), &["x86"])),
+    })
+}
+
+/// Why code for `cpu` cannot run on this machine; none if it can.
+pub fn cannot_run(cpu: &Cpu) -> Option<String> {
+    let host = codegen::llvm::host()?;
+    if host.arch != cpu.arch {
+        return Some(format!("it is {}, and this machine is {}", cpu.arch.triple(), host.arch.triple()));
+    }
+    let native = Cpu { name: "native".to_owned(), arch: host.arch, cpu: host.cpu, features: host.features };
+    lacks(&cpu.facts(), &native.facts()).map(|what| format!("this machine has no {what}"))
+}
+
+fn lacks(wanted: &Facts, there: &Facts) -> Option<&'static str> {
+    let table = [
+        (wanted.vector_bits > 256 && there.vector_bits <= 256, "AVX-512"),
+        (wanted.vector_bits > 128 && there.vector_bits <= 128, "AVX"),
+        (wanted.fma && !there.fma, "FMA"),
+        (wanted.f16_convert && !there.f16_convert, "F16C"),
+        (wanted.vnni && !there.vnni, "VNNI"),
+        (wanted.bf16 && !there.bf16, "BF16 instructions"),
+        (wanted.fp16 && !there.fp16, "FP16 instructions"),
+    ];
+    table.iter().find(|(is_missing, _)| *is_missing).map(|&(_, what)| what)
+}
+
+/// Every target's name, with a line about it.
+pub fn targets() -> Vec<(&'static str, String)> {
+    let host = codegen::llvm::host();
+    let about = |(name, about): (&'static str, String)| match &host {
+        Some(host) if name == "native" => (name, format!("{about}: {}", host.cpu)),
+        _ => (name, about),
+    };
+    Target::list().into_iter().map(about).collect()
+}

@@ -1,0 +1,122 @@
+//! What one run of the compiler keeps: sources, findings, times. And the three ways in which it can stop.
+
+use std::collections::BTreeSet;
+
+use crate::artifact::ArtifactError;
+use crate::codegen::CodegenError;
+use crate::diag::Diagnostic;
+use crate::source::{SourceMap, Span};
+
+use super::error;
+use super::passes::Passes;
+
+/// The state of one run.
+#[derive(Debug, Default)]
+pub struct Session {
+    /// Every file that was read.
+    pub sources: SourceMap,
+    /// Every error and warning so far, in the order in which they were found.
+    pub diagnostics: Vec<Diagnostic>,
+    /// How long each pass took.
+    pub passes: Passes,
+    /// Fingerprints of the findings.
+    known: BTreeSet<String>,
+}
+
+/// Why a command did not do all that it was asked; what there is to say about it is in [`Session::diagnostics`].
+/// Ordered: of two reasons the greater one decides the exit code.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stop {
+    /// Something in the user's input is wrong.
+    User,
+    /// Something on this machine is missing, forbidden or full.
+    Environment,
+    /// The compiler contradicts itself; the text says where.
+    Internal(String),
+}
+
+/// A result, or why there is none.
+pub type Outcome<T> = Result<T, Stop>;
+
+impl Session {
+    /// A fresh one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds findings; stops if one of them is an error. What was found before is not added again: a module that two
+    /// files use is read once for each of them.
+    pub fn report(&mut self, found: Vec<Diagnostic>) -> Outcome<()> {
+        let wrong = found.iter().any(Diagnostic::is_error);
+        for finding in found {
+            if self.known.insert(fingerprint(&self.sources, &finding)) {
+                self.diagnostics.push(finding);
+            }
+        }
+        if wrong { Err(Stop::User) } else { Ok(()) }
+    }
+
+    /// Adds an error that is the user's to mend.
+    #[must_use]
+    pub fn user(&mut self, error: Diagnostic) -> Stop {
+        self.diagnostics.push(error);
+        Stop::User
+    }
+
+    /// Adds an error that this machine is to blame for.
+    #[must_use]
+    pub fn environment(&mut self, error: Diagnostic) -> Stop {
+        self.diagnostics.push(error);
+        Stop::Environment
+    }
+
+    /// Adds the error of a backend.
+    #[must_use]
+    pub fn codegen(&mut self, cause: &CodegenError) -> Stop {
+        match cause {
+            CodegenError::NoLlvm { .. } => self.environment(error::no_backend(&cause.to_string())),
+            CodegenError::ReservedName { .. } => self.user(error::reserved_name(&cause.to_string())),
+            CodegenError::Unsupported { .. } | CodegenError::Llvm { .. } => Stop::Internal(cause.to_string()),
+        }
+    }
+
+    /// Adds the error of an artefact.
+    #[must_use]
+    pub fn artifact(&mut self, cause: &ArtifactError) -> Stop {
+        match cause {
+            ArtifactError::Archive { .. } => Stop::Internal(cause.to_string()),
+            ArtifactError::Write { .. } | ArtifactError::NoLinker { .. } | ArtifactError::Link { .. } => {
+                self.environment(cause.diagnostic())
+            }
+        }
+    }
+
+    /// Holds what a pass made against the rules of its IR. Breaking one is never the user's fault.
+    pub fn verify<E: std::fmt::Debug + std::fmt::Display>(
+        &self,
+        pass: &str,
+        verdict: Result<(), Vec<E>>,
+        text: impl FnOnce() -> String,
+    ) -> Outcome<()> {
+        let Err(broken) = verdict else { return Ok(()) };
+        let rules: String = broken.iter().map(|rule| format!("  {rule}\n")).collect();
+        Err(Stop::Internal(format!("pass `{pass}` made something that does not verify:\n{rules}\n{}", text())))
+    }
+}
+
+/// A finding with the names of its files in place of their ids.
+fn fingerprint(sources: &SourceMap, finding: &Diagnostic) -> String {
+    let name = |span: Span| &sources.file(span.file).name;
+    let labels: String = finding
+        .labels
+        .iter()
+        .map(|label| format!("\n{}:{:?}:{}", name(label.span), label.span.range(), label.message))
+        .collect();
+    format!("{}{}{labels}", finding.code.0, finding.message)
+}
+
+/// Does `work` for each item even when it failed for one before; the worst reason is the result.
+pub fn for_each<T>(items: impl IntoIterator<Item = T>, mut work: impl FnMut(T) -> Outcome<()>) -> Outcome<()> {
+    let stops = items.into_iter().filter_map(|item| work(item).err());
+    stops.max().map_or(Ok(()), Err)
+}
