@@ -12,14 +12,20 @@ use crate::scalar::eval::floor_div;
 /// Facts that one derivation may use.
 const DEPTH: usize = 4;
 
-/// Combinations that are tried for one claim.
-const STEPS: usize = 2_000;
+/// Combinations that are worth trying for one claim, in all its cases.
+pub(super) const STEPS: usize = 5_000;
 
 /// Whether `claim >= 0` follows from the bounds of its atoms and from `facts`, each at least 0. All are mathematical
-/// integers, so their views must be exact over the domain.
-pub(super) fn follows(pool: &Pool, claim: &Linear, facts: &[Linear], ranges: &mut Ranges<'_>) -> bool {
-    let mut steps = STEPS;
-    (0..=DEPTH).any(|depth| derive(pool, claim, facts, ranges, depth, &mut steps))
+/// integers, so their views must be exact over the domain. Each combination that is tried takes one of `steps`.
+pub(super) fn follows(
+    pool: &Pool,
+    claim: &Linear,
+    facts: &[Linear],
+    ranges: &mut Ranges<'_>,
+    steps: &mut usize,
+) -> bool {
+    let facts: Vec<_> = facts.iter().map(tighten).collect();
+    (0..=DEPTH).any(|depth| derive(pool, claim, &facts, ranges, depth, steps))
 }
 
 fn derive(
@@ -52,7 +58,8 @@ fn derive(
     false
 }
 
-/// `p * claim - q * fact` without the atom, with positive `p` and `q`: at least 0 only if the claim is.
+/// `p * claim + (p - 1) - q * fact` without the atom, with positive `p` and `q`. Where it and the fact are at least 0,
+/// `p * claim` is above `-p`, and so the claim, an integer, at least 0.
 fn eliminate(claim: &Linear, fact: &Linear, atom: ExprId) -> Option<Linear> {
     let (c, f) = (claim.coefficient(atom), fact.coefficient(atom));
     if f == 0 || (c > 0) != (f > 0) {
@@ -60,7 +67,7 @@ fn eliminate(claim: &Linear, fact: &Linear, atom: ExprId) -> Option<Linear> {
     }
     let common = i64::try_from(gcd(i128::from(c), i128::from(f))).ok()?;
     let (p, q) = ((f / common).checked_abs()?, (c / common).checked_abs()?);
-    claim.scale(p)?.add_scaled(q.checked_neg()?, fact)
+    claim.scale(p)?.add_constant(p - 1)?.add_scaled(q.checked_neg()?, fact)
 }
 
 /// The same claim on integers: coefficients divided by their common divisor, the constant rounded down.

@@ -4,13 +4,18 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::affine::{Linear, bounds, is_exact, linear};
+use super::divide::as_divided;
 use super::interval::floor_div;
 use super::range::{Domain, Interval, Ranges};
+use super::simplify::Simplifier;
 use super::{Expr, ExprId, Pool};
 use crate::scalar::{DType, Op};
 
 /// More conjuncts than this are dropped: fewer facts prove less, never something wrong.
-const MAX_CONJUNCTS: usize = 200;
+pub(super) const MAX_CONJUNCTS: usize = 200;
+
+/// Atoms whose meaning a proof looks into.
+const MAX_ATOMS: usize = 24;
 
 /// Alternatives nested deeper than this narrow nothing; it bounds the work.
 const DEPTH: usize = 6;
@@ -116,6 +121,42 @@ pub(super) fn is_transparent(pool: &Pool, id: ExprId) -> bool {
     transparent
 }
 
+/// What holds of atoms by their meaning: `c*q <= x < c*q + c` of `q = x / c`, that `x % c` is `x - c * (x / c)`, and
+/// that `min` and `max` are not above or below their operands.
+pub(super) fn definitions(pool: &mut Pool, atoms: Vec<ExprId>, ranges: &mut Ranges<'_>) -> Vec<Linear> {
+    let mut views = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut work = atoms;
+    while let Some(atom) = work.pop() {
+        if !seen.insert(atom) || seen.len() > MAX_ATOMS {
+            continue;
+        }
+        let mut meaning = |pool: &Pool, id: ExprId| {
+            let view = linear(pool, id);
+            work.extend(view.terms.keys());
+            Some(view).filter(|view| is_exact(pool, view, ranges))
+        };
+        let own = Linear::atom(atom);
+        if let Some((x, c)) = as_divided(pool, Op::Div, atom) {
+            let rest = meaning(pool, x).and_then(|x| x.add_scaled(-c, &own));
+            views.extend(rest.iter().filter_map(|rest| rest.scale(-1)?.add_constant(c - 1)));
+            views.extend(rest);
+        } else if let Some((x, c)) = as_divided(pool, Op::Mod, atom) {
+            let divisor = pool.int(c);
+            let quotient = pool.binary(Op::Div, x, divisor);
+            let view = meaning(pool, x).and_then(|x| x.sub(&own)?.add_scaled(-c, &Linear::atom(quotient)));
+            views.extend(view.iter().filter_map(|view| view.scale(-1)));
+            views.extend(view);
+        } else if let Expr::Binary(op @ (Op::Min | Op::Max), a, b) = *pool.get(atom) {
+            for operand in [a, b] {
+                let above = meaning(pool, operand).and_then(|view| view.sub(&own));
+                views.extend(above.and_then(|view| if op == Op::Min { Some(view) } else { view.scale(-1) }));
+            }
+        }
+    }
+    views
+}
+
 /// What a proof may use.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
@@ -132,6 +173,10 @@ impl Known {
     pub(super) fn new(pool: &mut Pool, domain: &Domain, facts: &[ExprId]) -> Option<Self> {
         let mut parts = conjuncts(pool, facts);
         parts.retain(|&fact| is_transparent(pool, fact));
+        // Only over the domain as it was given: narrowed by the facts, it would make them look superfluous.
+        let mut simplifier = Simplifier::new(domain);
+        let simpler: Vec<_> = parts.into_iter().map(|fact| simplifier.simplify(pool, fact)).collect();
+        let parts = conjuncts(pool, &simpler);
         let mut domain = domain.clone();
         for _ in 0..ROUNDS {
             let before = domain.clone();

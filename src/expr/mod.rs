@@ -18,6 +18,7 @@ pub mod affine;
 mod combine;
 mod congruence;
 mod cursor;
+mod divide;
 mod facts;
 pub mod guard;
 mod interval;

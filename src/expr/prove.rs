@@ -11,15 +11,17 @@
 
 use std::collections::BTreeSet;
 
-use super::combine::follows;
-use super::facts::{Known, conjuncts, inequalities, is_transparent, negate};
+use super::affine::Linear;
+use super::combine::{STEPS, follows};
+use super::facts::{Known, MAX_CONJUNCTS, conjuncts, definitions, inequalities, is_transparent, negate};
 use super::range::{Domain, Ranges};
 use super::search::{Found, Search};
+use super::simplify::simplify;
 use super::{AxisId, Expr, ExprId, Pool};
-use crate::scalar::{Const, Op};
+use crate::scalar::{Const, DType, Op};
 
-/// Nesting of alternatives that a proof follows.
-const DEPTH: usize = 4;
+/// Nesting of cases that a proof follows.
+const DEPTH: usize = 3;
 
 /// A value for each axis involved, in the order of their ids.
 pub type Witness = Vec<(AxisId, i64)>;
@@ -80,7 +82,9 @@ fn all(pool: &mut Pool, claims: &[ExprId], domain: &Domain, facts: &[ExprId]) ->
 }
 
 fn settle(pool: &mut Pool, claim: ExprId, known: &Known) -> Verdict {
-    if deduce(pool, claim, known, DEPTH) {
+    // Where the facts hold, the narrowed domain does: the simpler claim is the same one there.
+    let claim = simplify(pool, claim, &known.domain);
+    if deduce(pool, claim, known, DEPTH, &mut STEPS.clone()) {
         return Verdict::Proved;
     }
     if !is_transparent(pool, claim) {
@@ -90,23 +94,91 @@ fn settle(pool: &mut Pool, claim: ExprId, known: &Known) -> Verdict {
 }
 
 /// Proves a claim without trying points.
-fn deduce(pool: &mut Pool, claim: ExprId, known: &Known, depth: usize) -> bool {
+fn deduce(pool: &mut Pool, claim: ExprId, known: &Known, depth: usize, steps: &mut usize) -> bool {
+    let parts = conjuncts(pool, &[claim]);
+    parts.len() < MAX_CONJUNCTS && parts.into_iter().all(|part| deduce_part(pool, part, known, depth, steps))
+}
+
+fn deduce_part(pool: &mut Pool, claim: ExprId, known: &Known, depth: usize, steps: &mut usize) -> bool {
     let mut ranges = Ranges::new(&known.domain);
-    if known.conjuncts.contains(&claim) || ranges.of(pool, claim).as_truth() == Some(true) {
+    let truth = ranges.of(pool, claim).as_truth();
+    if truth == Some(true) || known.conjuncts.contains(&claim) {
         return true;
     }
-    if let Expr::Binary(Op::Or, a, b) = *pool.get(claim)
-        && depth > 0
-    {
-        let mut facts = known.conjuncts.clone();
-        facts.push(negate(pool, a));
-        return match Known::new(pool, &known.domain, &facts) {
-            Some(known) => conjuncts(pool, &[b]).into_iter().all(|part| deduce(pool, part, &known, depth - 1)),
-            None => true,
-        };
+    if truth == Some(false) {
+        return contradict(pool, &known.linear, &mut ranges, steps);
     }
-    let Some(views) = inequalities(pool, claim, &mut ranges) else { return false };
-    views.iter().all(|view| follows(pool, view, &known.linear, &mut ranges))
+    if let Some(views) = inequalities(pool, claim, &mut ranges) {
+        let mut facts = known.linear.clone();
+        let atoms = views.iter().chain(&known.linear).flat_map(|view| view.terms.keys().copied()).collect();
+        facts.extend(definitions(pool, atoms, &mut ranges));
+        if views.iter().all(|view| follows(pool, view, &facts, &mut ranges, steps)) {
+            return true;
+        }
+    }
+    depth > 0 && by_cases(pool, claim, known, depth, steps)
+}
+
+/// Whether a linear fact is below 0 because of the others.
+fn contradict(pool: &Pool, facts: &[Linear], ranges: &mut Ranges<'_>, steps: &mut usize) -> bool {
+    facts.iter().any(|fact| {
+        let opposite = fact.scale(-1).and_then(|view| view.add_constant(-1));
+        opposite.is_some_and(|opposite| follows(pool, &opposite, facts, ranges, steps))
+    })
+}
+
+/// Proves a claim in each of two cases of which one always applies.
+fn by_cases(pool: &mut Pool, claim: ExprId, known: &Known, depth: usize, steps: &mut usize) -> bool {
+    let cases = if let Expr::Binary(Op::Or, a, b) = *pool.get(claim) {
+        // Where `a` holds there is nothing to prove.
+        vec![(negate(pool, a), b)]
+    } else if let Some((part, cases)) = choice(pool, claim) {
+        let cases =
+            cases.map(|(cond, value)| (cond, pool.map(claim, &mut |_, e| if e == part { Some(value) } else { None })));
+        cases.to_vec()
+    } else if let Some((a, b)) = known.conjuncts.iter().find_map(|&fact| alternatives(pool, fact)) {
+        vec![(a, claim), (b, claim)]
+    } else {
+        return false;
+    };
+    cases.into_iter().all(|(cond, claim)| {
+        let mut facts = known.conjuncts.clone();
+        // A disjunction that this case settles would only be taken apart again.
+        facts.retain(|&fact| alternatives(pool, fact).is_none_or(|(a, b)| a != cond && b != cond));
+        facts.push(cond);
+        match Known::new(pool, &known.domain, &facts) {
+            Some(known) => {
+                let claim = simplify(pool, claim, &known.domain);
+                deduce(pool, claim, &known, depth - 1, steps)
+            }
+            None => true,
+        }
+    })
+}
+
+fn alternatives(pool: &Pool, fact: ExprId) -> Option<(ExprId, ExprId)> {
+    if let Expr::Binary(Op::Or, a, b) = *pool.get(fact) { Some((a, b)) } else { None }
+}
+
+/// A `min`, `max` or select of indices in a claim, with each of its values and the condition for it.
+fn choice(pool: &mut Pool, claim: ExprId) -> Option<(ExprId, [(ExprId, ExprId); 2])> {
+    let mut found = None;
+    pool.visit(claim, &mut |id, expr| {
+        let is_choice = matches!(expr, Expr::Select { .. } | Expr::Binary(Op::Min | Op::Max, ..));
+        if found.is_none() && is_choice && pool.dtype(id) == DType::I64 {
+            found = Some(id);
+        }
+    });
+    let part = found?;
+    let cases = match *pool.get(part) {
+        Expr::Select { cond, then, otherwise } => [(cond, then), (negate(pool, cond), otherwise)],
+        Expr::Binary(op, a, b) => {
+            let (less, more) = if op == Op::Min { (a, b) } else { (b, a) };
+            [(pool.binary(Op::Le, less, more), a), (pool.binary(Op::Ge, less, more), b)]
+        }
+        _ => return None,
+    };
+    Some((part, cases))
 }
 
 /// Tries points: first only with the facts on the claim's own axes, then with all that are connected to them.

@@ -141,3 +141,42 @@ fn branches_are_visited_with_their_conditions() {
     });
     assert_eq!(seen, [(a, vec![cond]), (b, vec![opposite])]);
 }
+
+/// Claims that no enumeration can reach: `(facts, claim)` over `i: 0..n, j: 0..16, k: 0..4, …`.
+#[test]
+fn claims_about_large_domains_follow_from_facts() {
+    struct Names;
+    impl ftc::expr::parse::Scope for Names {
+        fn axis(&self, name: &str) -> Option<AxisId> {
+            ["i", "j", "k", "p", "q", "r"].iter().position(|known| *known == name).map(AxisId::new)
+        }
+        fn tensor(&self, _: &str) -> Option<(TensorId, DType)> {
+            Some((TensorId::new(0), DType::F32))
+        }
+    }
+    let cases = [
+        ("true", "(16 * i + j) / 16 == i && (16 * i + j) % 16 == j"),
+        ("16 * i + j < 99999", "(16 * i + j) / 16 <= 6249"),
+        ("p / 4 * 4 + q % 4 < 1000", "p - p % 4 < 1000"),
+        ("p % 3 == 0 && p < 300", "p / 3 * 3 == p && p / 3 < 100"),
+        ("p <= q && q <= i", "p <= i"),
+        ("p + q < 100 && p - q < 3", "p < 52"),
+        ("!(p < 5 || q >= 7)", "p >= 5 && q < 7"),
+        ("p < 5 || p < 9 && q < 3", "p < 9"),
+        ("p < 5 || q < 3", "min(p, q) < 5"),
+        ("true", "max(p - q, 0) >= p - q && min(p, 7) <= 7"),
+        ("p < q", "(if p < q { p } else { q + 10 }) < q"),
+        ("T[p] > 0.0 && p < 7", "p < 7"),
+        ("2 * p + 3 * q == 17", "q <= 5"),
+        ("p * 1000 + q < 5000 && q < 1000", "p <= 4"),
+        ("p != 0", "p - 1 >= 0"),
+    ];
+    for (facts, claim) in cases {
+        let mut case = Case::new(&[1 << 20, 16, 4, 1 << 20, 1 << 20, 1 << 20]);
+        let parse = |pool: &mut Pool, text: &str| {
+            ftc::expr::parse::parse(pool, text, &Names).unwrap_or_else(|e| panic!("{text}: {e}"))
+        };
+        let (fact, id) = (parse(&mut case.pool, facts), parse(&mut case.pool, claim));
+        assert_eq!(always(&mut case.pool, id, &case.domain, &[fact]), Verdict::Proved, "{facts} => {claim}");
+    }
+}

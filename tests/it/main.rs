@@ -3,6 +3,7 @@
 mod eval;
 mod expr_gen;
 mod expr_prove;
+mod expr_simplify;
 mod expr_text;
 mod flops;
 mod graph_gen;
