@@ -22,6 +22,7 @@ mod divide;
 mod facts;
 pub mod guard;
 mod interval;
+pub mod opaque;
 pub mod parse;
 pub mod print;
 pub mod program;

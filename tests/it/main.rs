@@ -10,4 +10,5 @@ mod graph_gen;
 mod graphs;
 mod interp;
 mod ir_text;
+mod loops_verify;
 mod syntax;
