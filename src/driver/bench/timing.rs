@@ -1,0 +1,147 @@
+//! Time of a call: warm up, then samples, of which the median counts. With a peer, its samples and ours alternate, so
+//! that what else the machine does falls on both.
+
+use std::time::{Duration, Instant};
+
+/// How long to measure.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Calls shorter than this are run several times for one sample.
+    pub shortest_sample: Duration,
+    /// The number of samples, unless the time is up before.
+    pub samples: usize,
+    /// No further sample after this long, so a slow kernel ends with fewer; there is always one.
+    pub limit: Duration,
+}
+
+impl Plan {
+    /// What `ftc bench` does.
+    pub const BENCH: Self =
+        Self { shortest_sample: Duration::from_millis(2), samples: 15, limit: Duration::from_secs(3) };
+}
+
+/// Seconds for each call of some calls that run one after the other.
+pub trait Timed {
+    /// Why a call failed.
+    type Error;
+
+    /// Runs `calls` calls and gives the seconds of one.
+    fn time(&mut self, calls: u32) -> Result<f64, Self::Error>;
+}
+
+/// A call in this process.
+#[derive(Debug)]
+pub struct Here<F>(pub F);
+
+impl<E, F: FnMut() -> Result<(), E>> Timed for Here<F> {
+    type Error = E;
+
+    fn time(&mut self, calls: u32) -> Result<f64, E> {
+        let start = Instant::now();
+        for _ in 0..calls {
+            (self.0)()?;
+        }
+        Ok(start.elapsed().as_secs_f64() / f64::from(calls))
+    }
+}
+
+/// Samples of one subject.
+#[derive(Clone, Debug)]
+struct Series {
+    calls: u32,
+    seconds: Vec<f64>,
+}
+
+impl Series {
+    /// Warms up and finds out how many calls a sample needs.
+    fn start<T: Timed + ?Sized>(subject: &mut T, plan: &Plan) -> Result<Self, T::Error> {
+        let first = subject.time(1)?;
+        if first > plan.limit.as_secs_f64() / 2.0 {
+            // So slow that being cold makes no difference, and a second call would take all the time there is.
+            return Ok(Self { calls: 1, seconds: vec![first] });
+        }
+        let warm = subject.time(1)?.min(first).max(1e-9);
+        let calls = (plan.shortest_sample.as_secs_f64() / warm).ceil().clamp(1.0, 1e6) as u32;
+        Ok(Self { calls, seconds: Vec::new() })
+    }
+
+    fn sample<T: Timed + ?Sized>(&mut self, subject: &mut T) -> Result<(), T::Error> {
+        self.seconds.push(subject.time(self.calls)?);
+        Ok(())
+    }
+}
+
+/// The median time of a call of `ours`, and of `peer` if there is one.
+pub fn measure<E>(
+    plan: &Plan,
+    ours: &mut dyn Timed<Error = E>,
+    mut peer: Option<&mut dyn Timed<Error = E>>,
+) -> Result<(f64, Option<f64>), E> {
+    let start = Instant::now();
+    let mut mine = Series::start(ours, plan)?;
+    let mut others = peer.as_deref_mut().map(|peer| Series::start(peer, plan)).transpose()?;
+    while mine.seconds.len() < plan.samples && (start.elapsed() < plan.limit || mine.seconds.is_empty()) {
+        mine.sample(ours)?;
+        if let (Some(peer), Some(others)) = (peer.as_deref_mut(), &mut others) {
+            others.sample(peer)?;
+        }
+    }
+    if let (Some(peer), Some(others)) = (peer, &mut others)
+        && others.seconds.is_empty()
+    {
+        others.sample(peer)?;
+    }
+    Ok((median(&mut mine.seconds), others.map(|mut others| median(&mut others.seconds))))
+}
+
+/// The middle of the numbers, of an even number of them the mean of the two in the middle; 0 if there are none.
+pub fn median(numbers: &mut [f64]) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    let middle = numbers.len() / 2;
+    match numbers {
+        [] => 0.0,
+        _ if numbers.len() % 2 == 1 => numbers[middle],
+        _ => f64::midpoint(numbers[middle - 1], numbers[middle]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says that a call takes so long, without taking it.
+    struct Fake(f64, Vec<u32>);
+
+    impl Timed for Fake {
+        type Error = ();
+
+        fn time(&mut self, calls: u32) -> Result<f64, ()> {
+            self.1.push(calls);
+            Ok(self.0)
+        }
+    }
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        for (numbers, expected) in [(vec![3.0, 1.0, 2.0], 2.0), (vec![4.0, 1.0, 2.0, 3.0], 2.5), (vec![], 0.0)] {
+            assert!((median(&mut numbers.clone()) - expected).abs() < 1e-12, "{numbers:?}");
+        }
+    }
+
+    #[test]
+    fn short_calls_are_run_in_groups_and_alternate_with_the_peer() {
+        let (mut ours, mut peer) = (Fake(1e-6, Vec::new()), Fake(1e-3, Vec::new()));
+        let (mine, theirs) = measure(&Plan::BENCH, &mut ours, Some(&mut peer)).expect("no call fails");
+        assert!((mine - 1e-6).abs() < 1e-12 && (theirs.expect("a peer") - 1e-3).abs() < 1e-12);
+        assert_eq!(ours.1, [vec![1, 1], vec![2000; 15]].concat());
+        assert_eq!(peer.1, [vec![1, 1], vec![2; 15]].concat());
+    }
+
+    #[test]
+    fn a_slow_call_is_run_once() {
+        let mut ours = Fake(100.0, Vec::new());
+        let plan = Plan { limit: Duration::ZERO, ..Plan::BENCH };
+        measure(&plan, &mut ours, None).expect("no call fails");
+        assert_eq!(ours.1, vec![1]);
+    }
+}
