@@ -1,26 +1,147 @@
 //! Archives and shared libraries out of object files.
+//!
+//! An archive is written here, byte by byte the same everywhere. A shared library needs the linker of the target's C
+//! compiler, which the `cc` crate finds as it does for build scripts: `CC_<target>`, `CC`, then the usual names.
 
-use std::io;
+use std::ffi::OsString;
+use std::io::{self, Cursor};
 use std::path::Path;
+use std::process::Command;
 
-use tempfile::NamedTempFile;
+use ar_archive_writer::{ArchiveKind, DEFAULT_OBJECT_READER, NewArchiveMember, write_archive_to_stream};
 
 use super::ArtifactError;
-use crate::target::Cpu;
+use crate::target::{Arch, Cpu};
 
 /// A static library of these objects, each with its member name (`gemm.o`).
-pub fn archive(_members: &[(String, Vec<u8>)]) -> Result<Vec<u8>, ArtifactError> {
-    Ok(Vec::new())
+pub fn archive(members: &[(String, Vec<u8>)]) -> Result<Vec<u8>, ArtifactError> {
+    let members: Vec<_> = members
+        .iter()
+        .map(|(name, bytes)| NewArchiveMember::new(bytes, &DEFAULT_OBJECT_READER, name.clone()))
+        .collect();
+    let mut out = Cursor::new(Vec::new());
+    write_archive_to_stream(&mut out, &members, ArchiveKind::Gnu, false, None)
+        .map_err(|source| ArtifactError::Archive { source })?;
+    Ok(out.into_inner())
 }
 
 /// Links objects, each with its name (`gemm.o`), into the shared library `output`.
-pub fn link_shared(_objects: &[(String, Vec<u8>)], output: &Path, cpu: &Cpu) -> Result<(), ArtifactError> {
-    let _ = output;
-    Err(ArtifactError::NoLinker { target: cpu.arch.triple(), reason: "not there yet".to_owned() })
+pub fn link_shared(objects: &[(String, Vec<u8>)], output: &Path, cpu: &Cpu) -> Result<(), ArtifactError> {
+    Linker::find(cpu.arch)?.shared(objects, output)
+}
+
+/// A C compiler that links for one architecture.
+#[derive(Clone, Debug)]
+pub struct Linker {
+    tool: cc::Tool,
+    arch: Arch,
+}
+
+impl Linker {
+    /// The C compiler that the environment names, or that has the usual name.
+    pub fn find(arch: Arch) -> Result<Self, ArtifactError> {
+        Self::from_build(&build(arch), arch)
+    }
+
+    /// The C compiler at `path`.
+    pub fn at(path: &Path, arch: Arch) -> Result<Self, ArtifactError> {
+        Self::from_build(build(arch).compiler(path), arch)
+    }
+
+    fn from_build(build: &cc::Build, arch: Arch) -> Result<Self, ArtifactError> {
+        let tool = build
+            .try_get_compiler()
+            .map_err(|error| ArtifactError::NoLinker { target: arch.triple(), reason: error.to_string() })?;
+        Ok(Self { tool, arch })
+    }
+
+    /// Links objects into the shared library `output`, which appears complete or not at all.
+    pub fn shared(&self, objects: &[(String, Vec<u8>)], output: &Path) -> Result<(), ArtifactError> {
+        let fail = |source| ArtifactError::Write { path: output.to_owned(), source };
+        let work = tempfile::Builder::new().prefix(".ftc-").tempdir_in(folder_of(output)).map_err(fail)?;
+        let mut files = Vec::new();
+        for (nth, (name, bytes)) in objects.iter().enumerate() {
+            // Numbered, for two exports may differ in nothing but case.
+            let file = work.path().join(format!("{nth}-{name}"));
+            std::fs::write(&file, bytes).map_err(fail)?;
+            files.push(file.into_os_string());
+        }
+        let linked = work.path().join("linked.so");
+        let mut command = self.tool.to_command();
+        command.args(arguments(objects, output)).arg("-o").arg(&linked).args(files).args(libraries(objects));
+        self.run(&mut command, output)?;
+        std::fs::rename(&linked, output).map_err(fail)
+    }
+
+    fn run(&self, command: &mut Command, output: &Path) -> Result<(), ArtifactError> {
+        let result = command.output().map_err(|error| ArtifactError::NoLinker {
+            target: self.arch.triple(),
+            reason: format!("`{}` does not run: {error}", self.tool.path().display()),
+        })?;
+        if result.status.success() {
+            return Ok(());
+        }
+        Err(ArtifactError::Link {
+            output: output.to_owned(),
+            command: words(command),
+            status: result.status.to_string(),
+            stderr: tail(&String::from_utf8_lossy(&result.stderr)),
+        })
+    }
+}
+
+fn build(arch: Arch) -> cc::Build {
+    let host = Arch::from_rust(std::env::consts::ARCH).unwrap_or(arch);
+    let mut build = cc::Build::new();
+    build.target(arch.triple()).host(host.triple()).opt_level(0).cargo_output(false).no_default_flags(true);
+    build
+}
+
+fn arguments(objects: &[(String, Vec<u8>)], output: &Path) -> Vec<OsString> {
+    let mut soname = OsString::from("-Wl,-soname,");
+    soname.push(output.file_name().unwrap_or(output.as_os_str()));
+    let fixed = ["-shared", "-Wl,--build-id=none", "-Wl,--as-needed", "-Wl,-z,relro,-z,now"];
+    debug_assert!(!objects.is_empty(), "a library has at least one object");
+    fixed.into_iter().map(OsString::from).chain([soname]).collect()
+}
+
+/// The libraries that the objects call. Vector functions have a library of their own, which some C libraries lack.
+fn libraries(objects: &[(String, Vec<u8>)]) -> Vec<&'static str> {
+    let calls_vectors = objects.iter().any(|(_, bytes)| {
+        bytes
+            .windows(5)
+            .any(|window| window == b"_ZGVb" || window == b"_ZGVc" || window == b"_ZGVd" || window == b"_ZGVe")
+    });
+    if calls_vectors { vec!["-lmvec", "-lm"] } else { vec!["-lm"] }
+}
+
+/// A command as one would type it.
+fn words(command: &Command) -> String {
+    let parts = std::iter::once(command.get_program()).chain(command.get_args());
+    parts.map(|part| part.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+/// The last lines of what a program said.
+fn tail(text: &str) -> String {
+    const LINES: usize = 12;
+    let lines: Vec<_> = text.trim_end().lines().collect();
+    lines[lines.len().saturating_sub(LINES)..].join("\n")
+}
+
+/// The folder in which a file is to be.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// A temporary file in the folder of `path`, so that renaming it to `path` is one step.
-pub(super) fn beside(path: &Path) -> io::Result<NamedTempFile> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    NamedTempFile::new_in(folder)
+pub(super) fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".ftc-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // What a plain file would get: the mask of the process takes the rest away.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder_of(path))
 }

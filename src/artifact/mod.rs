@@ -12,7 +12,7 @@ use std::path::Path;
 
 pub use error::ArtifactError;
 pub use header::header;
-pub use library::{archive, link_shared};
+pub use library::{Linker, archive, link_shared};
 
 use crate::codegen::plan;
 use crate::loops::{BufferKind, Kernel};

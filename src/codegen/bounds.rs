@@ -1,77 +1,115 @@
-//! Which expressions may be computed where a lazy `select` would not have chosen them.
+//! What every backend asks about the expressions of a kernel before it computes them.
 //!
-//! Arithmetic never traps, so the question is about loads alone: a load may be done in vain where each subscript is
-//! inside its extent for *all* values of the axes, whatever the conditions around it.
+//! - Does it load? Then its value may change between two statements.
+//! - Is it *total*: may it be computed where a lazy `select` would not have chosen it? Arithmetic never traps, so the
+//!   question is about loads alone: each subscript has to be inside its extent for *all* values of the axes,
+//!   whatever the conditions around it.
+//! - Which integers can it be? Then an addition may be known not to wrap.
+//!
+//! Takes a kernel that verifies; gives a side table. Nothing here knows a target.
 
-use crate::arena::IdMap;
-use crate::expr::{AxisId, Expr, ExprId, Pool};
+use crate::arena::Id;
+use crate::expr::range::{Domain, Interval, Ranges};
+use crate::expr::{Expr, ExprId};
 use crate::loops::{Kernel, Stmt};
 use crate::scalar::Op;
 
-/// The extent of every axis that a loop of the kernel has.
-pub type Extents = IdMap<AxisId, i64>;
+/// Facts about all expressions of a kernel.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    facts: Vec<Fact>,
+}
 
-/// The extents of all axes.
-pub fn extents(kernel: &Kernel) -> Extents {
-    fn go(block: &[Stmt], extents: &mut Extents) {
+#[derive(Clone, Copy, Debug)]
+struct Fact {
+    loads: bool,
+    total: bool,
+    interval: Interval,
+}
+
+impl Bounds {
+    /// The facts of `kernel`.
+    pub fn of(kernel: &Kernel) -> Self {
+        let domain = domain(kernel);
+        let mut ranges = Ranges::new(&domain);
+        let mut bounds = Self { facts: Vec::with_capacity(kernel.pool.len()) };
+        // Children come before their parents in a pool.
+        for id in (0..kernel.pool.len()).map(ExprId::new) {
+            let interval = ranges.of(&kernel.pool, id).interval;
+            let children = kernel.pool.children(id);
+            let mut fact = Fact {
+                loads: children.iter().any(|&child| bounds.loads(child)),
+                total: children.iter().all(|&child| bounds.is_total(child)),
+                interval,
+            };
+            if let Expr::Load { tensor, at } = kernel.pool.get(id) {
+                fact.loads = true;
+                fact.total &= at
+                    .iter()
+                    .zip(&kernel.buffers[*tensor].shape)
+                    .all(|(&subscript, &extent)| bounds.interval(subscript).inside(Interval::extent(extent)));
+            }
+            bounds.facts.push(fact);
+        }
+        bounds
+    }
+
+    /// Whether the expression loads.
+    pub fn loads(&self, id: ExprId) -> bool {
+        self.facts[id.index()].loads
+    }
+
+    /// Whether the expression may be computed for any values of the axes.
+    pub fn is_total(&self, id: ExprId) -> bool {
+        self.facts[id.index()].total
+    }
+
+    /// The values of an integer expression.
+    pub fn interval(&self, id: ExprId) -> Interval {
+        self.facts[id.index()].interval
+    }
+
+    /// Whether an integer expression is never negative.
+    pub fn is_natural(&self, id: ExprId) -> bool {
+        self.interval(id).lo >= 0
+    }
+
+    /// Whether `a op b` on integers of this type stays inside it, so that it does not wrap as signed numbers.
+    pub fn fits(&self, op: Op, a: ExprId, b: ExprId, whole: Interval) -> bool {
+        let (a, b) = (self.interval(a), self.interval(b));
+        let corners = [(a.lo, b.lo), (a.lo, b.hi), (a.hi, b.lo), (a.hi, b.hi)];
+        corners.into_iter().all(|(x, y)| {
+            let (x, y) = (i128::from(x), i128::from(y));
+            let value = match op {
+                Op::Add => x + y,
+                Op::Sub => x - y,
+                Op::Mul => x * y,
+                _ => return false,
+            };
+            i128::from(whole.lo) <= value && value <= i128::from(whole.hi)
+        })
+    }
+}
+
+/// The values of the axes of all loops.
+fn domain(kernel: &Kernel) -> Domain {
+    fn go(block: &[Stmt], domain: &mut Domain) {
         for stmt in block {
             match stmt {
                 Stmt::For(nest) => {
-                    extents.insert(nest.axis, nest.extent);
-                    go(&nest.body, extents);
+                    domain.insert(nest.axis, Interval::extent(nest.extent));
+                    go(&nest.body, domain);
                 }
                 Stmt::If { then, otherwise, .. } => {
-                    go(then, extents);
-                    go(otherwise, extents);
+                    go(then, domain);
+                    go(otherwise, domain);
                 }
-                Stmt::Alloc { body, .. } => go(body, extents),
+                Stmt::Alloc { body, .. } => go(body, domain),
                 Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Barrier => {}
             }
         }
     }
-    let mut extents = Extents::new();
-    go(&kernel.body, &mut extents);
-    extents
-}
-
-/// The least and the largest value of an `i64` expression, where that is easily seen.
-fn interval(pool: &Pool, extents: &Extents, id: ExprId) -> Option<(i64, i64)> {
-    match *pool.get(id) {
-        Expr::Const(value) => value.as_int().map(|value| (value, value)),
-        Expr::Axis(axis) => extents.get(axis).map(|extent| (0, extent - 1)),
-        Expr::Binary(op, a, b) => {
-            let (a, b) = (interval(pool, extents, a)?, interval(pool, extents, b)?);
-            match op {
-                Op::Add => Some((a.0.checked_add(b.0)?, a.1.checked_add(b.1)?)),
-                Op::Sub => Some((a.0.checked_sub(b.1)?, a.1.checked_sub(b.0)?)),
-                Op::Mul => corners(a, b, i64::checked_mul),
-                Op::Div if b.0 > 0 => corners(a, b, |x, y| Some(crate::scalar::eval::floor_div(x, y))),
-                Op::Mod if b.0 > 0 && 0 <= a.0 => Some((0, a.1.min(b.1 - 1))),
-                Op::Mod if b.0 > 0 => Some((0, b.1 - 1)),
-                Op::Min => Some((a.0.min(b.0), a.1.min(b.1))),
-                Op::Max => Some((a.0.max(b.0), a.1.max(b.1))),
-                _ => None,
-            }
-        }
-        _ => None,
-    }
-}
-
-/// The interval of a function that is monotonic in each operand: its extremes are at the corners.
-fn corners(a: (i64, i64), b: (i64, i64), f: impl Fn(i64, i64) -> Option<i64>) -> Option<(i64, i64)> {
-    let values = [f(a.0, b.0)?, f(a.0, b.1)?, f(a.1, b.0)?, f(a.1, b.1)?];
-    Some((values.into_iter().min()?, values.into_iter().max()?))
-}
-
-/// Whether `id` may be computed for any values of the axes.
-pub fn is_total(kernel: &Kernel, extents: &Extents, id: ExprId) -> bool {
-    let mut total = true;
-    kernel.pool.visit(id, &mut |_, expr| {
-        if let Expr::Load { tensor, at } = expr {
-            total &= at.iter().zip(&kernel.buffers[*tensor].shape).all(|(&subscript, &extent)| {
-                interval(&kernel.pool, extents, subscript).is_some_and(|(low, high)| 0 <= low && high < extent)
-            });
-        }
-    });
-    total
+    let mut domain = Domain::new();
+    go(&kernel.body, &mut domain);
+    domain
 }

@@ -2,12 +2,14 @@
 //!
 //! - [`plan`] decides what no backend should decide for itself: where temporaries live, and the workspace of a call.
 //! - [`bounds`] says which expressions may be computed even where a lazy `select` would not have chosen them.
+//! - [`check`] refuses what a CPU cannot run.
 //! - [`llvm`] is the CPU backend and the only user of LLVM. Without the feature `llvm` its place is taken by
 //!   functions of the same names that say so.
 //!
 //! A kernel that verifies never makes a backend panic: what a backend cannot do is a [`CodegenError`].
 
 pub mod bounds;
+pub mod check;
 pub mod plan;
 
 #[cfg(feature = "llvm")]

@@ -1,5 +1,6 @@
 //! Integration tests.
 
+mod codegen;
 mod eval;
 mod expr_gen;
 mod expr_prove;

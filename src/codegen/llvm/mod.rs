@@ -1,20 +1,53 @@
-//! Loop IR to machine code for CPUs, through LLVM.
+//! Loop IR to machine code for CPUs, through LLVM; the only user of inkwell.
+//!
+//! One kernel is one module of three functions: `entry` has the two that C sees, `body` has the third, which computes,
+//! with `stmt`, `expr`, `ops`, `convert` and `math` below it. `ir` is LLVM's builder in short words; `types` holds what
+//! all of them share. `emit` turns the finished module into text or bytes.
+//!
+//! The text before optimisation follows the kernel statement by statement, so it is what tests compare. Everything is
+//! the same to the byte for the same kernel and target.
 
-use super::{CodegenError, Form};
+mod body;
+mod convert;
+mod emit;
+mod entry;
+mod expr;
+mod hints;
+mod ir;
+mod math;
+mod ops;
+mod stmt;
+mod types;
+
+use inkwell::context::Context;
+
+use super::{CodegenError, Form, plan};
 use crate::loops::Kernel;
 use crate::target::{Cpu, Host};
 
 /// The processor that ftc runs on, in LLVM's words.
 pub fn host() -> Option<Host> {
-    None
+    emit::host()
 }
 
 /// One form of a kernel.
-pub fn compile(_kernel: &Kernel, cpu: &Cpu, _form: Form) -> Result<Vec<u8>, CodegenError> {
-    Err(CodegenError::NoLlvm { target: cpu.name.clone() })
+pub fn compile(kernel: &Kernel, cpu: &Cpu, form: Form) -> Result<Vec<u8>, CodegenError> {
+    let mut all = compile_forms(kernel, cpu, &[form])?;
+    Ok(all.pop().expect("one form was asked for"))
 }
 
 /// Several forms of a kernel, in the order asked for, from one module.
 pub fn compile_forms(kernel: &Kernel, cpu: &Cpu, forms: &[Form]) -> Result<Vec<Vec<u8>>, CodegenError> {
-    forms.iter().map(|&form| compile(kernel, cpu, form)).collect()
+    super::check::for_cpu(kernel)?;
+    let context = Context::create();
+    hints::silence(&context);
+    let cx = types::Cx::new(&context, &kernel.name, cpu);
+    let fail = |(action, message)| CodegenError::Llvm { kernel: kernel.name.clone(), action, message };
+    let machine = emit::machine(cpu).map_err(fail)?;
+    emit::address(&cx.module, &machine);
+    let plan = plan::plan(kernel);
+    let body = body::emit(&cx, kernel, &plan);
+    entry::emit(&cx, kernel, &plan, body);
+    math::keep_vector_forms(&cx);
+    emit::forms(&cx.module, &machine, forms).map_err(fail)
 }

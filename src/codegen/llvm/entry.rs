@@ -1,0 +1,140 @@
+//! The functions that C sees. They check and allocate; the computation is in `body`.
+//!
+//! ```text
+//! int32_t NAME(const float *A, …)      0; 1 for a null pointer; 2 out of memory
+//! int32_t NAME_call(void *const *args) the same with the arguments in an array
+//! ```
+
+use inkwell::AddressSpace;
+use inkwell::attributes::AttributeLoc;
+use inkwell::module::Linkage;
+use inkwell::values::FunctionValue;
+
+use super::body::attribute;
+use super::ir::{IntPredicate, Value};
+use super::types::Cx;
+use crate::codegen::plan::{ALIGN, Plan};
+use crate::loops::Kernel;
+use crate::scalar::DType;
+
+/// What an exported function returns.
+#[derive(Clone, Copy)]
+enum Status {
+    Fine,
+    NullPointer,
+    OutOfMemory,
+}
+
+/// Emits the exported functions around `body`.
+pub(super) fn emit<'ctx>(cx: &Cx<'ctx>, kernel: &Kernel, plan: &Plan, body: FunctionValue<'ctx>) {
+    let function = direct(cx, kernel, plan, body);
+    by_array(cx, kernel, function);
+}
+
+/// Attributes of every function that has a body.
+pub(super) fn common_attributes<'ctx>(cx: &Cx<'ctx>, function: FunctionValue<'ctx>) {
+    let context = cx.ir.context;
+    function.add_attribute(AttributeLoc::Function, attribute(cx, "nounwind", 0));
+    let mut texts = vec![("target-cpu", cx.cpu.cpu.as_str())];
+    if !cx.cpu.features.is_empty() {
+        texts.push(("target-features", &cx.cpu.features));
+    }
+    for (key, value) in texts {
+        function.add_attribute(AttributeLoc::Function, context.create_string_attribute(key, value));
+    }
+}
+
+fn direct<'ctx>(cx: &Cx<'ctx>, kernel: &Kernel, plan: &Plan, body: FunctionValue<'ctx>) -> FunctionValue<'ctx> {
+    let function = exported(cx, &kernel.name, kernel.params.len());
+    let args: Vec<_> = function.get_params().into_iter().map(Value::of).collect();
+    for (&id, param) in kernel.params.iter().zip(function.get_params()) {
+        param.set_name(&kernel.buffers[id].name);
+    }
+    let nulls = args.iter().map(|&arg| is_null(cx, arg));
+    if let Some(any_null) = nulls.reduce(|a, b| cx.ir.or(a, b)) {
+        leave_if(cx, function, any_null, "null", Status::NullPointer);
+    }
+    if plan.workspace == 0 {
+        cx.ir.call(body, &args);
+    } else {
+        let workspace = allocate(cx, plan.workspace);
+        leave_if(cx, function, is_null(cx, workspace), "full", Status::OutOfMemory);
+        let temps = plan.in_workspace().map(|(_, offset)| at_offset(cx, workspace, offset));
+        let all: Vec<_> = args.iter().copied().chain(temps).collect();
+        cx.ir.call(body, &all);
+        cx.ir.call(library_function(cx, "free", &[cx.pointer().into()], false), &[workspace]);
+    }
+    leave(cx, Status::Fine);
+    function
+}
+
+fn by_array<'ctx>(cx: &Cx<'ctx>, kernel: &Kernel, function: FunctionValue<'ctx>) {
+    let caller = exported(cx, &format!("{}_call", kernel.name), 1);
+    caller.get_params()[0].set_name("args");
+    let array = Value::of(caller.get_params()[0]);
+    leave_if(cx, caller, is_null(cx, array), "null", Status::NullPointer);
+    let pointer = cx.pointer().into();
+    let args: Vec<_> = (0..kernel.params.len())
+        .map(|nth| {
+            let nth = cx.ir.int_of(cx.register(DType::I64), nth as i64);
+            cx.ir.load(pointer, cx.ir.element(pointer, array, nth), "")
+        })
+        .collect();
+    let status = cx.ir.call(function, &args);
+    cx.ir.ret(Some(status));
+}
+
+/// A function of so many pointers, with its entry block.
+fn exported<'ctx>(cx: &Cx<'ctx>, name: &str, pointers: usize) -> FunctionValue<'ctx> {
+    let kind = cx.ir.context.i32_type().fn_type(&vec![cx.pointer().into(); pointers], false);
+    let function = cx.module.add_function(name, kind, Some(Linkage::External));
+    common_attributes(cx, function);
+    cx.ir.enter(cx.ir.context.append_basic_block(function, "entry"));
+    function
+}
+
+fn is_null<'ctx>(cx: &Cx<'ctx>, pointer: Value<'ctx>) -> Value<'ctx> {
+    cx.ir.icmp(IntPredicate::LLVMIntEQ, pointer, Value::of(cx.pointer().const_null()))
+}
+
+/// Returns `status` where `cond` holds, else goes on.
+fn leave_if<'ctx>(cx: &Cx<'ctx>, function: FunctionValue<'ctx>, cond: Value<'ctx>, name: &str, status: Status) {
+    let out = cx.ir.context.append_basic_block(function, name);
+    let on = cx.ir.context.append_basic_block(function, "go");
+    cx.ir.branch(cond, out, on);
+    cx.ir.enter(out);
+    leave(cx, status);
+    cx.ir.enter(on);
+}
+
+fn leave(cx: &Cx<'_>, status: Status) {
+    cx.ir.ret(Some(cx.ir.int_of(cx.register(DType::I32), status as i64)));
+}
+
+/// `aligned_alloc` wants a multiple of the alignment, which a plan's workspace is.
+fn allocate<'ctx>(cx: &Cx<'ctx>, bytes: usize) -> Value<'ctx> {
+    let size = cx.ir.context.i64_type();
+    let function = library_function(cx, "aligned_alloc", &[size.into(), size.into()], true);
+    function.add_attribute(AttributeLoc::Return, attribute(cx, "noalias", 0));
+    let constant = |value: usize| cx.ir.int_of(size.into(), value as i64);
+    cx.ir.call(function, &[constant(ALIGN), constant(bytes)])
+}
+
+fn at_offset<'ctx>(cx: &Cx<'ctx>, base: Value<'ctx>, offset: usize) -> Value<'ctx> {
+    cx.ir.element(cx.memory(DType::U8), base, cx.ir.int_of(cx.register(DType::I64), offset as i64))
+}
+
+/// A function of the C library, which gives a pointer or nothing.
+fn library_function<'ctx>(
+    cx: &Cx<'ctx>,
+    name: &str,
+    params: &[inkwell::types::BasicMetadataTypeEnum<'ctx>],
+    gives_pointer: bool,
+) -> FunctionValue<'ctx> {
+    let kind = if gives_pointer {
+        cx.ir.context.ptr_type(AddressSpace::default()).fn_type(params, false)
+    } else {
+        cx.ir.context.void_type().fn_type(params, false)
+    };
+    cx.module.get_function(name).unwrap_or_else(|| cx.module.add_function(name, kind, None))
+}

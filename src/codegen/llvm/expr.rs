@@ -1,0 +1,170 @@
+//! Expressions as values, computed where the builder stands.
+//!
+//! An expression that occurs several times is computed once: values are remembered per scope, and a scope is a
+//! region that dominates all that follows in it (a loop's body, a branch). What loads is forgotten with the
+//! statement, since the next one may store.
+
+use std::collections::HashMap;
+
+use super::body::Body;
+use super::convert;
+use super::ir::Value;
+use super::ops::{self, Known};
+use crate::expr::range::Interval;
+use crate::expr::{Expr, ExprId, TensorId};
+use crate::scalar::{Const, DType, Op};
+
+/// Values computed already, innermost scope last.
+#[derive(Default)]
+pub(super) struct Memo<'ctx> {
+    scopes: Vec<Scope<'ctx>>,
+}
+
+#[derive(Default)]
+struct Scope<'ctx> {
+    pure: HashMap<ExprId, Value<'ctx>>,
+    loaded: HashMap<ExprId, Value<'ctx>>,
+}
+
+impl<'ctx> Memo<'ctx> {
+    fn get(&self, id: ExprId) -> Option<Value<'ctx>> {
+        let find = |scope: &Scope<'ctx>| scope.pure.get(&id).or_else(|| scope.loaded.get(&id)).copied();
+        self.scopes.iter().rev().find_map(find)
+    }
+
+    fn insert(&mut self, id: ExprId, value: Value<'ctx>, loads: bool) {
+        let scope = self.scopes.last_mut().expect("statements stand in a scope");
+        if loads { &mut scope.loaded } else { &mut scope.pure }.insert(id, value);
+    }
+
+    /// Enters a region.
+    pub(super) fn push(&mut self) {
+        self.scopes.push(Scope::default());
+    }
+
+    /// Leaves it.
+    pub(super) fn pop(&mut self) {
+        self.scopes.pop();
+    }
+
+    /// Forgets what was loaded: memory may change now.
+    pub(super) fn forget_loads(&mut self) {
+        self.scopes.last_mut().expect("statements stand in a scope").loaded.clear();
+    }
+}
+
+impl<'ctx> Body<'ctx, '_> {
+    /// The value of an expression, in its register type.
+    pub(super) fn value(&mut self, id: ExprId) -> Value<'ctx> {
+        if let Some(value) = self.memo.get(id) {
+            return value;
+        }
+        let kernel = self.kernel;
+        let value = match kernel.pool.get(id) {
+            &Expr::Const(constant) => return self.constant(constant),
+            &Expr::Axis(axis) => return self.axes.get(axis).copied().expect("a verified kernel uses axes inside"),
+            &Expr::Unary(op, a) => {
+                let operand = self.value(a);
+                ops::unary(self.cx, op, kernel.pool.dtype(a), operand)
+            }
+            &Expr::Binary(op, a, b) => self.binary(op, a, b),
+            &Expr::Cast(to, a) => {
+                let operand = self.value(a);
+                convert::cast(self.cx, kernel.pool.dtype(a), to, operand)
+            }
+            &Expr::Select { cond, then, otherwise } => self.choose(cond, then, otherwise),
+            Expr::Load { tensor, at } => self.load(*tensor, at),
+        };
+        self.memo.insert(id, value, self.bounds.loads(id));
+        value
+    }
+
+    fn constant(&self, constant: Const) -> Value<'ctx> {
+        let dtype = constant.dtype();
+        let scalar = self.cx.register(dtype);
+        match (dtype, constant.as_int()) {
+            (DType::F16, _) => self.cx.ir.int_of(scalar, half::f16::from_f64(constant.to_f64()).to_bits().into()),
+            (DType::BF16, _) => self.cx.ir.int_of(scalar, half::bf16::from_f64(constant.to_f64()).to_bits().into()),
+            (_, Some(value)) => self.cx.ir.int_of(scalar, value),
+            (_, None) => self.cx.ir.float_of(scalar, constant.to_f64()),
+        }
+    }
+
+    fn binary(&mut self, op: Op, a: ExprId, b: ExprId) -> Value<'ctx> {
+        let (left, right) = (self.value(a), self.value(b));
+        let dtype = self.kernel.pool.dtype(a);
+        let known = Known {
+            fits: dtype.is_int() && self.bounds.fits(op, a, b, Interval::of(dtype)),
+            natural: dtype.is_int() && self.bounds.is_natural(a),
+            right: self.kernel.pool.as_int(b),
+        };
+        ops::binary(self.cx, op, dtype, (left, right), known)
+    }
+
+    /// A lazy choice: both sides are computed where that can do no harm, since it vectorises; else only one is.
+    fn choose(&mut self, cond: ExprId, then: ExprId, otherwise: ExprId) -> Value<'ctx> {
+        let chosen = self.value(cond);
+        if self.bounds.is_total(then) && self.bounds.is_total(otherwise) {
+            let (a, b) = (self.value(then), self.value(otherwise));
+            return self.cx.ir.select(chosen, a, b);
+        }
+        let before = self.cx.ir.block();
+        let sides = [("then", then), ("else", otherwise)].map(|(name, id)| {
+            let start = self.new_block(name);
+            self.cx.ir.enter(start);
+            self.memo.push();
+            let value = self.value(id);
+            self.memo.pop();
+            (start, value, self.cx.ir.block())
+        });
+        let join = self.new_block("join");
+        self.cx.ir.enter(before);
+        self.cx.ir.branch(chosen, sides[0].0, sides[1].0);
+        for (_, _, end) in sides {
+            self.cx.ir.enter(end);
+            self.cx.ir.jump(join);
+        }
+        self.cx.ir.enter(join);
+        self.cx.ir.phi(&sides.map(|(_, value, end)| (value, end)), "")
+    }
+
+    fn load(&mut self, tensor: TensorId, at: &[ExprId]) -> Value<'ctx> {
+        let address = self.address(tensor, at);
+        self.read(tensor, address)
+    }
+
+    /// Loads one element into its register type.
+    pub(super) fn read(&self, tensor: TensorId, address: Value<'ctx>) -> Value<'ctx> {
+        let buffer = &self.kernel.buffers[tensor];
+        let value = self.cx.ir.load(self.cx.memory(buffer.dtype), address, &buffer.name);
+        if buffer.dtype == DType::Bool { convert::nonzero(self.cx, DType::Bool, value) } else { value }
+    }
+
+    /// Writes a value in its register type.
+    pub(super) fn store(&self, dtype: DType, value: Value<'ctx>, address: Value<'ctx>) {
+        let stored = if dtype == DType::Bool { self.cx.ir.zext(value, self.cx.memory(DType::Bool)) } else { value };
+        self.cx.ir.store(stored, address);
+    }
+
+    /// The address of one element. Subscripts are inside their extents, so nothing here wraps.
+    pub(super) fn address(&mut self, tensor: TensorId, at: &[ExprId]) -> Value<'ctx> {
+        let kernel = self.kernel;
+        let buffer = &kernel.buffers[tensor];
+        let mut index = None;
+        for (&subscript, &extent) in at.iter().zip(&buffer.shape) {
+            let subscript = self.value(subscript);
+            index = Some(match index {
+                None => subscript,
+                Some(outer) => {
+                    let row = self.cx.ir.nuw_mul(outer, self.cx.ir.int(outer, extent));
+                    self.cx.ir.nuw_add(row, subscript)
+                }
+            });
+        }
+        let base = self.pointers.get(tensor).copied().expect("a verified kernel uses buffers inside their life");
+        match index {
+            Some(index) => self.cx.ir.element(self.cx.memory(buffer.dtype), base, index),
+            None => base,
+        }
+    }
+}

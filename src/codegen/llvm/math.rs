@@ -1,0 +1,115 @@
+//! Functions of the mathematics library, and their vector forms.
+//!
+//! A scalar call goes to libm. On x86 with glibc, libmvec has the same functions for whole vectors; each declaration
+//! lists them, so that LLVM's loop vectoriser takes them by itself. They raise no floating-point exceptions that
+//! anyone looks at and never set `errno`.
+//!
+//! Largest errors, in units in the last place of the result, as the tests measure them on random arguments and the
+//! edges (`tests/it/codegen_math.rs` fails when one grows):
+//!
+//! | | scalar f32 | scalar f64 | vector f32 | vector f64 |
+//! |---|---|---|---|---|
+//! | `exp` `log` `sin` `cos` `pow` | 1 | 1 | 4 | 4 |
+//! | `tanh` `erf` | 2 | 2 | 4 | 4 |
+//! | `sqrt` `floor` `ceil` `round` | 0.5 | 0.5 | 0.5 | 0.5 |
+//! | `rsqrt` | 1.5 | 1.5 | 1.5 | 1.5 |
+//! | `sigmoid` | 2.5 | 2.5 | 6 | 6 |
+//!
+//! The same argument may therefore give a different last bit in the vector part of a loop and in its rest.
+
+use inkwell::attributes::{Attribute, AttributeLoc};
+use inkwell::types::BasicType;
+use inkwell::values::FunctionValue;
+
+use super::ir::Value;
+use super::types::Cx;
+use crate::scalar::{DType, Op};
+use crate::target::Arch;
+
+/// Calls the function of the mathematics library for `op`.
+pub(super) fn call<'ctx>(cx: &Cx<'ctx>, op: Op, dtype: DType, args: &[Value<'ctx>]) -> Value<'ctx> {
+    let name = symbol(op, dtype);
+    let function = cx.module.get_function(&name).unwrap_or_else(|| declare(cx, &name, dtype, args.len()));
+    cx.ir.call(function, args)
+}
+
+fn symbol(op: Op, dtype: DType) -> String {
+    let name = op.info().name;
+    if dtype == DType::F32 { format!("{name}f") } else { name.to_owned() }
+}
+
+fn declare<'ctx>(cx: &Cx<'ctx>, name: &str, dtype: DType, arity: usize) -> FunctionValue<'ctx> {
+    let scalar = cx.register(dtype);
+    let function = cx.module.add_function(name, scalar.fn_type(&vec![scalar.into(); arity], false), None);
+    make_pure(cx, function);
+    if cx.cpu.arch == Arch::X86 {
+        let forms: Vec<_> = vector_forms(cx, name, dtype, arity).collect();
+        let list = forms.iter().map(|form| form.mapping.as_str()).collect::<Vec<_>>().join(",");
+        let attribute = cx.ir.context.create_string_attribute("vector-function-abi-variant", &list);
+        function.add_attribute(AttributeLoc::Function, attribute);
+        for form in &forms {
+            declare_vector(cx, form, dtype, arity);
+        }
+    }
+    function
+}
+
+/// One vector form of a function.
+struct VectorForm {
+    symbol: String,
+    lanes: u32,
+    /// As LLVM wants it in the attribute: the shape, the scalar's name, and the symbol.
+    mapping: String,
+}
+
+/// The forms that the processor can call, narrow ones first.
+fn vector_forms(cx: &Cx<'_>, name: &str, dtype: DType, arity: usize) -> impl Iterator<Item = VectorForm> {
+    // The letter of the vector function ABI says which registers hold the arguments: SSE, AVX, AVX2, AVX-512.
+    let by_bits = match (cx.facts.vector_bits, cx.facts.fma) {
+        (512, _) => &[('b', 128), ('d', 256), ('e', 512)][..],
+        (256, true) => &[('b', 128), ('d', 256)],
+        (256, false) => &[('b', 128), ('c', 256)],
+        _ => &[('b', 128)],
+    };
+    let name = name.to_owned();
+    by_bits.iter().map(move |&(letter, bits)| {
+        let lanes = bits / (8 * dtype.bytes() as u32);
+        let shape = format!("N{lanes}{}", "v".repeat(arity));
+        let symbol = format!("_ZGV{letter}{shape}_{name}");
+        VectorForm { mapping: format!("_ZGV_LLVM_{shape}_{name}({symbol})"), symbol, lanes }
+    })
+}
+
+fn declare_vector(cx: &Cx<'_>, form: &VectorForm, dtype: DType, arity: usize) {
+    let scalar = cx.register(dtype).into_float_type();
+    let vector = scalar.vec_type(form.lanes);
+    let function = cx.module.add_function(&form.symbol, vector.fn_type(&vec![vector.into(); arity], false), None);
+    make_pure(cx, function);
+}
+
+/// Declares that a function only computes.
+fn make_pure(cx: &Cx<'_>, function: FunctionValue<'_>) {
+    for name in ["memory", "nounwind", "willreturn", "nocallback", "nofree", "nosync", "speculatable"] {
+        let kind = Attribute::get_named_enum_kind_id(name);
+        // Value 0 of `memory` is "none"; the others have no value.
+        function.add_attribute(AttributeLoc::Function, cx.ir.context.create_enum_attribute(kind, 0));
+    }
+}
+
+/// Keeps the declarations of vector forms, which nothing calls before vectorisation, in the module until then.
+pub(super) fn keep_vector_forms(cx: &Cx<'_>) {
+    let forms: Vec<_> = cx
+        .module
+        .get_functions()
+        .filter(|function| function.get_name().to_bytes().starts_with(b"_ZGV"))
+        .map(|function| function.as_global_value().as_pointer_value())
+        .collect();
+    if forms.is_empty() {
+        return;
+    }
+    let list = cx.pointer().const_array(&forms);
+    let used = cx.module.add_global(list.get_type(), None, "llvm.compiler.used");
+    used.set_linkage(inkwell::module::Linkage::Appending);
+    used.set_section(Some("llvm.metadata"));
+    used.set_initializer(&list);
+}
