@@ -11,5 +11,6 @@ mod graph_gen;
 mod graphs;
 mod interp;
 mod ir_text;
+mod loops_simplify;
 mod loops_verify;
 mod syntax;
