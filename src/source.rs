@@ -75,6 +75,11 @@ impl SourceMap {
         &self.files[id]
     }
 
+    /// The file behind an id, if it is one of this map.
+    pub fn get(&self, id: FileId) -> Option<&SourceFile> {
+        self.files.get(id)
+    }
+
     /// All files.
     pub fn files(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
         self.files.iter()

@@ -1,9 +1,10 @@
 //! Diagnostics: what is wrong, where, why it was expected otherwise, and what to type.
 //!
 //! [`Diagnostic`] is ftc's own type. Phases build it from their typed errors, in their `error.rs`; `render` turns it
-//! into text (the only user of codespan-reporting) or JSON; `codes` holds the page of every code.
+//! into text (with `excerpt`, the only user of codespan-reporting) or JSON; `codes` holds the page of every code.
 
 pub mod codes;
+mod excerpt;
 pub mod render;
 
 use crate::source::Span;

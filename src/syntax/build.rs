@@ -7,7 +7,7 @@ use super::ast::{
     self, Arg as AstArg, Attr, Braces, ConstItem, Dim, Expr, ExprKind, Generic, Ident, Index, Item, LocalLet, Output,
     Param, ReduceIndex, Stmt, StmtKind, Subscript, Type,
 };
-use super::error::{ErrorKind, SyntaxError};
+use super::error::{ErrorKind, ShapeError, SyntaxError};
 use crate::source::{FileId, Span};
 
 /// The deepest expression that is accepted.
@@ -45,6 +45,12 @@ pub(crate) struct Head {
 
 /// What follows the head: clauses and body.
 pub(crate) type Tail = (Vec<ast::Clause>, Vec<Line>);
+
+/// The condition and the body of a variant.
+pub(crate) type WhenTail = (Option<Tree>, Vec<Line>);
+
+/// What a `use` takes.
+pub(crate) type UseNames = (Braces, Vec<ast::UseName>);
 
 /// An export without the keyword.
 pub(crate) type ExportCall = (Option<Ident>, Ident, Vec<ast::ExportArg>);
@@ -101,6 +107,16 @@ pub(crate) fn without_bad<T>(list: Vec<Option<T>>) -> Vec<T> {
     list.into_iter().flatten().collect()
 }
 
+/// A name.
+pub(crate) fn name((name, span): Spanned<&str>) -> Ident {
+    Ident { name: name.to_owned(), span }
+}
+
+/// Where an error was reported.
+pub(crate) fn bad<T>((_, span): Spanned<T>) -> Tree {
+    Tree { expr: Expr { kind: ExprKind::Error, span }, depth: 1, bad: true }
+}
+
 /// The expression itself.
 pub(crate) fn expr(tree: Tree) -> Expr {
     tree.expr
@@ -127,7 +143,7 @@ pub(crate) fn attribute(((name, fields), span): Spanned<(Ident, Option<Vec<Field
 }
 
 /// `use path::{names}`
-pub(crate) fn use_item(((path, (braces, names)), span): Spanned<(Vec<Ident>, (Braces, Vec<ast::UseName>))>) -> Item {
+pub(crate) fn use_item(((path, (braces, names)), span): Spanned<(Vec<Ident>, UseNames)>) -> Item {
     Item::Use(ast::Use { path, names, braces, span })
 }
 
@@ -197,12 +213,7 @@ impl Build {
         (node, Span::new(self.file, start, end.max(start)))
     }
 
-    /// A name.
-    pub(crate) fn name(&self, (name, span): Spanned<&str>) -> Ident {
-        Ident { name: name.to_owned(), span }
-    }
-
-    fn error(&mut self, span: Span, kind: ErrorKind) {
+    fn error(&mut self, span: Span, kind: ShapeError) {
         self.errors.push(SyntaxError::new(span, kind));
     }
 
@@ -210,16 +221,12 @@ impl Build {
     fn tree(&mut self, kind: ExprKind, span: Span, below: Below) -> Tree {
         let depth = below.depth + 1;
         if depth > MAX_DEPTH {
-            if !self.errors.iter().any(|error| matches!(error.kind, ErrorKind::TooDeep)) {
-                self.error(span, ErrorKind::TooDeep);
+            if !self.errors.iter().any(|error| matches!(error.kind, ErrorKind::Shape(ShapeError::TooDeep))) {
+                self.error(span, ShapeError::TooDeep);
             }
             return Tree { expr: Expr { kind: ExprKind::Error, span }, depth: 1, bad: true };
         }
         Tree { expr: Expr { kind, span }, depth, bad: below.bad }
-    }
-
-    fn bad_tree(span: Span) -> Tree {
-        Tree { expr: Expr { kind: ExprKind::Error, span }, depth: 1, bad: true }
     }
 
     // ---- Items ----------------------------------------------------------------------------------------------------
@@ -245,7 +252,7 @@ impl Build {
             Item::Use(_) | Item::Error(_) => {}
         }
         if let Some(attr) = attrs.first() {
-            self.error(attr.span, ErrorKind::AttributeOnOther);
+            self.error(attr.span, ShapeError::Attribute);
         }
         item
     }
@@ -269,7 +276,7 @@ impl Build {
     }
 
     /// A variant.
-    pub(crate) fn variant(&mut self, node: Spanned<(Ident, Ident, (Option<Tree>, Vec<Line>))>) -> Item {
+    pub(crate) fn variant(&mut self, node: Spanned<(Ident, Ident, WhenTail)>) -> Item {
         let ((name, function, (when, body)), span) = node;
         let body = self.statements(body);
         Item::Variant(ast::Variant { docs: Vec::new(), name, function, when: when.map(expr), body, span })
@@ -293,7 +300,7 @@ impl Build {
             Line::Define(node) => (false, node),
             Line::Value(tree) => {
                 if !tree.bad {
-                    self.error(tree.expr.span, ErrorKind::UnusedExpression);
+                    self.error(tree.expr.span, ShapeError::UnusedExpression);
                 }
                 return Stmt { kind: StmtKind::Error, span: tree.expr.span };
             }
@@ -317,7 +324,7 @@ impl Build {
         for line in lines {
             if let Some(early) = result.take() {
                 if !early.bad {
-                    self.error(early.expr.span, ErrorKind::EarlyResult);
+                    self.error(early.expr.span, ShapeError::EarlyResult);
                 }
                 below.bad = true;
             }
@@ -332,21 +339,21 @@ impl Build {
                         Target::Names(mut names) if names.len() == 1 => {
                             lets.extend(names.pop().map(|name| LocalLet { name, value: value.expr }));
                         }
-                        Target::Names(_) => self.error(at, ErrorKind::TupleInBlock),
-                        Target::Indexed(_) => self.error(at, ErrorKind::TensorInBlock),
+                        Target::Names(_) => self.error(at, ShapeError::TupleInBlock),
+                        Target::Indexed(_) => self.error(at, ShapeError::TensorInBlock),
                     }
                 }
                 Line::Define((_, at)) => {
-                    self.error(at, ErrorKind::DefinitionInBlock);
+                    self.error(at, ShapeError::DefinitionInBlock);
                     below.bad = true;
                 }
             }
         }
         let Some(result) = result else {
             if !below.bad {
-                self.error(span, ErrorKind::NoResult);
+                self.error(span, ShapeError::NoResult);
             }
-            return Self::bad_tree(span);
+            return bad(((), span));
         };
         self.tree(ExprKind::Block { lets, result: Box::new(result.expr) }, span, below)
     }
@@ -356,11 +363,6 @@ impl Build {
     /// A number or truth value.
     pub(crate) fn leaf(&mut self, (kind, span): Spanned<ExprKind>) -> Tree {
         self.tree(kind, span, Below::NONE)
-    }
-
-    /// Where an error was reported.
-    pub(crate) fn bad<T>(&mut self, (_, span): Spanned<T>) -> Tree {
-        Self::bad_tree(span)
     }
 
     /// `a + b`
@@ -385,7 +387,7 @@ impl Build {
                 Entry::At(tree) => at.push(Subscript::At(tree.expr)),
                 Entry::Spread(name) => at.push(Subscript::Spread(name)),
                 Entry::Ranged(tree, range) => {
-                    self.error(range.expr.span, ErrorKind::RangeInRead { tensor: read.name.clone() });
+                    self.error(range.expr.span, ShapeError::RangeInRead { tensor: read.name.clone() });
                     at.push(Subscript::At(tree.expr));
                 }
             }
@@ -416,7 +418,7 @@ impl Build {
                 ExprKind::Name(name) => indices.push(ReduceIndex::One { name: Ident { name, span: at }, range }),
                 _ if tree.bad => {}
                 _ => {
-                    self.error(at, ErrorKind::ReduceOverExpression { op: head.name.clone() });
+                    self.error(at, ShapeError::ReduceOverExpression { op: head.name.clone() });
                     below.bad = true;
                 }
             }
@@ -446,9 +448,9 @@ impl Build {
             return tree;
         }
         if !elements.iter().any(|tree| tree.bad) {
-            self.error(span, if elements.is_empty() { ErrorKind::EmptyParens } else { ErrorKind::Tuple });
+            self.error(span, if elements.is_empty() { ShapeError::EmptyParens } else { ShapeError::Tuple });
         }
-        Self::bad_tree(span)
+        bad(((), span))
     }
 
     /// `(a, b) => value`
@@ -461,7 +463,7 @@ impl Build {
                 ExprKind::Name(name) => names.push(Ident { name, span: at }),
                 _ if tree.bad => {}
                 _ => {
-                    self.error(at, ErrorKind::LambdaParameter);
+                    self.error(at, ShapeError::LambdaParameter);
                     below.bad = true;
                 }
             }
@@ -476,8 +478,8 @@ impl Build {
     ) -> Tree {
         let then = self.block(then);
         let Some(otherwise) = otherwise else {
-            self.error(span, ErrorKind::NoElse);
-            return Self::bad_tree(span);
+            self.error(span, ShapeError::NoElse);
+            return bad(((), span));
         };
         let below = cond.below().and(&then).and(&otherwise);
         let [cond, then, otherwise] = [cond, then, otherwise].map(|tree| Box::new(tree.expr));

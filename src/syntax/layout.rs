@@ -6,7 +6,7 @@
 //! that stays open does not swallow the next item, if that begins in the first column.
 
 use super::ast::Comment;
-use super::error::{ErrorKind, SyntaxError};
+use super::error::{BracketError, SyntaxError};
 use super::token::{Tok, Token};
 use crate::source::{FileId, Span};
 
@@ -16,6 +16,9 @@ pub(crate) const MAX_NESTING: usize = 256;
 /// The most prefix operators, `else`s and arrows between two separators. More of them are deeper than any accepted
 /// expression; they are stopped here because the parser would keep them all on its stack.
 const MAX_CHAIN: usize = 2000;
+
+/// How far the closing bracket of `y[i, j] =` is looked for.
+const MAX_TARGET: usize = 64;
 
 /// The tokens of one item.
 #[derive(Debug)]
@@ -120,6 +123,9 @@ impl<'s, 'o> Cutter<'s, 'o> {
                 }
             }
             at += docs;
+            if self.statement_in_list(&tokens[at..]) {
+                self.end_lists();
+            }
             if let Some(&token) = tokens.get(at) {
                 self.token(token);
                 at += 1;
@@ -140,7 +146,34 @@ impl<'s, 'o> Cutter<'s, 'o> {
         starts && first_column
     }
 
-    fn error(&mut self, token: Token<'s>, kind: ErrorKind) {
+    /// Whether parentheses are open, and a statement of the braces around them begins with these tokens.
+    fn statement_in_list(&self, tokens: &[Token<'s>]) -> bool {
+        let in_list = self.open.last().is_some_and(|open| open.token.tok != Tok::LBrace);
+        if !in_list || !self.open.iter().any(|open| open.token.tok == Tok::LBrace) {
+            return false;
+        }
+        match tokens {
+            [token, ..] if !token.first => false,
+            [Token { tok: Tok::Let, .. }, ..] => true,
+            [Token { tok: Tok::Ident(_), .. }, Token { tok: Tok::LBracket, .. }, rest @ ..] => {
+                let closer = rest.iter().take(MAX_TARGET).position(|token| token.tok == Tok::RBracket);
+                closer.and_then(|at| rest.get(at + 1)).is_some_and(|token| token.tok == Tok::Assign)
+            }
+            _ => false,
+        }
+    }
+
+    /// Closes parentheses that a statement begins in.
+    fn end_lists(&mut self) {
+        let Some(&last) = self.tokens.last() else { return };
+        let end = Token { tok: Tok::Newline, start: last.end, end: last.end, first: false };
+        self.unclosed(end, None);
+        while self.open.last().is_some_and(|open| open.token.tok != Tok::LBrace) {
+            self.mend(last.end);
+        }
+    }
+
+    fn error(&mut self, token: Token<'s>, kind: BracketError) {
         self.out.errors.push(SyntaxError::new(Span::new(self.file, token.start, token.end), kind));
     }
 
@@ -200,7 +233,7 @@ impl<'s, 'o> Cutter<'s, 'o> {
         }
         let too_long = *chain > MAX_CHAIN;
         if too_long {
-            self.error(token, ErrorKind::TooDeep);
+            self.error(token, BracketError::TooLong);
             self.state = State::Broken;
         }
         too_long
@@ -208,7 +241,7 @@ impl<'s, 'o> Cutter<'s, 'o> {
 
     fn opener(&mut self, token: Token<'s>) {
         if self.open.len() >= MAX_NESTING {
-            self.error(token, ErrorKind::TooNested);
+            self.error(token, BracketError::TooNested);
             self.state = State::Broken;
             return;
         }
@@ -218,9 +251,7 @@ impl<'s, 'o> Cutter<'s, 'o> {
 
     fn closer(&mut self, token: Token<'s>) {
         let Some(matching) = self.open.iter().rposition(|open| open.token.tok.closer() == Some(token.tok)) else {
-            self.error(token, ErrorKind::Unopened { closer: token.tok.spelling().unwrap_or("") });
-            self.state = mended(self.state);
-            return;
+            return self.stray(token);
         };
         if matching + 1 < self.open.len() {
             self.unclosed(token, token.tok.spelling());
@@ -232,12 +263,27 @@ impl<'s, 'o> Cutter<'s, 'o> {
         self.tokens.push(token);
     }
 
+    /// A closer that fits no open bracket: taken for the right one of the innermost parentheses, else left out.
+    fn stray(&mut self, token: Token<'s>) {
+        self.state = mended(self.state);
+        let found = token.tok.spelling().unwrap_or("");
+        let Some(open) = self.open.pop_if(|open| open.token.tok != Tok::LBrace) else {
+            self.error(token, BracketError::Unopened { closer: found });
+            return;
+        };
+        let opener = open.token.tok.spelling().unwrap_or("");
+        let Some(tok) = open.token.tok.closer() else { return };
+        let opened = Span::new(self.file, open.token.start, open.token.end);
+        self.error(token, BracketError::Wrong { opener, closer: tok.spelling().unwrap_or(""), opened, found });
+        self.tokens.push(Token { tok, ..token });
+    }
+
     fn unclosed(&mut self, at: Token<'s>, found: Option<&'static str>) {
         let Some(open) = self.open.last() else { return };
         let opener = open.token.tok.spelling().unwrap_or("");
         let closer = open.token.tok.closer().and_then(Tok::spelling).unwrap_or("");
         let opened = Span::new(self.file, open.token.start, open.token.end);
-        self.error(at, ErrorKind::Unclosed { opener, closer, opened, found });
+        self.error(at, BracketError::Unclosed { opener, closer, opened, found });
         self.state = mended(self.state);
     }
 
@@ -267,7 +313,7 @@ impl<'s, 'o> Cutter<'s, 'o> {
             let header =
                 self.tokens.iter().take_while(|token| token.tok != Tok::LBrace).last().map_or(last.end, |t| t.end);
             let start = self.tokens.iter().find(|token| token.tok == Tok::Schedule).map_or(start, |token| token.start);
-            self.out.errors.push(SyntaxError::new(Span::new(self.file, start, header), ErrorKind::ScheduleBlock));
+            self.out.errors.push(SyntaxError::new(Span::new(self.file, start, header), BracketError::Schedule));
         }
         self.out.chunks.push(Chunk { tokens: self.tokens, span, state: self.state });
     }

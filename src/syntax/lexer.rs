@@ -6,7 +6,7 @@
 use logos::{Lexer, Logos};
 
 use super::ast::Comment;
-use super::error::{ErrorKind, SyntaxError};
+use super::error::{ErrorKind, LexError, SyntaxError};
 use super::lookalike::{self, Meant};
 use super::token::{Tok, Token};
 use crate::source::{FileId, Span};
@@ -77,7 +77,7 @@ impl<'s> Cutter<'s> {
             Ok(Raw::BlockComment) => {
                 let rest = lexer.remainder();
                 lexer.bump(rest.find("*/").map_or(rest.len(), |at| at + 2));
-                self.error(lexer, 2, ErrorKind::BlockComment);
+                self.error(lexer, 2, LexError::BlockComment);
                 self.first |= lexer.slice().contains('\n');
             }
             Ok(Raw::Word) => self.word(lexer),
@@ -87,7 +87,7 @@ impl<'s> Cutter<'s> {
                 None => self.unknown(lexer),
             },
             Ok(Raw::Quoted) => {
-                self.error(lexer, text.len(), ErrorKind::Quoted);
+                self.error(lexer, text.len(), LexError::Quoted);
                 self.push(lexer, Tok::Bad);
             }
             Ok(Raw::NonAscii) => self.non_ascii(lexer),
@@ -107,7 +107,7 @@ impl<'s> Cutter<'s> {
     }
 
     /// Reports an error at the first `len` bytes of the present piece.
-    fn error(&mut self, lexer: &Lexer<'s, Raw>, len: usize, kind: ErrorKind) {
+    fn error(&mut self, lexer: &Lexer<'s, Raw>, len: usize, kind: LexError) {
         let (start, _) = self.range(lexer);
         self.out.errors.push(SyntaxError::new(Span::new(self.file, start, start + len), kind));
     }
@@ -120,7 +120,7 @@ impl<'s> Cutter<'s> {
                 self.out.docs.push(doc.strip_prefix(' ').unwrap_or(doc).to_owned());
                 return;
             }
-            self.error(lexer, 3, ErrorKind::LateFileDoc);
+            self.error(lexer, 3, LexError::LateFileDoc);
         } else if let Some(doc) = text.strip_prefix("///")
             && !doc.starts_with('/')
         {
@@ -145,7 +145,7 @@ impl<'s> Cutter<'s> {
         let rest = lexer.remainder();
         lexer.bump(rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len()));
         let name = lexer.slice();
-        self.error(lexer, name.len(), ErrorKind::ForeignName { name: name.to_owned() });
+        self.error(lexer, name.len(), LexError::ForeignName { name: name.to_owned() });
         self.push(lexer, Tok::Ident(name));
     }
 
@@ -166,16 +166,16 @@ impl<'s> Cutter<'s> {
         let Some(found) = text.chars().next() else { return };
         match lookalike::meant(found) {
             Some(Meant::Sign(sign)) => {
-                self.error(lexer, text.len(), ErrorKind::LookAlike { found, meant: sign });
+                self.error(lexer, text.len(), LexError::LookAlike { found, meant: sign });
                 self.push(lexer, Tok::sign(sign).unwrap_or(Tok::Bad));
             }
-            Some(Meant::Blank) => self.error(lexer, text.len(), ErrorKind::ForeignBlank { found }),
+            Some(Meant::Blank) => self.error(lexer, text.len(), LexError::ForeignBlank { found }),
             Some(Meant::Quote) => {
-                self.error(lexer, text.len(), ErrorKind::Quoted);
+                self.error(lexer, text.len(), LexError::Quoted);
                 self.push(lexer, Tok::Bad);
             }
             Some(Meant::Function(function)) => {
-                self.error(lexer, text.len(), ErrorKind::LookAlike { found, meant: function });
+                self.error(lexer, text.len(), LexError::LookAlike { found, meant: function });
                 self.push(lexer, Tok::Ident(function));
             }
             None if found.is_alphanumeric() => self.foreign_name(lexer),
@@ -187,28 +187,28 @@ impl<'s> Cutter<'s> {
     fn unknown(&mut self, lexer: &Lexer<'s, Raw>) {
         let (start, end) = self.range(lexer);
         if let Some(last) = self.out.errors.last_mut()
-            && matches!(last.kind, ErrorKind::UnknownCharacter { .. })
+            && matches!(last.kind, ErrorKind::Lex(LexError::UnknownCharacter { .. }))
             && last.span.end as usize == start
         {
             last.span.end = end as u32;
             return;
         }
         let found = lexer.slice().chars().next().unwrap_or('\0');
-        self.error(lexer, end - start, ErrorKind::UnknownCharacter { found });
+        self.error(lexer, end - start, LexError::UnknownCharacter { found });
         self.push(lexer, Tok::Bad);
     }
 }
 
 /// The value of a number, or what is wrong with it.
-fn number(text: &str) -> Result<Tok<'static>, ErrorKind> {
+fn number(text: &str) -> Result<Tok<'static>, LexError> {
     let digits: String = text.chars().filter(|&c| c != '_').collect();
     if digits.bytes().all(|b| b.is_ascii_digit()) {
-        return digits.parse().map(Tok::Int).map_err(|_| ErrorKind::NumberTooLarge { whole: true });
+        return digits.parse().map(Tok::Int).map_err(|_| LexError::IntegerTooLarge);
     }
     let plain = |c: char| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-');
     match digits.parse::<f64>() {
         Ok(value) if digits.chars().all(plain) && value.is_finite() => Ok(Tok::Float(value)),
-        Ok(_) if digits.chars().all(plain) => Err(ErrorKind::NumberTooLarge { whole: false }),
-        _ => Err(ErrorKind::MalformedNumber { text: text.to_owned() }),
+        Ok(_) if digits.chars().all(plain) => Err(LexError::FloatTooLarge),
+        _ => Err(LexError::MalformedNumber { text: text.to_owned() }),
     }
 }

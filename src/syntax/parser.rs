@@ -12,7 +12,7 @@ use lalrpop_util::{ParseError, lalrpop_mod};
 
 use super::ast;
 use super::build::Build;
-use super::error::{self, SyntaxError};
+use super::error::SyntaxError;
 use super::expect::{self, Failure};
 use super::layout::{self, Chunk, State};
 use super::lexer;
@@ -104,11 +104,11 @@ fn retry<'s, T>(
         let segment = segment(&tokens, at);
         let known = [at.checked_sub(1), Some(at)].into_iter().flatten().any(|at| is_bad(&tokens, at));
         let blamed = state == State::Mended && segment.is_none();
+        let failure = Failure { file, tokens: &tokens, at, expected: &expected };
         if !known && !blamed {
-            errors.push(expect::classify(&Failure { file, tokens: &tokens, at, expected: &expected }));
+            errors.push(expect::classify(&failure));
         }
-        if expected.iter().all(|name| name == "\";\"") && at > 0 {
-            // The item is complete: what follows it is the error.
+        if failure.complete() {
             tokens.truncate(at);
         } else {
             let (start, end) = segment?;
@@ -175,5 +175,5 @@ fn diagnostics(mut errors: Vec<SyntaxError>) -> Vec<Diagnostic> {
     errors.sort_by_key(|error| (error.span.start, error.span.end));
     errors.dedup_by_key(|error| error.span);
     errors.truncate(MAX_ERRORS);
-    errors.into_iter().map(error::diagnostic).collect()
+    errors.into_iter().map(SyntaxError::diagnostic).collect()
 }

@@ -88,6 +88,8 @@ impl Tok<'_> {
                 | Tok::RParen
                 | Tok::RBracket
                 | Tok::RBrace
+                // Not in any right program: `1.` and `x.` at the end of a line.
+                | Tok::Dot
                 | Tok::Bad
         )
     }

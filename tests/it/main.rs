@@ -14,3 +14,4 @@ mod ir_text;
 mod loops_simplify;
 mod loops_verify;
 mod syntax;
+mod ui;

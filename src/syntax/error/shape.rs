@@ -1,0 +1,154 @@
+//! Errors of what parses, but not as what stands there.
+
+use super::simple;
+use crate::diag::{Code, Diagnostic};
+use crate::source::Span;
+use crate::syntax::ast::Ident;
+use crate::syntax::build::MAX_DEPTH;
+use crate::syntax::token::clip;
+
+/// What is wrong with a construct.
+#[derive(Clone, Debug)]
+pub(crate) enum ShapeError {
+    /// An expression deeper than [`MAX_DEPTH`].
+    TooDeep,
+    /// `#[…]` before something that is no function.
+    Attribute,
+    /// A statement that is only an expression.
+    UnusedExpression,
+    /// A block without a last expression.
+    NoResult,
+    /// An expression in a block, before its last line.
+    EarlyResult,
+    /// `let (a, b) = …` in a block.
+    TupleInBlock,
+    /// `let t[i] = …` in a block.
+    TensorInBlock,
+    /// `y = …` or `y[i] = …` in a block.
+    DefinitionInBlock,
+    /// `x[i: N]` where `x` is read.
+    RangeInRead { tensor: Ident },
+    /// `sum[2 * k](…)`
+    ReduceOverExpression { op: Ident },
+    /// `()`
+    EmptyParens,
+    /// `(a, b)`
+    Tuple,
+    /// `(2 * k) => …`
+    LambdaParameter,
+    /// `if c { a }`
+    NoElse,
+}
+
+/// How it is said.
+pub(super) fn diagnostic(span: Span, error: ShapeError) -> Diagnostic {
+    match error {
+        ShapeError::RangeInRead { tensor } => Diagnostic::error(Code("E0115"), "a range where an element is read")
+            .primary(span, "a subscript picks one element, and so has no range")
+            .secondary(tensor.span, format!("`{}` is read here", clip(&tensor.name)))
+            .help("write the range where the index is introduced: `sum[k: K](…)`, or on the left, `y[i: N] = …`"),
+        ShapeError::ReduceOverExpression { op } => {
+            let name = clip(&op.name);
+            Diagnostic::error(Code("E0115"), format!("`{name}` runs over an expression"))
+                .primary(span, "an index is a name")
+                .secondary(op.span, format!("what is in these brackets are the indices of `{name}`"))
+                .help(format!("name the index, and use it in the body: `{name}[k: K](x[2 * k])`"))
+        }
+        ShapeError::TooDeep
+        | ShapeError::Attribute
+        | ShapeError::EmptyParens
+        | ShapeError::Tuple
+        | ShapeError::LambdaParameter
+        | ShapeError::NoElse => expression(span, &error),
+        ShapeError::UnusedExpression
+        | ShapeError::NoResult
+        | ShapeError::EarlyResult
+        | ShapeError::TupleInBlock
+        | ShapeError::TensorInBlock
+        | ShapeError::DefinitionInBlock => statement(span, &error),
+    }
+}
+
+fn expression(span: Span, error: &ShapeError) -> Diagnostic {
+    let (code, message, label, help) = match error {
+        ShapeError::Attribute => (
+            "E0112",
+            "an attribute belongs before a function".to_owned(),
+            "what follows is no function",
+            "move it to the line before `fn`, or delete it",
+        ),
+        ShapeError::EmptyParens => (
+            "E0116",
+            "there is nothing in these parentheses".to_owned(),
+            "a value is missing",
+            "write a value in the parentheses; without parameters, a helper is `() => value`",
+        ),
+        ShapeError::Tuple => (
+            "E0116",
+            "several values in parentheses".to_owned(),
+            "one value is needed here",
+            "write one value, or, for a table of constants, `[a, b]`; `(a, b) => …` is a helper",
+        ),
+        ShapeError::LambdaParameter => (
+            "E0117",
+            "a parameter of a helper is a name".to_owned(),
+            "this is not a name",
+            "write names before `=>`, as in `(k, c) => 2 * k + c`",
+        ),
+        ShapeError::NoElse => (
+            "E0118",
+            "`if` without `else`".to_owned(),
+            "no value where the condition does not hold",
+            "an `if` is a value, so give one for both cases: `if c { a } else { b }`",
+        ),
+        _ => (
+            "E0111",
+            format!("this expression is nested more than {MAX_DEPTH} deep"),
+            "too deep",
+            "name a part of the expression with `let`",
+        ),
+    };
+    simple(code, span, message, label, help)
+}
+
+fn statement(span: Span, error: &ShapeError) -> Diagnostic {
+    let (code, message, label, help) = match error {
+        ShapeError::UnusedExpression => (
+            "E0113",
+            "this expression defines nothing",
+            "its value goes nowhere",
+            "say what it defines: `y[i] = …` for the elements of an output, `let t[i] = …` or `let t = …` for a new name",
+        ),
+        ShapeError::NoResult => (
+            "E0114",
+            "this block has no value",
+            "ends without an expression",
+            "end the block with the expression that is its value: `{ let s = a + b; s * s }`",
+        ),
+        ShapeError::EarlyResult => (
+            "E0114",
+            "this value is not the last line of its block",
+            "its value goes nowhere",
+            "give it a name, `let s = …`, or make it the last line; a line that begins with `(`, `[` or a name is a new one",
+        ),
+        ShapeError::TupleInBlock => (
+            "E0114",
+            "several names in a `let` inside an expression",
+            "a block names single numbers",
+            "call functions with several results in the body of the function: `let (a, b) = f(x)`",
+        ),
+        ShapeError::TensorInBlock => (
+            "E0114",
+            "a tensor defined inside an expression",
+            "a block names single numbers",
+            "move the definition into the body of the function, or drop the subscripts: `let s = …`",
+        ),
+        _ => (
+            "E0114",
+            "a definition inside an expression",
+            "a block names single numbers with `let`",
+            "write `let s = …`, or move the definition into the body of the function",
+        ),
+    };
+    simple(code, span, message, label, help)
+}

@@ -1,0 +1,70 @@
+//! Wrong programs and what is said about them: `tests/ui/**/*.ft`.
+//!
+//! A mark `//~ E0104` stands on every line that an error points at; marks and errors must agree. The snapshot beside a
+//! case holds the source and the errors as they are shown. A program without marks must be without errors.
+
+use std::path::Path;
+
+use ftc::diag::Diagnostic;
+use ftc::diag::render::{Style, render};
+use ftc::source::SourceMap;
+use ftc::syntax::parser;
+
+#[test]
+fn diagnostics() {
+    let mut wrong = String::new();
+    insta::glob!("../ui", "**/*.ft", |path| wrong.push_str(&check(path)));
+    assert!(wrong.is_empty(), "marks and errors differ:\n{wrong}");
+}
+
+/// Compares a case with its snapshot; gives what is wrong with its marks.
+fn check(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).expect("a case is UTF-8");
+    let name = path.file_name().expect("a case has a name").to_string_lossy().into_owned();
+    let mut sources = SourceMap::new();
+    let diagnostics = errors(&mut sources, &name, &text);
+    let rendered = render(&sources, &diagnostics, Style::Plain);
+    let (marks, places) = (marks(&text), places(&sources, &diagnostics));
+    if marks != places {
+        return format!("{name}: marked {marks:?}, reported {places:?}\n{rendered}\n");
+    }
+    let stem = path.file_stem().expect("a case has a name").to_string_lossy().into_owned();
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(path.parent().expect("a case is in a folder"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.remove_snapshot_suffix();
+    settings.set_omit_expression(true);
+    settings.remove_input_file();
+    settings.bind(|| insta::assert_snapshot!(stem, format!("{text}\n{rendered}")));
+    String::new()
+}
+
+/// What is wrong with a program.
+fn errors(sources: &mut SourceMap, name: &str, text: &str) -> Vec<Diagnostic> {
+    let file = sources.add(name, text);
+    let (_tree, diagnostics) = parser::parse(file, text);
+    diagnostics
+}
+
+/// The marks: line and code.
+fn marks(text: &str) -> Vec<(usize, String)> {
+    let lines = text.lines().enumerate().filter_map(|(index, line)| Some((index + 1, line.split_once("//~")?.1)));
+    let mut marks: Vec<(usize, String)> =
+        lines.flat_map(|(line, codes)| codes.split_whitespace().map(move |code| (line, code.to_owned()))).collect();
+    marks.sort();
+    marks
+}
+
+/// The lines and codes of what was reported.
+fn places(sources: &SourceMap, diagnostics: &[Diagnostic]) -> Vec<(usize, String)> {
+    let mut places: Vec<(usize, String)> = diagnostics
+        .iter()
+        .map(|diagnostic| {
+            let primary = diagnostic.labels.iter().find(|label| label.primary).expect("a primary label");
+            let (line, _) = sources.line_column(primary.span.file, primary.span.start);
+            (line, diagnostic.code.0.to_owned())
+        })
+        .collect();
+    places.sort();
+    places
+}
