@@ -332,7 +332,7 @@ impl<'p> Elab<'p> {
     pub(super) fn describe(value: &Value) -> String {
         match value {
             Value::Size(size) => format!("the integer `{}`", size.show()),
-            Value::Float(number) => format!("the number `{number}`"),
+            Value::Float(number) => format!("the number `{number:?}`"),
             Value::Index(..) => "an index".to_owned(),
             Value::Scalar(_, dtype) => format!("a value of type `{dtype}`"),
             Value::TableRead(..) => "an element of a table".to_owned(),

@@ -244,7 +244,10 @@ impl<'p> Elab<'p> {
                     self.bind(&param.name, Binding::Value(Value::Size(named)));
                 }
                 Some(value) => self.bind(&param.name, Binding::Value(value)),
-                None => is_whole = false,
+                None => {
+                    self.bind(&param.name, Binding::Error);
+                    is_whole = false;
+                }
             }
         }
         is_whole
@@ -410,7 +413,10 @@ impl<'p> Elab<'p> {
         let mut shape = Vec::new();
         for dim in ty.dims.iter().flatten() {
             match dim {
-                Dim::Size(expr) => shape.push(self.size(expr, "an extent")?),
+                Dim::Size(expr) => {
+                    self.check_bound(expr)?;
+                    shape.push(self.size(expr, "an extent")?);
+                }
                 Dim::Spread(name) => match self.lookup(&name.name).map(|(_, entry)| entry.binding.clone()) {
                     Some(Binding::Sizes(sizes)) => shape.extend(sizes),
                     Some(Binding::Error) => return None,
@@ -422,6 +428,24 @@ impl<'p> Elab<'p> {
             }
         }
         Some(shape)
+    }
+
+    /// Reports a name in an extent that no argument and no `where` clause gives a value.
+    fn check_bound(&mut self, expr: &Expr) -> Option<()> {
+        let mut unknown = None;
+        walk::each(expr, &mut |e| {
+            if let ExprKind::Name(name) = &e.kind
+                && self.lookup(name).is_none()
+                && self.program.global(self.frame.module, name).is_none()
+            {
+                unknown = Some((name.clone(), e.span));
+            }
+        });
+        let Some((name, span)) = unknown else { return Some(()) };
+        let visible = self.visible();
+        let near = super::suggest::nearest(&name, visible.iter().map(String::as_str));
+        self.report(error::size::never_bound(&name, span, near));
+        None
     }
 
     fn open_outputs(&mut self, function: &'p Function) -> bool {

@@ -4,16 +4,19 @@ use crate::scalar::DType;
 use crate::syntax::ast::{Expr, ExprKind, Ident, Stmt, StmtKind};
 
 use super::elab::Elab;
-use super::error;
 use super::value::{Binding, Size, Table, TableValue, TensorRef, Value};
+use super::{error, walk};
 
 impl<'p> Elab<'p> {
     /// Elaborates the statements; the outputs must be in the frame already.
     pub(super) fn statements(&mut self, body: &'p [Stmt]) {
+        self.frame.lets = walk::defined_names(body);
         for stmt in body {
             if self.aborted {
                 return;
             }
+            let here = walk::defined_names(std::slice::from_ref(stmt)).len();
+            self.frame.lets.drain(..here.min(self.frame.lets.len()));
             match &stmt.kind {
                 StmtKind::Element { is_let: true, target, indices, value } => self.let_element(target, indices, value),
                 StmtKind::Element { is_let: false, target, indices, value } => {
@@ -49,7 +52,7 @@ impl<'p> Elab<'p> {
     /// `let half = R / 2`, `let first = (k) => …`, `let G = [[…]]`, `let c = conv2d(x, w)`, `let (a, b) = f(x)`
     fn let_whole(&mut self, targets: &'p [Ident], value: &'p Expr) {
         for target in targets {
-            self.check_fresh(target);
+            self.check_fresh_let(target);
         }
         if let [target] = targets {
             let simple = match &value.kind {

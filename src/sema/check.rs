@@ -44,7 +44,10 @@ fn check_function(program: &Program, function: &Function) -> Vec<Diagnostic> {
         return found;
     }
     found.extend(over_samples(program, function, None, &Request::default()));
-    found.extend(unused_names(function));
+    // Where something is in error, what is unused may only seem so.
+    if !found.iter().any(Diagnostic::is_error) {
+        found.extend(unused_names(function));
+    }
     found
 }
 
@@ -131,6 +134,21 @@ fn unused_names(function: &Function) -> Vec<Diagnostic> {
     for expr in function.body.iter().flat_map(walk::of_stmt) {
         used.extend(walk::names(expr));
     }
+    for dim in function.params.iter().flat_map(|param| param.ty.dims.iter().flatten()) {
+        if let ast::Dim::Size(expr) = dim {
+            used.extend(walk::names(expr));
+        }
+    }
+    for dim in function.outputs.iter().flat_map(|output| output.ty.dims.iter().flatten()) {
+        if let ast::Dim::Size(expr) = dim {
+            used.extend(walk::names(expr));
+        }
+    }
+    for clause in &function.clauses {
+        let (ast::Clause::Define { value: expr, .. } | ast::Clause::Require(expr)) = clause;
+        used.extend(walk::names(expr));
+    }
+    used.extend(function.params.iter().filter_map(|param| param.default.as_ref()).flat_map(walk::names));
     for stmt in &function.body {
         if matches!(stmt.kind, StmtKind::Error) {
             return Vec::new();
@@ -149,7 +167,7 @@ fn unused_names(function: &Function) -> Vec<Diagnostic> {
             }
         }
     }
-    for param in function.params.iter().filter(|param| param.ty.dims.is_some()) {
+    for param in &function.params {
         let name = param.name.name.as_str();
         if !used.contains(name) && !name.starts_with('_') {
             found.push(error::name::unused(&param.name, "is never read"));

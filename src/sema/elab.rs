@@ -61,6 +61,8 @@ pub(super) struct Frame<'p> {
     pub(super) depth: usize,
     /// Where the function was called, outermost last.
     pub(super) calls: Vec<(String, Span)>,
+    /// The names that the body defines by `let`, to tell unknown names from early ones.
+    pub(super) lets: Vec<ast::Ident>,
     /// Constants being evaluated, to find circles.
     pub(super) constants: Vec<String>,
 }
@@ -76,6 +78,7 @@ impl Frame<'_> {
             target: String::new(),
             depth: 0,
             calls: Vec::new(),
+            lets: Vec::new(),
             constants: Vec::new(),
         }
     }
@@ -203,6 +206,15 @@ impl<'p> Elab<'p> {
         let expr = self.graph.pool.axis(axis);
         let range = extent.sym.as_ref().map(|sym| SymRange { lo: Poly::constant(0), hi: sym.sub(&Poly::constant(1)) });
         (axis, Value::Index(expr, range))
+    }
+
+    /// The domain of the axes that some expressions use: proofs need not see the rest of the program.
+    pub(super) fn domain_of(&self, exprs: &[ExprId]) -> Domain {
+        let mut domain = Domain::new();
+        for axis in exprs.iter().flat_map(|&expr| self.graph.pool.axes(expr)) {
+            domain.insert(axis, self.domain.get(axis));
+        }
+        domain
     }
 
     /// A copy of an axis, for a stage of its own.

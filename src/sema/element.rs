@@ -16,7 +16,7 @@ use super::{error, walk};
 impl<'p> Elab<'p> {
     /// `let target[indices] = value`
     pub(super) fn let_element(&mut self, target: &'p Ident, indices: &'p [Index], value: &'p Expr) {
-        self.check_fresh(target);
+        self.check_fresh_let(target);
         let base = self.frame.scope.len();
         self.frame.target.clone_from(&target.name);
         let mut axes = Vec::new();
@@ -156,12 +156,13 @@ impl<'p> Elab<'p> {
             let declared = self.frame.outputs[position].name.span;
             self.report(error::index::wrong_rank(target, target.span, indices.len(), &shape, declared));
         }
+        let base = self.frame.scope.len();
         let mut dimension = 0;
         let mut is_whole = indices.len() == shape.len() || width.is_some();
         for index in indices {
             match index {
                 Index::At { expr, range } => {
-                    is_whole &= self.open_left_index(expr, range.as_ref(), shape.get(dimension), value, axes);
+                    is_whole &= self.open_left_index(expr, range.as_ref(), shape.get(dimension), value, axes, base);
                     dimension += 1;
                 }
                 Index::Spread(name) => {
@@ -183,14 +184,17 @@ impl<'p> Elab<'p> {
         extent: Option<&Size>,
         value: &'p Expr,
         axes: &mut Vec<AxisId>,
+        base: usize,
     ) -> bool {
         if let (ExprKind::Name(name), None) = (&expr.kind, range) {
             let ident = Ident { name: name.clone(), span: expr.span };
-            if let Some((_, entry)) = self.lookup(name) {
-                if matches!(entry.binding, Binding::Value(Value::Size(_))) {
-                    return true;
+            if let Some((position, entry)) = self.lookup(name) {
+                match (&entry.binding, extent) {
+                    // Twice on this left side: judged with the subscripts.
+                    _ if position >= base => return true,
+                    (Binding::Value(Value::Size(size)), Some(extent)) if size.value < extent.value => return true,
+                    _ => self.check_fresh(&ident),
                 }
-                self.check_fresh(&ident);
             }
             let Some(extent) = extent else {
                 self.bind(&ident, Binding::Error);

@@ -64,9 +64,18 @@ impl<'p> Elab<'p> {
 
     /// Reports a name that stands for nothing.
     pub(super) fn unknown_name(&mut self, name: &str, span: Span) -> Value {
+        if let Some(later) = self.defined_later(name) {
+            let name = Ident { name: name.to_owned(), span };
+            return self.fail(error::name::used_before(&name, later));
+        }
         let visible = self.visible();
         let near = suggest::nearest(name, visible.iter().map(String::as_str));
         self.fail(error::name::unknown(name, span, near))
+    }
+
+    /// Where a later statement of this body defines a name.
+    pub(super) fn defined_later(&self, name: &str) -> Option<Span> {
+        self.frame.lets.iter().find(|later| later.name == name).map(|later| later.span)
     }
 
     /// `const N = 4`, evaluated where it stands.
@@ -162,6 +171,14 @@ impl<'p> Elab<'p> {
         if let Some((_, entry)) = self.lookup(&name.name) {
             let (kind, first) = (entry.binding.kind(), entry.span);
             self.report(error::name::shadows(name, kind, first));
+        }
+    }
+
+    /// Reports a `let` of a name that is taken already.
+    pub(super) fn check_fresh_let(&mut self, name: &Ident) {
+        if let Some((_, entry)) = self.lookup(&name.name) {
+            let first = entry.span;
+            self.report(error::name::defined_twice(name, first));
         }
     }
 
@@ -264,6 +281,15 @@ impl<'p> Elab<'p> {
     /// `clamp(x, lo, hi)`: `min(max(x, lo), hi)`
     fn clamp(&mut self, callee: &Ident, args: &'p [Arg], span: Span) -> Value {
         let Some([x, lo, hi]) = self.arguments(callee, args, None) else { return Value::Error };
+        if let Value::Scalar(_, dtype) = x.0 {
+            for bound in [&lo, &hi] {
+                if let Value::Scalar(_, other) = bound.0
+                    && other != dtype
+                {
+                    return self.fail(error::types::clamp_differs(x.1, bound.1, (dtype, other)));
+                }
+            }
+        }
         let raised = self.operate(Op::Max, x, lo, span);
         self.operate(Op::Min, (raised, span), hi, span)
     }

@@ -51,6 +51,10 @@ impl<'p> Elab<'p> {
     /// The tensor, table or finished output behind a name.
     fn readable(&mut self, name: &Ident) -> Option<Binding<'p>> {
         let Some((_, entry)) = self.lookup(&name.name) else {
+            if let Some(later) = self.defined_later(&name.name) {
+                self.report(error::name::used_before(name, later));
+                return None;
+            }
             let near = {
                 let tensors: Vec<_> = self.frame.scope.iter().map(|entry| entry.name.clone()).collect();
                 suggest::nearest(&name.name, tensors.iter().map(String::as_str))
@@ -144,7 +148,8 @@ impl<'p> Elab<'p> {
 
     fn prove_inside(&mut self, name: &Ident, position: usize, sub: &Sub, extent: &Size, declared: Span) -> bool {
         let facts = self.frame.facts.clone();
-        let verdict = prove::within(&mut self.graph.pool, sub.expr, 0, extent.value - 1, &self.domain, &facts);
+        let domain = self.domain_of(&[&facts[..], &[sub.expr]].concat());
+        let verdict = prove::within(&mut self.graph.pool, sub.expr, 0, extent.value - 1, &domain, &facts);
         let place = error::index::Place { tensor: name, position, span: sub.span, extent, declared };
         let range = match &sub.value {
             Value::Index(_, Some(range)) => Some((range.lo.to_string(), range.hi.to_string())),
@@ -216,12 +221,13 @@ impl<'p> Elab<'p> {
     /// Adds `0 <= sub` and `sub < extent` to a condition, as far as they are not known already.
     fn guard(&mut self, inside: ExprId, sub: ExprId, extent: i64) -> ExprId {
         let facts = self.frame.facts.clone();
+        let domain = self.domain_of(&[&facts[..], &[sub]].concat());
         let pool = &mut self.graph.pool;
         let (zero, end) = (pool.int(0), pool.int(extent));
         let low = pool.binary(Op::Ge, sub, zero);
         let high = pool.binary(Op::Lt, sub, end);
         [low, high].into_iter().fold(inside, |inside, bound| {
-            let known = prove::always(&mut self.graph.pool, bound, &self.domain, &facts);
+            let known = prove::always(&mut self.graph.pool, bound, &domain, &facts);
             if matches!(known, Verdict::Proved) { inside } else { self.graph.pool.and(inside, bound) }
         })
     }

@@ -112,6 +112,9 @@ fn determined(expr: &Expr, env: &Env) -> Option<(String, i64)> {
     unknown.sort_unstable();
     unknown.dedup();
     let [name] = unknown[..] else { return None };
+    if walk::is_divided(expr, name) {
+        return None;
+    }
     let residual = |value: i64| -> Option<i64> {
         let mut trial = env.clone();
         trial.insert(name.to_owned(), value);

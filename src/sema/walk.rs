@@ -66,6 +66,29 @@ pub(super) fn called_names(body: &[ast::Stmt]) -> Vec<&Ident> {
     names
 }
 
+/// The names that statements introduce by `let`, in order.
+pub(super) fn defined_names(body: &[ast::Stmt]) -> Vec<Ident> {
+    let mut names = Vec::new();
+    for stmt in body {
+        match &stmt.kind {
+            StmtKind::Element { is_let: true, target, .. } => names.push(target.clone()),
+            StmtKind::Whole { is_let: true, targets, .. } => names.extend(targets.iter().cloned()),
+            StmtKind::Element { .. } | StmtKind::Whole { .. } | StmtKind::Error => {}
+        }
+    }
+    names
+}
+
+/// Whether `name` occurs in `expr` as an operand of a division or modulo, or in anything but plain arithmetic.
+pub(super) fn is_divided(expr: &Expr, name: &str) -> bool {
+    match &expr.kind {
+        ExprKind::Binary(ast::BinaryOp::Div | ast::BinaryOp::Mod, ..) | ExprKind::If { .. } | ExprKind::Call { .. } => {
+            names(expr).contains(&name)
+        }
+        _ => children(expr).into_iter().any(|child| is_divided(child, name)),
+    }
+}
+
 /// Every name that an expression refers to: names, tensors, callees, spreads.
 pub(super) fn names(expr: &Expr) -> Vec<&str> {
     let mut names = Vec::new();

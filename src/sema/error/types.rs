@@ -57,6 +57,13 @@ pub(in super::super) fn else_differs(a: Span, b: Span, types: (DType, DType)) ->
         .help(format!("convert it: `{}(…)`", types.0))
 }
 
+pub(in super::super) fn clamp_differs(a: Span, b: Span, types: (DType, DType)) -> Diagnostic {
+    Diagnostic::error(Code("E0411"), "a bound of `clamp` is of another type than its value")
+        .primary(b, format!("is `{}`", types.1))
+        .secondary(a, format!("is `{}`", types.0))
+        .help(format!("convert it: `{}(…)`", types.0))
+}
+
 pub(in super::super) fn index_as_value(span: Span, dtype: &str) -> Diagnostic {
     Diagnostic::error(Code("E0405"), "an index is used as a value without a cast")
         .primary(span, format!("is an index, of type `i64`; a `{dtype}` is needed"))
