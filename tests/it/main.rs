@@ -13,5 +13,6 @@ mod interp;
 mod ir_text;
 mod loops_simplify;
 mod loops_verify;
+mod stdlib;
 mod syntax;
 mod ui;
