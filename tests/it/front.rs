@@ -1,0 +1,53 @@
+//! Graphs from source files, for tests of what comes after the front end.
+
+use std::fs;
+use std::path::Path;
+
+use ftc::graph::Graph;
+use ftc::sema::{self, Loader, Request};
+use ftc::source::SourceMap;
+use ftc::syntax::parser;
+
+/// Finds `std::…` in `stdlib`, and nothing else.
+struct Std;
+
+impl Loader for Std {
+    fn load(&mut self, _from: &str, path: &[&str]) -> Option<(String, String)> {
+        let (&root, rest) = path.split_first()?;
+        let text = fs::read_to_string(format!("stdlib/{}.ft", rest.join("/"))).ok()?;
+        (root == "std").then(|| (path.join("::"), text))
+    }
+
+    fn known(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// The graphs of all exports of a program.
+pub(crate) fn graphs(name: &str, text: &str) -> Vec<Graph> {
+    let mut sources = SourceMap::new();
+    let file = sources.add(name, text);
+    let (tree, mut found) = parser::parse(file, text);
+    let (program, more) = sema::load(&mut sources, file, tree, &mut Std);
+    found.extend(more);
+    found.extend(sema::check(&program));
+    found.retain(ftc::diag::Diagnostic::is_error);
+    assert!(found.is_empty(), "{name}: {found:#?}");
+    let graph = |export: &ftc::syntax::ast::Export| {
+        let made = sema::instantiate(&program, export, &Request::default());
+        made.unwrap_or_else(|found| panic!("{name}: {found:#?}"))
+    };
+    sema::exports(&program).iter().map(graph).collect()
+}
+
+/// The files of a folder that end in `.ft`, by name.
+pub(crate) fn sources(folder: &str) -> Vec<(String, String)> {
+    let entries = fs::read_dir(Path::new(folder)).unwrap_or_else(|e| panic!("{folder}: {e}"));
+    let mut files: Vec<_> = entries
+        .map(|entry| entry.expect("a readable folder").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "ft"))
+        .map(|path| (path.display().to_string(), fs::read_to_string(&path).expect("a text file")))
+        .collect();
+    files.sort();
+    files
+}
