@@ -1,5 +1,5 @@
 //! The `ftc` binary: arguments in, exit code out.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    ftc::cli::main()
 }

@@ -1,8 +1,10 @@
-//! The driver's own errors, about files, data and the command line: codes E0701 to E0717.
+//! The driver's own errors, about files, data and the command line, codes E0701 to E0713; and those whose codes other
+//! rooms have, without words for the user.
 
 use std::io;
 use std::path::Path;
 
+use crate::codegen::CodegenError;
 use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
 
@@ -46,9 +48,9 @@ pub fn not_utf8(name: &str, byte: u8, offset: usize, span: Span) -> Diagnostic {
         .help("save the file as UTF-8")
 }
 
-/// E0703: there is nothing to compile.
+/// E0512: there is nothing to compile.
 pub fn no_exports(name: &str, example: Option<String>) -> Diagnostic {
-    let diagnostic = error("E0703", format!("`{name}` has no export, so there is nothing to compile"));
+    let diagnostic = error("E0512", format!("`{name}` has no export, so there is nothing to compile"));
     match example {
         Some(example) => diagnostic
             .help(format!("add a line such as `export {example}` to the file"))
@@ -57,38 +59,38 @@ pub fn no_exports(name: &str, example: Option<String>) -> Diagnostic {
     }
 }
 
-/// E0703: neither a file nor an export was given.
+/// E0512: neither a file nor an export was given.
 pub fn nothing_given() -> Diagnostic {
-    error("E0703", "there is neither a source file nor an `--export`, so there is nothing to compile")
+    error("E0512", "there is neither a source file nor an `--export`, so there is nothing to compile")
         .help("name a file: `ftc build conv.ft`")
         .help("or call a function of the standard library: `--export 'gemm(A: f32[64, 64], B: f32[64, 64])'`")
 }
 
-/// E0704: `--call` names no export.
+/// E0703: `--call` names no export.
 pub fn unknown_export(name: &str, known: &[String], nearest: Option<&str>) -> Diagnostic {
-    let diagnostic = error("E0704", format!("there is no export `{name}`")).note(format!("exports: {}", list(known)));
+    let diagnostic = error("E0703", format!("there is no export `{name}`")).note(format!("exports: {}", list(known)));
     match nearest {
         Some(near) => diagnostic.help(format!("did you mean `--call {near}`?")),
         None => diagnostic,
     }
 }
 
-/// E0704: there are several exports, and which one to call was not said.
+/// E0703: there are several exports, and which one to call was not said.
 pub fn which_export(known: &[String]) -> Diagnostic {
-    error("E0704", "there are several exports; which one is to be called?")
+    error("E0703", "there are several exports; which one is to be called?")
         .note(format!("exports: {}", list(known)))
         .help(format!("add `--call {}`", known[0]))
 }
 
-/// E0705: two exports would be the same C symbol.
+/// E0511: two exports would be the same C symbol.
 pub fn duplicate_export(name: &str) -> Diagnostic {
-    error("E0705", format!("two exports are called `{name}`"))
+    error("E0511", format!("two exports are called `{name}`"))
         .help(format!("give one of them another name: `--export '{name}_2 = …'`"))
 }
 
-/// E0706: a target that does not exist.
+/// E0704: a target that does not exist.
 pub fn unknown_target(message: &str, nearest: &[&str]) -> Diagnostic {
-    let diagnostic = error("E0706", message);
+    let diagnostic = error("E0704", message);
     let diagnostic = match nearest {
         [] => diagnostic,
         [near, ..] => diagnostic.help(format!("did you mean `{near}`?")),
@@ -96,15 +98,15 @@ pub fn unknown_target(message: &str, nearest: &[&str]) -> Diagnostic {
     diagnostic.help("`ftc targets` lists all of them")
 }
 
-/// E0706: a form of code for a target that has none.
+/// E0704: a form of code for a target that has none.
 pub fn interpreted_only() -> Diagnostic {
-    error("E0706", "target `interp` runs kernels, it has no code to write")
+    error("E0704", "target `interp` runs kernels, it has no code to write")
         .help("name a machine: `--target x86`; or run the interpreter: `ftc run --target interp …`")
 }
 
-/// E0707: an unknown kind of output.
+/// E0705: an unknown kind of output.
 pub fn unknown_emit(kind: &str, known: &[&str], nearest: Option<&str>) -> Diagnostic {
-    let diagnostic = error("E0707", format!("`--emit {kind}`: there is no such kind of output"))
+    let diagnostic = error("E0705", format!("`--emit {kind}`: there is no such kind of output"))
         .note(format!("kinds: {}", known.join(" ")));
     match nearest {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
@@ -112,41 +114,41 @@ pub fn unknown_emit(kind: &str, known: &[&str], nearest: Option<&str>) -> Diagno
     }
 }
 
-/// E0707: a kind of output that is planned.
+/// E0705: a kind of output that is planned.
 pub fn later_emit(kind: &str, known: &[&str]) -> Diagnostic {
-    error("E0707", format!("`--emit {kind}`: this version of ftc cannot write that yet"))
+    error("E0705", format!("`--emit {kind}`: this version of ftc cannot write that yet"))
         .note(format!("kinds: {}", known.join(" ")))
 }
 
-/// E0707: more or other than one text form for standard output.
+/// E0705: more or other than one text form for standard output.
 pub fn not_for_stdout(kinds: &str) -> Diagnostic {
-    error("E0707", format!("`-o -` writes one text form to standard output, not `{kinds}`"))
+    error("E0705", format!("`-o -` writes one text form to standard output, not `{kinds}`"))
         .help("ask for one of ast, graph, loops, llvm, asm, header: `--emit loops -o -`")
         .help("or name a folder: `-o out`")
 }
 
-/// E0708: an option that is not `NAME=VALUE`.
+/// E0706: an option that is not `NAME=VALUE`.
 pub fn malformed_option(option: &str, given: &str, wanted: &str) -> Diagnostic {
-    error("E0708", format!("`{option} {given}`: expected `{option} {wanted}`"))
+    error("E0706", format!("`{option} {given}`: expected `{option} {wanted}`"))
 }
 
-/// E0708: an option that was given two values for one name.
+/// E0706: an option that was given two values for one name.
 pub fn repeated_option(option: &str, name: &str) -> Diagnostic {
-    error("E0708", format!("`{option} {name}=…` is given twice"))
+    error("E0706", format!("`{option} {name}=…` is given twice"))
 }
 
-/// E0709: an output cannot be written.
+/// E0707: an output cannot be written.
 pub fn unwritable(what: &str, cause: &io::Error) -> Diagnostic {
-    error("E0709", format!("cannot write {what}: {}", reason(cause)))
+    error("E0707", format!("cannot write {what}: {}", reason(cause)))
 }
 
-/// E0709: the output folder is a file.
+/// E0707: the output folder is a file.
 pub fn output_is_a_file(path: &Path) -> Diagnostic {
-    error("E0709", format!("cannot write to `{}`: it is a file, not a folder", path.display()))
+    error("E0707", format!("cannot write to `{}`: it is a file, not a folder", path.display()))
         .help("`-o` names the folder; `--name` names the library")
 }
 
-/// E0710: inputs without a file, or files without an input.
+/// E0708: inputs without a file, or files without an input.
 pub fn wrong_inputs(export: &str, missing: &[String], unknown: &[(String, Option<String>)]) -> Diagnostic {
     let mut parts = Vec::new();
     if !missing.is_empty() {
@@ -156,7 +158,7 @@ pub fn wrong_inputs(export: &str, missing: &[String], unknown: &[(String, Option
         let names: Vec<_> = unknown.iter().map(|(name, _)| name.clone()).collect();
         parts.push(format!("has no input {}", list(&names)));
     }
-    let mut diagnostic = error("E0710", format!("`{export}` {}", parts.join(", and ")));
+    let mut diagnostic = error("E0708", format!("`{export}` {}", parts.join(", and ")));
     for input in missing {
         let name = input.split(':').next().unwrap_or(input);
         diagnostic = diagnostic.note(format!("missing: `{input}`")).help(format!("add `--in {name}={name}.npy`"));
@@ -167,40 +169,40 @@ pub fn wrong_inputs(export: &str, missing: &[String], unknown: &[(String, Option
     diagnostic
 }
 
-/// E0710: `--out` names no output.
+/// E0708: `--out` names no output.
 pub fn unknown_output(export: &str, name: &str, known: &[String]) -> Diagnostic {
-    error("E0710", format!("`{export}` has no output `{name}`")).note(format!("outputs: {}", list(known)))
+    error("E0708", format!("`{export}` has no output `{name}`")).note(format!("outputs: {}", list(known)))
 }
 
-/// E0711: an array file cannot be read.
+/// E0709: an array file cannot be read.
 pub fn bad_array(input: &str, path: &Path, why: &str) -> Diagnostic {
-    error("E0711", format!("input `{input}`: cannot read `{}`: {why}", path.display()))
+    error("E0709", format!("input `{input}`: cannot read `{}`: {why}", path.display()))
 }
 
-/// E0712: an array is not what the export takes.
+/// E0710: an array is not what the export takes.
 pub fn wrong_array(input: &str, path: &Path, why: &str) -> Diagnostic {
-    error("E0712", format!("input `{input}`: `{}` {why}", path.display()))
+    error("E0710", format!("input `{input}`: `{}` {why}", path.display()))
 }
 
-/// E0713: the code is for another machine than this one.
+/// E0711: the code is for another machine than this one.
 pub fn not_this_machine(target: &str, why: &str) -> Diagnostic {
-    error("E0713", format!("code for `{target}` cannot run here: {why}"))
+    error("E0711", format!("code for `{target}` cannot run here: {why}"))
         .help("leave `--target` out, or run the interpreter: `--target interp`")
 }
 
-/// E0714: the built library does not load, or its function fails.
+/// E0712: the built library does not load, or its function fails.
 pub fn call_failed(message: &str) -> Diagnostic {
-    error("E0714", message)
+    error("E0712", message)
 }
 
-/// E0714: the arrays do not fit.
+/// E0712: the arrays do not fit.
 pub fn no_memory() -> Diagnostic {
-    error("E0714", "there is not enough memory for the arrays")
+    error("E0712", "there is not enough memory for the arrays")
 }
 
-/// E0715: no such code, or no such file.
+/// E0713: no such code, or no such file.
 pub fn unknown_code(subject: &str, nearest: Option<&str>) -> Diagnostic {
-    let diagnostic = error("E0715", format!("there is no error code `{subject}`"));
+    let diagnostic = error("E0713", format!("there is no error code `{subject}`"));
     match nearest {
         Some(near) => diagnostic.help(format!("did you mean `ftc explain {near}`?")),
         None => diagnostic,
@@ -208,16 +210,16 @@ pub fn unknown_code(subject: &str, nearest: Option<&str>) -> Diagnostic {
     .help("`ftc explain` lists all codes")
 }
 
-/// E0716: this ftc has no LLVM.
-pub fn no_backend(message: &str) -> Diagnostic {
-    error("E0716", message)
-        .help("`--target interp` runs without it; `--emit graph,loops` needs none")
-        .help("build ftc with its default features to have it")
-}
-
-/// E0717: a symbol that C has already.
-pub fn reserved_name(message: &str) -> Diagnostic {
-    error("E0717", message).help("give the export another name: `export my_name = …`")
+/// E0801 to E0804: a backend's refusal.
+pub fn codegen(cause: &CodegenError) -> Diagnostic {
+    let diagnostic = error(cause.code(), cause.to_string());
+    match cause {
+        CodegenError::NoLlvm { .. } => diagnostic
+            .help("`--target interp` runs without it, and `--emit graph,loops` needs none")
+            .help("build ftc with its default features to have it"),
+        CodegenError::ReservedName { .. } => diagnostic.help("give the export another name: `export my_name = …`"),
+        CodegenError::Unsupported { .. } | CodegenError::Llvm { .. } => diagnostic,
+    }
 }
 
 /// "`a`, `b`, `c`".

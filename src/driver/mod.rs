@@ -10,9 +10,11 @@
 //! to compile, `output` writes, `emit` knows the forms, and one file stands for each command.
 
 pub mod arrays;
+pub mod build;
 pub mod doctor;
 pub mod emit;
 pub mod error;
+pub mod explain;
 pub mod files;
 pub mod loaded;
 pub mod machine;
@@ -20,22 +22,75 @@ pub mod modules;
 pub mod output;
 pub mod passes;
 pub mod preview;
+pub mod run;
+pub mod select;
 pub mod session;
 pub mod suggest;
 
 pub use session::{Outcome, Session, Stop};
 
+use std::path::Path;
+
 use crate::codegen::{self, Form};
-use crate::loops::Kernel;
+use crate::diag::Diagnostic;
+use crate::graph::Graph;
+use crate::loops::{self, Kernel};
+use crate::lower;
+use crate::sema::{self, Program, Request};
 use crate::source::FileId;
 use crate::syntax::{ast, parser};
 use crate::target::Cpu;
+
+/// Finds every error and warning of a file. What does not parse does not keep the rest from being checked.
+pub fn check(session: &mut Session, path: &Path) -> Outcome<()> {
+    let file = files::read_source(session, path)?;
+    let (program, mut found) = open(session, file);
+    found.extend(session.passes.run("check", || sema::check(&program)));
+    session.report(found)
+}
 
 /// Source to syntax tree.
 pub fn parse(session: &mut Session, file: FileId) -> Outcome<ast::File> {
     let text = &session.sources.file(file).text;
     let (tree, found) = session.passes.run("parse", || parser::parse(file, text));
     session.report(found).map(|()| tree)
+}
+
+/// Source to program: the file's tree, and those of all modules that it uses.
+pub fn load(session: &mut Session, file: FileId) -> Outcome<Program> {
+    let (program, found) = open(session, file);
+    session.report(found).map(|()| program)
+}
+
+fn open(session: &mut Session, file: FileId) -> (Program, Vec<Diagnostic>) {
+    let Session { sources, passes, .. } = session;
+    let source = sources.file(file);
+    let mut modules = modules::Modules::beside(&source.name);
+    let (tree, mut found) = passes.run("parse", || parser::parse(file, &source.text));
+    let (program, unknown) = passes.run("load", || sema::load(sources, file, tree, &mut modules));
+    found.extend(unknown);
+    (program, found)
+}
+
+/// Program to graph: one export, with all its sizes.
+pub fn instantiate(
+    session: &mut Session,
+    program: &Program,
+    export: &ast::Export,
+    request: &Request,
+) -> Outcome<Graph> {
+    let made = session.passes.run("instantiate", || sema::instantiate(program, export, request));
+    let graph = made.or_else(|found| session.report(found).and_then(|()| Err(Stop::User)))?;
+    Ok(graph)
+}
+
+/// Graph to loop nests.
+pub fn lower(session: &mut Session, graph: &Graph) -> Outcome<Kernel> {
+    let naive = session.passes.run("lower", || lower::lower(graph));
+    session.verify("lower", loops::verify::verify(&naive), || loops::print::print(&naive))?;
+    let kernel = session.passes.run("simplify", || loops::simplify::simplify(naive));
+    session.verify("simplify", loops::verify::verify(&kernel), || loops::print::print(&kernel))?;
+    Ok(kernel)
 }
 
 /// Loop nests to code for a CPU, in several forms.

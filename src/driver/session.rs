@@ -74,9 +74,9 @@ impl Session {
     #[must_use]
     pub fn codegen(&mut self, cause: &CodegenError) -> Stop {
         match cause {
-            CodegenError::NoLlvm { .. } => self.environment(error::no_backend(&cause.to_string())),
-            CodegenError::ReservedName { .. } => self.user(error::reserved_name(&cause.to_string())),
-            CodegenError::Unsupported { .. } | CodegenError::Llvm { .. } => Stop::Internal(cause.to_string()),
+            CodegenError::Llvm { .. } => Stop::Internal(cause.to_string()),
+            _ if cause.is_users() => self.user(error::codegen(cause)),
+            _ => self.environment(error::codegen(cause)),
         }
     }
 

@@ -27,7 +27,6 @@ mod signature;
 mod solve;
 mod suggest;
 mod value;
-mod variant;
 mod walk;
 
 use std::collections::BTreeMap;

@@ -15,6 +15,7 @@ mod ir_text;
 mod loops_simplify;
 mod loops_verify;
 mod lower;
+mod run;
 mod stdlib;
 mod syntax;
 mod ui;

@@ -1,0 +1,119 @@
+//! One function a command: its arguments to the driver, the driver's answer to the screen.
+
+use std::path::{Path, PathBuf};
+
+use crate::diag::codes;
+use crate::driver::build::{self, Built, Destination};
+use crate::driver::doctor::{self, Finding, State};
+use crate::driver::select::Selection;
+use crate::driver::suggest::nearest;
+use crate::driver::{self, Outcome, Stop, error, explain, machine, run, session};
+
+use super::args::{BuildArgs, CheckArgs, ExplainArgs, RunArgs, What};
+use super::report::Report;
+
+pub(super) fn check(report: &mut Report, args: &CheckArgs) -> Outcome<()> {
+    session::for_each(&args.files, |path| driver::check(&mut report.session, path))
+}
+
+pub(super) fn build(report: &mut Report, args: &BuildArgs) -> Outcome<()> {
+    let to = if args.output == Path::new("-") { Destination::Stdout } else { Destination::Folder(args.output.clone()) };
+    let request = build::Request {
+        what: selection(args.file.as_ref(), &args.what),
+        target: args.target.clone(),
+        emit: args.emit.clone(),
+        to,
+        name: args.name.clone(),
+    };
+    match build::build(&mut report.session, &request)? {
+        Built::Text(text) => report.print(text),
+        Built::Files(paths) => {
+            let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+            report.say(&format!("wrote {}", names.join(", ")));
+            Ok(())
+        }
+    }
+}
+
+pub(super) fn run(report: &mut Report, args: &RunArgs) -> Outcome<()> {
+    let request = run::Request {
+        what: selection(args.file.as_ref(), &args.what),
+        call: args.call.clone(),
+        inputs: args.inputs.clone(),
+        outputs: args.outputs.clone(),
+        target: args.target.clone(),
+    };
+    let shown = run::run(&mut report.session, &request)?;
+    report.print(shown)
+}
+
+pub(super) fn explain(report: &mut Report, args: &ExplainArgs) -> Outcome<()> {
+    let subject = match &args.subject {
+        None if args.what.exports.is_empty() => return report.print(list_of_codes()),
+        None => return explain_file(report, None, &args.what),
+        Some(subject) => subject,
+    };
+    if let Some(page) = codes::page(subject) {
+        return report.print(page);
+    }
+    if is_code(subject) && !Path::new(subject).exists() {
+        let known = codes::all();
+        let near = nearest(subject, known.iter().copied());
+        return Err(report.session.user(error::unknown_code(subject, near)));
+    }
+    explain_file(report, Some(subject.into()), &args.what)
+}
+
+fn explain_file(report: &mut Report, file: Option<PathBuf>, what: &What) -> Outcome<()> {
+    let text = explain::explain(&mut report.session, &selection(file.as_ref(), what))?;
+    report.print(text)
+}
+
+/// Whether `E203` or `e0203` was meant as a code, not as a file.
+fn is_code(subject: &str) -> bool {
+    let digits = subject.strip_prefix(['E', 'e']).unwrap_or("");
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn list_of_codes() -> String {
+    let title = |code: &str| {
+        let line = codes::page(code).and_then(|page| page.lines().next()).unwrap_or_default();
+        line.trim_start_matches('#').trim().to_owned() + "\n"
+    };
+    codes::all().into_iter().map(title).collect::<String>() + "\n`ftc explain CODE` says more.\n"
+}
+
+pub(super) fn targets(report: &mut Report) -> Outcome<()> {
+    let lines = machine::targets().into_iter().map(|(name, about)| format!("{name:<18} {about}\n"));
+    report.print(lines.collect::<String>())
+}
+
+pub(super) fn doctor(report: &mut Report) -> Outcome<()> {
+    let findings = doctor::examine();
+    let lacking = findings.iter().any(|finding| matches!(finding.state, State::Missing(_)));
+    report.print(findings.iter().map(line).collect::<String>())?;
+    if lacking { Err(Stop::Environment) } else { Ok(()) }
+}
+
+fn line(finding: &Finding) -> String {
+    let Finding { name, state, detail, purpose } = finding;
+    let (mark, remedy) = match state {
+        State::Found => ("ok     ", None),
+        State::Missing(remedy) => ("MISSING", Some(remedy)),
+        State::Absent(remedy) => ("absent ", Some(remedy)),
+    };
+    let mut text = format!("{mark} {name:<17} {detail}\n");
+    if let Some(remedy) = remedy {
+        text += &format!("        {:<17} needed for {purpose}: {remedy}\n", "");
+    }
+    text
+}
+
+fn selection(file: Option<&PathBuf>, what: &What) -> Selection {
+    Selection {
+        file: file.cloned(),
+        exports: what.exports.clone(),
+        set: what.set.clone(),
+        variants: what.variants.clone(),
+    }
+}

@@ -1,0 +1,231 @@
+//! `ftc build`: every export through the pipeline, and the forms that were asked for written out.
+//!
+//! Nothing is written before everything is there, so an error leaves no half of a result.
+
+use std::path::{Path, PathBuf};
+
+use crate::artifact::{self, Interface};
+use crate::codegen::Form;
+use crate::graph::Graph;
+use crate::loops::{self, Kernel};
+use crate::syntax::ast;
+use crate::target::Target;
+
+use super::emit::Emit;
+use super::output::{self, Folder, Mode, Output};
+use super::select::{self, Selected, Selection};
+use super::session::{self, Outcome, Session};
+use super::{error, files, generate, instantiate, lower, machine, parse};
+
+/// What `ftc build` was asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What to compile.
+    pub what: Selection,
+    /// The name of the target.
+    pub target: String,
+    /// Kinds of output.
+    pub emit: Vec<String>,
+    /// Where it goes.
+    pub to: Destination,
+    /// The name of the library, if it is to be another one than the file's.
+    pub name: Option<String>,
+}
+
+/// Where outputs go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Files in a folder.
+    Folder(PathBuf),
+    /// One text form to standard output.
+    Stdout,
+}
+
+/// What a build came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Built {
+    /// These files were written.
+    Files(Vec<PathBuf>),
+    /// This is for standard output.
+    Text(Vec<u8>),
+}
+
+/// One export on its way.
+struct Unit {
+    graph: Graph,
+    kernel: Kernel,
+    interface: Interface,
+    /// Every form of its code that an output needs.
+    code: Vec<(Form, Vec<u8>)>,
+}
+
+/// Compiles and writes.
+pub fn build(session: &mut Session, request: &Request) -> Outcome<Built> {
+    let kinds = Emit::parse(session, &request.emit)?;
+    if request.to == Destination::Stdout && (kinds.len() != 1 || !kinds[0].is_text()) {
+        return Err(session.user(error::not_for_stdout(&request.emit.join(","))));
+    }
+    let forms = forms(&kinds);
+    let target = match request.target.as_str() {
+        // It may not be known what this machine is; without code to write it does not matter.
+        "native" if forms.is_empty() => Target::Interp,
+        name => machine::target(session, name)?,
+    };
+    if let (&[Emit::Ast], Some(path)) = (kinds.as_slice(), &request.what.file) {
+        // The tree is there even where the program means nothing yet.
+        let file = files::read_source(session, path)?;
+        let tree = parse(session, file)?;
+        return finish(session, &request.to, vec![ast_output(&stem(path), &tree)]);
+    }
+    let selected = select::select(session, &request.what)?;
+    let units = compile_all(session, &selected, &forms, &target)?;
+    let name = library_name(request, &selected);
+    let mut outputs = Vec::new();
+    for kind in kinds {
+        outputs.extend(emit(session, kind, &name, &units, &selected, &target)?);
+    }
+    finish(session, &request.to, outputs)
+}
+
+/// Every export through the pipeline; errors of all of them are found.
+fn compile_all(session: &mut Session, selected: &Selected, forms: &[Form], target: &Target) -> Outcome<Vec<Unit>> {
+    let mut units = Vec::new();
+    session::for_each(&selected.exports, |export| {
+        units.push(compile(session, selected, export, forms, target)?);
+        Ok(())
+    })?;
+    Ok(units)
+}
+
+fn compile(
+    session: &mut Session,
+    selected: &Selected,
+    export: &ast::Export,
+    forms: &[Form],
+    target: &Target,
+) -> Outcome<Unit> {
+    let graph = instantiate(session, &selected.program, export, &selected.request)?;
+    let kernel = lower(session, &graph)?;
+    let interface = Interface::of(&kernel).with_doc(select::docs(&selected.program, export));
+    let code = match target {
+        _ if forms.is_empty() => Vec::new(),
+        Target::Cpu(cpu) => generate(session, &kernel, cpu, forms)?,
+        Target::Interp => return Err(session.user(error::interpreted_only())),
+    };
+    Ok(Unit { graph, kernel, interface, code: forms.iter().copied().zip(code).collect() })
+}
+
+/// The forms of code that these outputs are made of.
+fn forms(kinds: &[Emit]) -> Vec<Form> {
+    let mut forms: Vec<_> = kinds
+        .iter()
+        .filter_map(|kind| match kind {
+            Emit::Llvm => Some(Form::Ir),
+            Emit::Asm => Some(Form::Asm),
+            Emit::Obj | Emit::Archive | Emit::Lib => Some(Form::Object),
+            Emit::Ast | Emit::Graph | Emit::Loops | Emit::Header => None,
+        })
+        .collect();
+    forms.sort_unstable();
+    forms.dedup();
+    forms
+}
+
+/// The files of one kind.
+fn emit(
+    session: &mut Session,
+    kind: Emit,
+    name: &str,
+    units: &[Unit],
+    selected: &Selected,
+    target: &Target,
+) -> Outcome<Vec<Output>> {
+    let each = |extension: &str, text: &dyn Fn(&Unit) -> Vec<u8>| {
+        let file = |unit: &Unit| Output::new(format!("{}.{extension}", unit.interface.name), text(unit));
+        units.iter().map(file).collect::<Vec<_>>()
+    };
+    Ok(match kind {
+        Emit::Ast => syntax_trees(session, selected)?,
+        Emit::Graph => each("graph", &|unit| unit.graph.to_string().into_bytes()),
+        Emit::Loops => each("loops", &|unit| loops::print::print(&unit.kernel).into_bytes()),
+        Emit::Llvm => each("ll", &|unit| unit.form(Form::Ir)),
+        Emit::Asm => each("s", &|unit| unit.form(Form::Asm)),
+        Emit::Obj => each("o", &|unit| unit.form(Form::Object)),
+        Emit::Archive => {
+            let made = session.passes.run("archive", || artifact::archive(&objects(units)));
+            let bytes = made.map_err(|cause| session.artifact(&cause))?;
+            vec![Output::new(format!("lib{name}.a"), bytes)]
+        }
+        Emit::Lib => vec![shared_library(session, name, units, target)?],
+        Emit::Header => {
+            let interfaces: Vec<_> = units.iter().map(|unit| unit.interface.clone()).collect();
+            vec![Output::new(format!("{name}.h"), artifact::header(name, &interfaces))]
+        }
+    })
+}
+
+impl Unit {
+    fn form(&self, wanted: Form) -> Vec<u8> {
+        let (_, bytes) = self.code.iter().find(|(form, _)| *form == wanted).expect("every form was asked for");
+        bytes.clone()
+    }
+}
+
+fn objects(units: &[Unit]) -> Vec<(String, Vec<u8>)> {
+    units.iter().map(|unit| (format!("{}.o", unit.interface.name), unit.form(Form::Object))).collect()
+}
+
+/// Links in a temporary folder: the linker wants a file, and the place for it must stay empty until all is well.
+fn shared_library(session: &mut Session, name: &str, units: &[Unit], target: &Target) -> Outcome<Output> {
+    let Target::Cpu(cpu) = target else { unreachable!("an object was made, so the target is a CPU") };
+    let file = format!("lib{name}.so");
+    let unwritable = |cause| error::unwritable("a temporary file", &cause);
+    let folder = tempfile::tempdir().map_err(|cause| session.environment(unwritable(cause)))?;
+    let place = folder.path().join(&file);
+    let linked = session.passes.run("link", || artifact::link_shared(&objects(units), &place, cpu));
+    linked.map_err(|cause| session.artifact(&cause))?;
+    let bytes = std::fs::read(&place).map_err(|cause| session.environment(unwritable(cause)))?;
+    Ok(Output { path: file.into(), bytes, mode: Mode::Program })
+}
+
+fn syntax_trees(session: &mut Session, selected: &Selected) -> Outcome<Vec<Output>> {
+    let Some(file) = selected.file else { return Ok(Vec::new()) };
+    let tree = parse(session, file)?;
+    let name = stem(Path::new(&session.sources.file(file).name));
+    Ok(vec![ast_output(&name, &tree)])
+}
+
+fn ast_output(name: &str, tree: &ast::File) -> Output {
+    Output::new(format!("{name}.ast"), format!("{tree:#?}\n"))
+}
+
+fn library_name(request: &Request, selected: &Selected) -> String {
+    match (&request.name, &request.what.file) {
+        (Some(name), _) => name.clone(),
+        (None, Some(path)) => stem(path),
+        (None, None) => select::symbol(&selected.exports[0]).to_owned(),
+    }
+}
+
+/// The name of a file without folder and extension.
+fn stem(path: &Path) -> String {
+    match path.file_stem() {
+        Some(stem) if !files::is_stdin(path) => stem.to_string_lossy().into_owned(),
+        _ => "stdin".to_owned(),
+    }
+}
+
+fn finish(session: &mut Session, to: &Destination, outputs: Vec<Output>) -> Outcome<Built> {
+    let path = match to {
+        Destination::Stdout => {
+            let texts: Vec<_> = outputs.into_iter().map(|output| output.bytes).collect();
+            return Ok(Built::Text(texts.join(&b'\n')));
+        }
+        Destination::Folder(path) => path,
+    };
+    let folder = Folder::open(session, path)?;
+    let placed = |output: Output| Output { path: folder.join(&output.path), ..output };
+    let outputs: Vec<_> = outputs.into_iter().map(placed).collect();
+    output::write_all(session, &outputs)?;
+    Ok(Built::Files(outputs.into_iter().map(|output| output.path).collect()))
+}

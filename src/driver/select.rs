@@ -1,0 +1,156 @@
+//! What to compile: a program, and the exports of it that were asked for.
+
+use std::path::PathBuf;
+
+use crate::diag::Diagnostic;
+use crate::sema::{self, Program, Request};
+use crate::source::{FileId, Span};
+use crate::syntax::{ast, parser};
+
+use super::modules::Modules;
+use super::session::{Outcome, Session, Stop};
+use super::{error, files, load};
+
+/// The question, as the command line puts it.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// The source file; without one, `exports` call the standard library.
+    pub file: Option<PathBuf>,
+    /// `gemm(A: f32[64, 64], B: f32[64, 64])`: instead of the exports of the file.
+    pub exports: Vec<String>,
+    /// `M=64`
+    pub set: Vec<String>,
+    /// `winograd`
+    pub variants: Vec<String>,
+}
+
+/// The answer.
+#[derive(Debug)]
+pub struct Selected {
+    /// The root file and its modules.
+    pub program: Program,
+    /// The root file, if there is one.
+    pub file: Option<FileId>,
+    /// What to compile; at least one.
+    pub exports: Vec<ast::Export>,
+    /// Open sizes and variants.
+    pub request: Request,
+}
+
+/// Loads the program and finds the exports that were asked for.
+pub fn select(session: &mut Session, what: &Selection) -> Outcome<Selected> {
+    let mut set = Vec::new();
+    for binding in &what.set {
+        set.push(size(binding).map_err(|wrong| session.user(wrong))?);
+    }
+    let request = Request { set, variants: what.variants.clone() };
+    let (program, file) = open(session, what)?;
+    let exports = match file {
+        Some(_) if what.exports.is_empty() => sema::exports(&program),
+        _ => parse_exports(session, &what.exports)?,
+    };
+    if exports.is_empty() {
+        return Err(session.user(nothing(session, &program, file)));
+    }
+    check_set(session, &program, &exports, &what.set, &request)?;
+    let names: Vec<_> = exports.iter().map(symbol).collect();
+    match names.iter().enumerate().find(|(index, name)| names[..*index].contains(name)) {
+        Some((_, name)) => Err(session.user(error::duplicate_export(name))),
+        None => Ok(Selected { program, file, exports, request }),
+    }
+}
+
+/// Refuses names in `--set` that no export leaves open.
+fn check_set(
+    session: &mut Session,
+    program: &Program,
+    exports: &[ast::Export],
+    texts: &[String],
+    request: &Request,
+) -> Outcome<()> {
+    let mut found = Vec::new();
+    for (text, binding) in texts.iter().zip(&request.set) {
+        let file = session.sources.add("--set", text.as_str());
+        let one = Request { set: vec![binding.clone()], ..request.clone() };
+        found.extend(sema::check_set(program, exports, &one, Span::new(file, 0, text.len())));
+    }
+    session.report(found)
+}
+
+/// The C symbol of an export.
+pub fn symbol(export: &ast::Export) -> &str {
+    &export.name.as_ref().unwrap_or(&export.function).name
+}
+
+/// What the source says about an export: its own lines, or those of its function.
+pub fn docs(program: &Program, export: &ast::Export) -> Vec<String> {
+    let function = || program.function(&export.function.name).map(|function| function.docs.clone());
+    if export.docs.is_empty() { function().unwrap_or_default() } else { export.docs.clone() }
+}
+
+fn open(session: &mut Session, what: &Selection) -> Outcome<(Program, Option<FileId>)> {
+    if let Some(path) = &what.file {
+        let file = files::read_source(session, path)?;
+        return Ok((load(session, file)?, Some(file)));
+    }
+    if what.exports.is_empty() {
+        return Err(session.user(error::nothing_given()));
+    }
+    let Session { sources, passes, .. } = session;
+    let (program, found) = passes.run("load", || sema::load_std(sources, &mut Modules::beside("")));
+    session.report(found)?;
+    Ok((program, None))
+}
+
+fn parse_exports(session: &mut Session, texts: &[String]) -> Outcome<Vec<ast::Export>> {
+    let mut exports = Vec::new();
+    let mut found = Vec::new();
+    for text in texts {
+        let file = session.sources.add("--export", text.as_str());
+        let (export, wrong) = parser::parse_export(file, text);
+        exports.extend(export);
+        found.extend(wrong);
+    }
+    let silent = exports.len() < texts.len() && !found.iter().any(Diagnostic::is_error);
+    session.report(found)?;
+    if silent { Err(Stop::Internal("an `--export` was dropped without an error".to_owned())) } else { Ok(exports) }
+}
+
+fn size(binding: &str) -> Result<(String, i64), Diagnostic> {
+    let malformed = || error::malformed_option("--set", binding, "NAME=INTEGER");
+    let (name, value) = binding.split_once('=').ok_or_else(malformed)?;
+    let value = value.trim().replace('_', "").parse().map_err(|_| malformed())?;
+    Ok((name.trim().to_owned(), value))
+}
+
+/// The error of a file without exports: shows one that could be added.
+fn nothing(session: &Session, program: &Program, file: Option<FileId>) -> Diagnostic {
+    let name = file.map_or("--export", |file| session.sources.file(file).name.as_str());
+    let functions = program.function_names();
+    let public = functions.iter().find_map(|name| program.function(name).filter(|function| function.is_pub));
+    let example = public.or_else(|| functions.first().and_then(|name| program.function(name)));
+    error::no_exports(name, example.map(example_call))
+}
+
+/// `gemm(A: f32[64, 64], B: f32[64, 64])`
+fn example_call(function: &ast::Function) -> String {
+    let tensor = |param: &ast::Param| {
+        let dims = param.ty.dims.as_ref()?;
+        let elem = if function.generics.iter().any(|generic| generic.name.name == param.ty.elem.name) {
+            "f32"
+        } else {
+            &param.ty.elem.name
+        };
+        let extents: Vec<_> = dims.iter().map(extent).collect();
+        Some(format!("{}: {elem}[{}]", param.name.name, extents.join(", ")))
+    };
+    let args: Vec<_> = function.params.iter().filter_map(tensor).collect();
+    format!("{}({})", function.name.name, args.join(", "))
+}
+
+fn extent(dim: &ast::Dim) -> String {
+    match dim {
+        ast::Dim::Size(ast::Expr { kind: ast::ExprKind::Int(size), .. }) => size.to_string(),
+        ast::Dim::Size(_) | ast::Dim::Spread(_) => "64".to_owned(),
+    }
+}
