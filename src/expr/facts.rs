@@ -162,7 +162,7 @@ pub(super) fn definitions(pool: &mut Pool, atoms: Vec<ExprId>, ranges: &mut Rang
 pub(super) struct Known {
     /// Values of the axes, narrowed by the facts.
     pub(super) domain: Domain,
-    /// All conjuncts that are transparent.
+    /// All conjuncts.
     pub(super) conjuncts: Vec<ExprId>,
     /// Views that are at least 0.
     pub(super) linear: Vec<Linear>,
@@ -171,8 +171,7 @@ pub(super) struct Known {
 impl Known {
     /// Takes facts apart; none if they contradict each other or the domain, so that every claim holds.
     pub(super) fn new(pool: &mut Pool, domain: &Domain, facts: &[ExprId]) -> Option<Self> {
-        let mut parts = conjuncts(pool, facts);
-        parts.retain(|&fact| is_transparent(pool, fact));
+        let parts = conjuncts(pool, facts);
         // Only over the domain as it was given: narrowed by the facts, it would make them look superfluous.
         let mut simplifier = Simplifier::new(domain);
         let simpler: Vec<_> = parts.into_iter().map(|fact| simplifier.simplify(pool, fact)).collect();

@@ -9,7 +9,7 @@
 //! they are few; refutations from trying points. [`Verdict::Proved`] and [`Verdict::Refuted`] are always right;
 //! [`Verdict::Unknown`] says only that the effort, which is bounded, was not enough.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::affine::Linear;
 use super::combine::{STEPS, follows};
@@ -23,7 +23,7 @@ use crate::scalar::{Const, DType, Op};
 /// Nesting of cases that a proof follows.
 const DEPTH: usize = 3;
 
-/// A value for each axis involved, in the order of their ids.
+/// A value for each axis involved, in the order of their ids; the others may have any value. See [`value_at`].
 pub type Witness = Vec<(AxisId, i64)>;
 
 /// The answer to a claim.
@@ -44,8 +44,8 @@ impl Verdict {
     }
 }
 
-/// Whether `lo <= e <= hi` (both inclusive) for all axis values in `domain` for which all `facts` hold. Facts that
-/// load or compute with floats are ignored; of an expression that loads only the types of the loads are known.
+/// Whether `lo <= e <= hi` (both inclusive) for all axis values in `domain` for which all `facts` hold. A load
+/// may give any value of its type, but the same one wherever it stands: `x[i]` is what a fact about `x[i]` says.
 pub fn within(pool: &mut Pool, e: ExprId, lo: i64, hi: i64, domain: &Domain, facts: &[ExprId]) -> Verdict {
     let dtype = pool.dtype(e);
     let Some((min, max)) = dtype.int_range() else { return Verdict::Unknown };
@@ -66,6 +66,21 @@ pub fn within(pool: &mut Pool, e: ExprId, lo: i64, hi: i64, domain: &Domain, fac
 /// Whether `cond`, a `bool`, holds for all axis values in `domain` for which all `facts` hold.
 pub fn always(pool: &mut Pool, cond: ExprId, domain: &Domain, facts: &[ExprId]) -> Verdict {
     all(pool, &[cond], domain, facts)
+}
+
+/// The value of an integer or `bool` expression at a witness; axes that it leaves open take their smallest value. None
+/// if the expression loads or computes with floats.
+pub fn value_at(pool: &mut Pool, e: ExprId, witness: &Witness, domain: &Domain) -> Option<i64> {
+    let values: BTreeMap<_, _> = pool
+        .axes(e)
+        .into_iter()
+        .map(|axis| {
+            let given = witness.iter().find(|(known, _)| *known == axis).map(|&(_, value)| value);
+            (axis, pool.int(given.unwrap_or(domain.get(axis).lo)))
+        })
+        .collect();
+    let value = pool.substitute(e, &|axis| values.get(&axis).copied());
+    pool.as_int(value)
 }
 
 fn all(pool: &mut Pool, claims: &[ExprId], domain: &Domain, facts: &[ExprId]) -> Verdict {
@@ -184,8 +199,12 @@ fn choice(pool: &mut Pool, claim: ExprId) -> Option<(ExprId, [(ExprId, ExprId); 
 /// Tries points: first only with the facts on the claim's own axes, then with all that are connected to them.
 fn try_points(pool: &mut Pool, claim: ExprId, known: &Known) -> Verdict {
     let own: BTreeSet<_> = pool.axes(claim).into_iter().collect();
-    let facts: Vec<_> =
-        known.conjuncts.iter().map(|&fact| (fact, pool.axes(fact).into_iter().collect::<BTreeSet<_>>())).collect();
+    let facts: Vec<_> = known
+        .conjuncts
+        .iter()
+        .filter(|&&fact| is_transparent(pool, fact))
+        .map(|&fact| (fact, pool.axes(fact).into_iter().collect::<BTreeSet<_>>()))
+        .collect();
     let narrow: Vec<_> = facts.iter().filter(|(_, axes)| axes.is_subset(&own)).map(|&(fact, _)| fact).collect();
     let first = search(pool, claim, &narrow, &own, &known.domain);
     if first == Found::Nowhere {

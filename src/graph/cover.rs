@@ -1,165 +1,244 @@
-//! Do several definitions write every element of a tensor exactly once?
+//! Whether pieces of a tensor, each a box of arithmetic progressions, contain every element exactly once.
 //!
-//! Each definition writes a box: the product of one [`Progression`] for each dimension. Two boxes meet exactly if their
-//! progressions meet in every dimension, which the Chinese remainder theorem decides; boxes that do not meet cover the
-//! tensor exactly if their sizes add up to its size. So elements are never enumerated, save to name a missing one.
+//! ```text
+//! shape [8], pieces {0, 2, 4, 6} and {1, 3, 5, 7}     Exact
+//! shape [8], pieces {0, 2, 4, 6} and {3, 5, 7}        Missing [1]
+//! shape [8], pieces 0..8 and {3}                      Twice [3]
+//! ```
+//!
+//! Nothing is enumerated: pieces are disjoint if some dimension's progressions are (by the Chinese remainder theorem);
+//! disjoint pieces inside the tensor cover it if their sizes add up; a missing element is found by bisection.
 
-use std::collections::BTreeSet;
+use crate::expr::affine::linear;
+use crate::expr::{AxisId, Expr, ExprId, Pool};
 
-/// The values `start, start + step, …`, `count` of them; `step` and `count` are at least 1.
+/// The numbers `start + step * k` for `k` in `0..count`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progression {
-    /// The first value.
+    /// The smallest.
     pub start: i64,
-    /// The distance from one value to the next.
+    /// At least 1.
     pub step: i64,
-    /// How many.
+    /// At least 1.
     pub count: i64,
 }
 
-impl Progression {
-    /// The last value.
-    pub const fn last(self) -> i64 {
-        self.start + self.step * (self.count - 1)
-    }
+/// A part of a tensor: one progression for each dimension.
+pub type Piece = Vec<Progression>;
 
-    /// Whether `value` is one of the values.
-    pub const fn contains(self, value: i64) -> bool {
-        value >= self.start && value <= self.last() && (value - self.start) % self.step == 0
-    }
-
-    /// The smallest value that both have.
-    pub fn meet(self, other: Self) -> Option<i64> {
-        let (step, other_step) = (i128::from(self.step), i128::from(other.step));
-        let (gcd, factor, _) = extended_gcd(step, other_step);
-        let distance = i128::from(other.start) - i128::from(self.start);
-        if distance % gcd != 0 {
-            return None;
-        }
-        let modulus = step / gcd * other_step;
-        let turns = (distance / gcd * factor).rem_euclid(other_step / gcd);
-        let residue = i128::from(self.start) + turns * step;
-        let low = i128::from(self.start.max(other.start));
-        let first = low + (residue - low).rem_euclid(modulus);
-        (first <= i128::from(self.last().min(other.last()))).then_some(first as i64)
-    }
-}
-
-/// The greatest common divisor `g` of positive numbers, and `x`, `y` with `a x + b y = g`.
-fn extended_gcd(a: i128, b: i128) -> (i128, i128, i128) {
-    if b == 0 {
-        return (a, 1, 0);
-    }
-    let (gcd, x, y) = extended_gcd(b, a % b);
-    (gcd, y, x - a / b * y)
-}
-
-/// What some boxes make of a tensor.
+/// How pieces cover a tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cover {
-    /// Every element is in exactly one box.
+    /// Every element lies in exactly one piece.
     Exact,
-    /// An element that is in none.
+    /// The smallest element that lies in no piece.
     Missing(Vec<i64>),
-    /// An element that is in two, and which.
+    /// An element that lies in two pieces, and their places in the list, the earlier one first.
     Twice(Vec<i64>, usize, usize),
-    /// A box with values outside the tensor.
+    /// A piece, by its place in the list, that has elements outside the tensor, or another rank.
     Outside(usize),
 }
 
-/// Whether the boxes, each with a progression for each dimension, write every element of `shape` exactly once.
-pub fn cover(shape: &[i64], boxes: &[Vec<Progression>]) -> Cover {
-    for (index, piece) in boxes.iter().enumerate() {
-        let is_inside = |(extent, p): (&i64, &Progression)| p.start >= 0 && p.last() < *extent;
-        if piece.len() != shape.len() || !shape.iter().zip(piece).all(is_inside) {
-            return Cover::Outside(index);
+impl Progression {
+    /// The numbers `stride * k + offset` for `k` in `0..count`; none if they repeat or leave `i64`.
+    pub fn new(stride: i64, offset: i64, count: i64) -> Option<Self> {
+        let last = stride.checked_mul(count.checked_sub(1)?)?.checked_add(offset)?;
+        if count < 1 || (stride == 0 && count > 1) {
+            return None;
         }
+        Some(Self { start: offset.min(last), step: stride.checked_abs()?.max(1), count })
     }
-    for (index, piece) in boxes.iter().enumerate() {
-        for (earlier, other) in boxes[..index].iter().enumerate() {
-            let common: Option<Vec<_>> = piece.iter().zip(other).map(|(&a, &b)| a.meet(b)).collect();
-            if let Some(element) = common {
-                return Cover::Twice(element, earlier, index);
+
+    /// One number.
+    pub const fn point(value: i64) -> Self {
+        Self { start: value, step: 1, count: 1 }
+    }
+
+    /// The largest.
+    pub const fn last(self) -> i64 {
+        self.start.saturating_add(self.step.saturating_mul(self.count - 1))
+    }
+
+    /// How many of them are below `end`.
+    fn below(self, end: i64) -> i128 {
+        let distance = i128::from(end) - i128::from(self.start);
+        if distance <= 0 { 0 } else { ((distance - 1) / i128::from(self.step) + 1).min(i128::from(self.count)) }
+    }
+
+    /// Whether `value` is one of them.
+    pub const fn contains(self, value: i64) -> bool {
+        self.start <= value && value <= self.last() && (value - self.start) % self.step == 0
+    }
+
+    /// The smallest number in both.
+    pub fn meet(self, other: Self) -> Option<i64> {
+        let (a, m) = (i128::from(self.start), i128::from(self.step));
+        let (b, n) = (i128::from(other.start), i128::from(other.step));
+        let (common, inverse) = extended_gcd(m, n);
+        if (b - a) % common != 0 {
+            return None;
+        }
+        // x = a + m*k with m*k = b - a (mod n); x is determined modulo the least common multiple.
+        let period = m / common * n;
+        let k = ((b - a) / common % (n / common) * inverse).rem_euclid(n / common);
+        let x = a + m * k;
+        let x = x + ((b - x).max(0) + period - 1) / period * period;
+        (x <= i128::from(self.last().min(other.last()))).then_some(x as i64)
+    }
+}
+
+/// `(g, x)` with `g = gcd(a, b)` and `a * x = g (mod b)`, for positive `a` and `b`.
+fn extended_gcd(a: i128, b: i128) -> (i128, i128) {
+    let (mut r, mut next, mut x, mut next_x) = (a, b, 1, 0);
+    while next != 0 {
+        let q = r / next;
+        (r, next) = (next, r - q * next);
+        (x, next_x) = (next_x, x - q * next_x);
+    }
+    (r, x)
+}
+
+/// The values that a subscript on the left of a definition takes, and its axis, if it is `stride * axis + offset` or a
+/// constant.
+pub fn progression(
+    pool: &Pool,
+    subscript: ExprId,
+    extent: &dyn Fn(AxisId) -> i64,
+) -> Option<(Option<AxisId>, Progression)> {
+    let view = linear(pool, subscript);
+    let mut terms = view.terms.iter();
+    match (terms.next(), terms.next()) {
+        (None, _) => Some((None, Progression::point(view.constant))),
+        (Some((&atom, &stride)), None) => {
+            let &Expr::Axis(axis) = pool.get(atom) else { return None };
+            Some((Some(axis), Progression::new(stride, view.constant, extent(axis))?))
+        }
+        _ => None,
+    }
+}
+
+/// How `pieces` cover a tensor of that shape.
+pub fn cover(shape: &[i64], pieces: &[Piece]) -> Cover {
+    if let Some(index) = pieces.iter().position(|piece| leaves(shape, piece)) {
+        return Cover::Outside(index);
+    }
+    for (second, piece) in pieces.iter().enumerate() {
+        for (first, other) in pieces[..second].iter().enumerate() {
+            let meet: Option<Vec<_>> = other.iter().zip(piece).map(|(a, b)| a.meet(*b)).collect();
+            if let Some(element) = meet {
+                return Cover::Twice(element, first, second);
             }
         }
     }
-    let volume = |counts: &mut dyn Iterator<Item = i64>| counts.map(i128::from).product::<i128>();
-    let written: i128 = boxes.iter().map(|piece| volume(&mut piece.iter().map(|p| p.count))).sum();
-    if written == volume(&mut shape.iter().copied()) {
+    let covered = pieces.iter().fold(0i128, |sum, piece| sum.saturating_add(volume(piece)));
+    if covered == product(shape.iter().copied()) {
         return Cover::Exact;
     }
-    let all: Vec<usize> = (0..boxes.len()).collect();
-    Cover::Missing(missing(shape, boxes, 0, &all).unwrap_or_default())
+    Cover::Missing(missing(shape, pieces.iter().map(Vec::as_slice).collect()))
 }
 
-/// An element that none of the boxes `alive` has, looking from dimension `depth` on. Values that the same boxes have
-/// are alike, so one of them is looked at.
-fn missing(shape: &[i64], boxes: &[Vec<Progression>], depth: usize, alive: &[usize]) -> Option<Vec<i64>> {
-    if alive.is_empty() {
-        return Some(vec![0; shape.len() - depth]);
-    }
-    let &extent = shape.get(depth)?;
-    let mut seen: BTreeSet<Vec<usize>> = BTreeSet::new();
-    for value in candidates(extent, boxes, depth, alive) {
-        let here: Vec<_> = alive.iter().copied().filter(|&index| boxes[index][depth].contains(value)).collect();
-        if seen.insert(here.clone())
-            && let Some(mut rest) = missing(shape, boxes, depth + 1, &here)
-        {
-            rest.insert(0, value);
-            return Some(rest);
-        }
-    }
-    None
+fn leaves(shape: &[i64], piece: &Piece) -> bool {
+    piece.len() != shape.len()
+        || piece.iter().zip(shape).any(|(values, &extent)| values.start < 0 || values.last() >= extent)
 }
 
-/// Values at which membership can change: a period of every progression after each of its ends.
-fn candidates(extent: i64, boxes: &[Vec<Progression>], depth: usize, alive: &[usize]) -> BTreeSet<i64> {
-    const PERIOD: i64 = 64;
-    let mut values: BTreeSet<i64> = (0..extent.min(PERIOD)).collect();
-    for &index in alive {
-        let progression = boxes[index][depth];
-        for edge in [progression.start - PERIOD, progression.last() - PERIOD, progression.last()] {
-            values.extend((edge..edge + PERIOD + 2).filter(|value| (0..extent).contains(value)));
+/// The number of elements, as far as `i128` goes: a tensor that large does not exist.
+fn product(counts: impl Iterator<Item = i64>) -> i128 {
+    counts.fold(1, |product, count| product.saturating_mul(i128::from(count)))
+}
+
+fn volume(piece: &[Progression]) -> i128 {
+    product(piece.iter().map(|values| values.count))
+}
+
+/// The smallest element outside disjoint pieces that do not fill the tensor.
+fn missing(shape: &[i64], mut pieces: Vec<&[Progression]>) -> Vec<i64> {
+    let mut element = Vec::new();
+    for (dim, &extent) in shape.iter().enumerate() {
+        let row = product(shape[dim + 1..].iter().copied());
+        let lacks = |end: i64| {
+            let below = |piece: &&[Progression]| piece[dim].below(end).saturating_mul(volume(&piece[dim + 1..]));
+            pieces.iter().map(below).fold(0, i128::saturating_add) < row.saturating_mul(i128::from(end))
+        };
+        // The pieces are disjoint, so what is lacking below `end` only grows with `end`.
+        let (mut complete, mut lacking) = (0, extent);
+        while lacking - complete > 1 {
+            let middle = complete + (lacking - complete) / 2;
+            if lacks(middle) { lacking = middle } else { complete = middle }
         }
+        pieces.retain(|piece| piece[dim].contains(complete));
+        element.push(complete);
     }
-    values
+    element
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Cover, Progression, cover};
+    use super::{Cover, Piece, Progression, cover};
 
-    const fn values(start: i64, step: i64, count: i64) -> Progression {
-        Progression { start, step, count }
-    }
-
+    /// All small boxes, against counting.
     #[test]
-    fn even_and_odd_make_a_whole() {
-        assert_eq!(cover(&[10], &[vec![values(0, 2, 5)], vec![values(1, 2, 5)]]), Cover::Exact);
-        assert_eq!(cover(&[10], &[vec![values(0, 2, 5)]]), Cover::Missing(vec![1]));
-        assert_eq!(cover(&[12], &[vec![values(0, 2, 6)], vec![values(3, 3, 3)]]), Cover::Twice(vec![6], 0, 1));
-        assert_eq!(cover(&[10], &[vec![values(5, 1, 6)]]), Cover::Outside(0));
-    }
-
-    #[test]
-    fn names_a_missing_element_of_a_plane() {
-        let left = vec![values(0, 1, 3), values(0, 1, 1000)];
-        let right = vec![values(3, 1, 4), values(0, 1, 999)];
-        assert_eq!(cover(&[7, 1000], &[left, right]), Cover::Missing(vec![3, 999]));
-        assert_eq!(cover(&[], &[vec![]]), Cover::Exact);
-        assert_eq!(cover(&[], &[]), Cover::Missing(vec![]));
-    }
-
-    #[test]
-    fn agrees_with_counting() {
-        let all: Vec<Progression> = (0..4)
-            .flat_map(|start| (1..4).flat_map(move |step| (1..4).map(move |count| values(start, step, count))))
-            .collect();
-        for &a in &all {
-            for &b in &all {
-                let both = (0..40).find(|&value| a.contains(value) && b.contains(value));
-                assert_eq!(a.meet(b), both, "{a:?} {b:?}");
+    fn covers_as_counting_says() {
+        let mut state = 7u64;
+        let mut draw = |n: i64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            ((state >> 33) as i64) % n
+        };
+        let mut exact = 0;
+        for _ in 0..40_000 {
+            let shape = [1 + draw(6), 1 + draw(4)];
+            let mut pieces: Vec<Piece> = Vec::new();
+            for _ in 0..=draw(3) {
+                let one = |draw: &mut dyn FnMut(i64) -> i64, extent: i64| {
+                    let (start, step) = (draw(extent), 1 + draw(3));
+                    Progression { start, step, count: 1 + draw((extent - start - 1) / step + 1) }
+                };
+                pieces.push(vec![one(&mut draw, shape[0]), one(&mut draw, shape[1])]);
+            }
+            let holds = |element: &[i64]| {
+                let inside = |piece: &Piece| piece.iter().zip(element).all(|(values, &v)| values.contains(v));
+                pieces.iter().filter(|piece| inside(piece)).count()
+            };
+            let all: Vec<_> = (0..shape[0]).flat_map(|i| (0..shape[1]).map(move |j| [i, j])).collect();
+            match cover(&shape, &pieces) {
+                Cover::Exact => {
+                    exact += 1;
+                    assert!(all.iter().all(|element| holds(element) == 1));
+                }
+                Cover::Missing(element) => {
+                    assert_eq!(all.iter().find(|element| holds(&element[..]) == 0).map(|e| e.to_vec()), Some(element));
+                }
+                Cover::Twice(element, first, second) => {
+                    assert!(holds(&element) > 1);
+                    assert!(
+                        [first, second].iter().all(|&p| pieces[p].iter().zip(&element).all(|(v, &e)| v.contains(e)))
+                    );
+                }
+                other => panic!("{other:?}"),
             }
         }
+        assert!(exact > 100, "the cases are worth something");
+    }
+
+    #[test]
+    fn huge_tensors_are_not_enumerated() {
+        let n = 1 << 31;
+        let even = vec![Progression { start: 0, step: 2, count: n / 2 }, Progression { start: 0, step: 1, count: n }];
+        let odd =
+            vec![Progression { start: 1, step: 2, count: n / 2 - 1 }, Progression { start: 0, step: 1, count: n }];
+        assert_eq!(cover(&[n, n], &[even.clone(), odd]), Cover::Missing(vec![n - 1, 0]));
+        let last = vec![Progression::point(n - 2), Progression::point(n - 1)];
+        let element = vec![n - 2, n - 1];
+        assert_eq!(cover(&[n, n], &[even, last]), Cover::Twice(element, 0, 1));
+    }
+
+    #[test]
+    fn strides_may_be_negative() {
+        assert_eq!(Progression::new(-1, 7, 8), Some(Progression { start: 0, step: 1, count: 8 }));
+        assert_eq!(Progression::new(0, 7, 8), None);
+        assert_eq!(Progression::new(i64::MAX, 7, 8), None);
+        assert_eq!(cover(&[], &[vec![]]), Cover::Exact);
+        assert_eq!(cover(&[], &[]), Cover::Missing(vec![]));
+        assert_eq!(cover(&[8], &[vec![Progression { start: 1, step: 1, count: 8 }]]), Cover::Outside(0));
     }
 }

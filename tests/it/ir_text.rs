@@ -1,10 +1,10 @@
 //! The text forms of both IRs.
 
-use ftc::arena::Arena;
-use ftc::expr::{Pool, TensorId};
-use ftc::graph::{Axis, Body, Graph, Role, Stage, Tensor};
+use ftc::graph::Role;
 use ftc::loops;
-use ftc::scalar::{Const, DType, Op, ReduceOp};
+use ftc::scalar::{Const, DType};
+
+use crate::draft::Draft;
 
 const KERNEL: &str = "\
 kernel gemm(A: f32[64, 64], B: const f16[64, 64], `for`: bool[]) -> (C: f32[64, 64], d: f64[]) {
@@ -77,43 +77,6 @@ fn errors_in_kernels_have_a_place() {
     assert!(loops::parse::parse(&deep).is_err());
 }
 
-/// A graph whose parts the tests change.
-pub(crate) struct Draft {
-    pub(crate) graph: Graph,
-}
-
-impl Draft {
-    pub(crate) fn new() -> Self {
-        Self {
-            graph: Graph {
-                name: "draft".to_owned(),
-                pool: Pool::new(),
-                axes: Arena::new(),
-                tensors: Arena::new(),
-                stages: Vec::new(),
-                inputs: Vec::new(),
-                outputs: Vec::new(),
-            },
-        }
-    }
-
-    pub(crate) fn tensor(&mut self, name: &str, dtype: DType, shape: &[i64], role: Role) -> TensorId {
-        let (is_input, is_output) = (matches!(role, Role::Input { .. }), role == Role::Output);
-        let id = self.graph.tensors.push(Tensor { name: name.to_owned(), dtype, shape: shape.to_vec(), role });
-        if is_input {
-            self.graph.inputs.push(id);
-        }
-        if is_output {
-            self.graph.outputs.push(id);
-        }
-        id
-    }
-
-    pub(crate) fn axis(&mut self, name: &str, extent: i64) -> ftc::expr::AxisId {
-        self.graph.axes.push(Axis { name: name.to_owned(), extent })
-    }
-}
-
 #[test]
 fn graphs_print() {
     let mut draft = Draft::new();
@@ -123,28 +86,18 @@ fn graphs_print() {
     let y = draft.tensor("y", DType::F32, &[4, 2], Role::Output);
     let t = draft.tensor("t", DType::F32, &[], Role::Intermediate);
     let (k, k2, p) = (draft.axis("k", 8), draft.axis("k", 1), draft.axis("p", 4));
-    let graph = &mut draft.graph;
-    let at = vec![graph.pool.axis(k)];
-    let value = graph.pool.load(x, at, DType::F32);
-    let body = Body::Reduce { op: ReduceOp::Sum, axes: vec![k, k2], value };
-    graph.stages.push(Stage { tensor: t, axes: vec![], at: vec![], body });
-    for half in 0..2 {
-        let (row, column) = (graph.pool.axis(p), graph.pool.int(half));
-        let value = graph.pool.load(t, vec![], DType::F32);
-        graph.stages.push(Stage { tensor: y, axes: vec![p], at: vec![row, column], body: Body::Map(value) });
-    }
-    let (row, two) = (graph.pool.axis(p), graph.pool.int(2));
-    let double = graph.pool.binary(Op::Mul, two, row);
-    let value = graph.pool.load(t, vec![], DType::F32);
-    graph.stages.push(Stage { tensor: y, axes: vec![p, k], at: vec![double, row], body: Body::Map(value) });
-    insta::assert_snapshot!(graph.to_string(), @"
+    draft.sum(t, &[], &[], &[k, k2], "x[k]");
+    draft.map(y, &[p], &["p", "0"], "t[]");
+    draft.map(y, &[p], &["p", "1"], "t[]");
+    draft.map(y, &[p, k], &["2 * p", "p"], "t[]");
+    insta::assert_snapshot!(draft.graph.to_string(), @"
     graph draft {
       input x: const f32[8]
       constant G: f32[20] = [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0, 6.5, 7.0, 7.5, … 20 in all]
       let t: f32[]
       output y: f32[4, 2]
 
-      stage t[] = sum[k: 8, k': 1](x[k])
+      stage t[] = sum[k: 8, k': 1](x[k'])
       stage y[p, 0] for p: 4 = t[]
       stage y[p, 1] for p: 4 = t[]
       stage y[2 * p, p] for p: 4, k: 8 = t[]

@@ -2,6 +2,7 @@
 
 mod codegen;
 mod eval;
+mod draft;
 mod expr_gen;
 mod expr_prove;
 mod expr_simplify;
@@ -9,6 +10,7 @@ mod expr_text;
 mod flops;
 mod front;
 mod graph_gen;
+mod graph_verify;
 mod graphs;
 mod interp;
 mod ir_text;
