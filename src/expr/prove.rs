@@ -45,7 +45,8 @@ impl Verdict {
 }
 
 /// Whether `lo <= e <= hi` (both inclusive) for all axis values in `domain` for which all `facts` hold. A load
-/// may give any value of its type, but the same one wherever it stands: `x[i]` is what a fact about `x[i]` says.
+/// may give any value of its type, but the same one wherever it stands: `x[i]` is what a fact about `x[i]` says. Where
+/// something may have been stored since a fact was found to hold, the caller must leave it out.
 pub fn within(pool: &mut Pool, e: ExprId, lo: i64, hi: i64, domain: &Domain, facts: &[ExprId]) -> Verdict {
     let dtype = pool.dtype(e);
     let Some((min, max)) = dtype.int_range() else { return Verdict::Unknown };

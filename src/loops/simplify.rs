@@ -90,7 +90,7 @@ fn repetition(pool: &mut Pool, mut l: For, context: &mut Context, result: &mut B
 
 fn branch(pool: &mut Pool, cond: ExprId, then: Block, otherwise: Block, context: &mut Context, result: &mut Block) {
     let cond = value_of(pool, cond, context);
-    let cond = needed(pool, cond, &context.domain(), &context.facts);
+    let cond = needed(pool, cond, &context.domain(), &steady(pool, context));
     match pool.as_const(cond).and_then(Const::as_bool) {
         Some(true) => return result.extend(block(pool, then, context)),
         Some(false) => return result.extend(block(pool, otherwise, context)),
@@ -112,8 +112,13 @@ fn value_of(pool: &mut Pool, id: ExprId, context: &Context) -> ExprId {
     let domain = context.domain();
     let simpler = expr::simplify(pool, id, &domain);
     let mut choices = Choices { domain: &domain, known: HashMap::new() };
-    let chosen = choices.decide(pool, simpler, &context.facts);
+    let chosen = choices.decide(pool, simpler, &steady(pool, context));
     if chosen == simpler { simpler } else { expr::simplify(pool, chosen, &domain) }
+}
+
+/// The conditions around a statement that no store can have changed since: those that load nothing.
+fn steady(pool: &Pool, context: &Context) -> Vec<ExprId> {
+    context.facts.iter().copied().filter(|&fact| !pool.has_load(fact)).collect()
 }
 
 /// Decides the selects in an expression by the conditions around them.
