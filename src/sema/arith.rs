@@ -129,6 +129,7 @@ impl<'p> Elab<'p> {
             NoValue::ZeroDivisor(span) => error::index::zero_divisor(*span),
             NoValue::NotASize(span) => error::types::not_compile_time(*span, "this"),
             NoValue::Unknown(name, span) => error::size::unbound(name, *span),
+            NoValue::Broken => return Value::Error,
         };
         self.fail(diagnostic)
     }

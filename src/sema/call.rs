@@ -53,7 +53,7 @@ impl<'p> Elab<'p> {
             let names = self.program.modules[self.frame.module].scope.keys().map(String::as_str);
             suggest::nearest(&callee.name, names)
         };
-        self.report(error::name::unknown_function(callee, near));
+        self.report(error::name::unknown_function(callee, near, self.program.in_library(&callee.name)));
         Some(Vec::new())
     }
 

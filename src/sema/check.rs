@@ -13,7 +13,7 @@ use crate::syntax::ast::{self, Function, Item, StmtKind};
 use super::instance::{self, Assignment};
 use super::program::Program;
 use super::solve::Env;
-use super::{Request, error, sample, signature, suggest, walk};
+use super::{Request, error, sample, signature, suggest, variant, walk};
 
 /// Every error and warning of the root file.
 pub(super) fn check(program: &Program) -> Vec<Diagnostic> {
@@ -110,7 +110,12 @@ fn check_variant(program: &Program, item: &ast::Variant) -> Vec<Diagnostic> {
         return Vec::new();
     }
     let request = Request { variants: vec![item.name.name.clone()], ..Request::default() };
-    over_samples(program, function, item.when.as_ref(), &request)
+    let found = over_samples(program, function, item.when.as_ref(), &request);
+    if found.iter().any(Diagnostic::is_error) {
+        return found;
+    }
+    let samples = sample::samples(function, item.when.as_ref(), &Env::new());
+    found.into_iter().chain(variant::compare(program, function, item, &samples, &request)).collect()
 }
 
 fn check_export(program: &Program, export: &ast::Export) -> Vec<Diagnostic> {

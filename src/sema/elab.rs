@@ -22,7 +22,7 @@ use super::value::{Binding, Entry, Size, SymRange, Table, Value};
 use super::{Request, error};
 
 /// Calls expanded in one instance, at most.
-const MAX_CALLS: usize = 20_000;
+const MAX_CALLS: usize = 5_000;
 /// Calls within calls, at most.
 const MAX_DEPTH: usize = 100;
 /// Expressions looked at in one instance, at most.

@@ -228,7 +228,7 @@ impl<'p> Elab<'p> {
             return self.fail(error::name::reduction_without_index(callee));
         }
         let near = suggest::nearest(&callee.name, known.chain(functions).chain(["clamp"]));
-        self.fail(error::name::unknown_function(callee, near))
+        self.fail(error::name::unknown_function(callee, near, self.program.in_library(&callee.name)))
     }
 
     /// Exactly `N` unnamed arguments, evaluated.

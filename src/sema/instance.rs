@@ -45,7 +45,11 @@ pub(super) fn of_export(program: &Program, export: &Export, request: &Request) -
     }
     let Some((module, function)) = program.function_in(0, &export.function.name) else {
         let near = suggest::nearest(&export.function.name, program.function_names().into_iter());
-        return Err(vec![error::name::unknown_function(&export.function, near)]);
+        return Err(vec![error::name::unknown_function(
+            &export.function,
+            near,
+            program.in_library(&export.function.name),
+        )]);
     };
     let broken = signature::check(function);
     if broken.iter().any(Diagnostic::is_error) {

@@ -27,6 +27,7 @@ mod signature;
 mod solve;
 mod suggest;
 mod value;
+mod variant;
 mod walk;
 
 use std::collections::BTreeMap;

@@ -12,6 +12,8 @@ use super::{Loader, error, suggest};
 #[derive(Debug)]
 pub struct Program {
     pub(super) modules: Vec<Module>,
+    /// Public functions of `std` and the modules that define them, to say where a missing one is.
+    pub(super) library: BTreeMap<String, String>,
 }
 
 /// One file.
@@ -81,6 +83,13 @@ impl Program {
         })
     }
 
+    /// A function of `std` that `name` most likely means, with its module.
+    pub(super) fn in_library(&self, name: &str) -> Option<(&str, &str)> {
+        let near = suggest::nearest(name, self.library.keys().map(String::as_str));
+        let known = if self.library.contains_key(name) { Some(name) } else { near.as_deref() };
+        self.library.get_key_value(known?).map(|(name, path)| (name.as_str(), path.as_str()))
+    }
+
     /// The names of all functions in the root file's scope.
     pub fn function_names(&self) -> Vec<&str> {
         let is_function = |name: &&str| self.function(name).is_some();
@@ -96,7 +105,8 @@ pub(super) fn load(
     is_whole: bool,
     loader: &mut dyn Loader,
 ) -> (Program, Vec<Diagnostic>) {
-    let mut loading = Loading { sources, loader, program: Program { modules: Vec::new() }, found: Vec::new() };
+    let library = library(loader);
+    let mut loading = Loading { sources, loader, program: Program { modules: Vec::new(), library }, found: Vec::new() };
     loading.module(String::new(), root, tree, is_whole, &mut Vec::new());
     loading.find_recursion();
     (loading.program, loading.found)
@@ -118,6 +128,20 @@ pub(super) fn load_std(sources: &mut SourceMap, loader: &mut dyn Loader) -> (Pro
     program = loading.program;
     found.append(&mut loading.found);
     (program, found)
+}
+
+/// Where each public function of `std` is defined; read from the text alone, because it only serves suggestions.
+fn library(loader: &mut dyn Loader) -> BTreeMap<String, String> {
+    let mut library = BTreeMap::new();
+    for path in loader.known().into_iter().filter(|path| path.starts_with("std::")) {
+        let segments: Vec<_> = path.split("::").collect();
+        let Some((_, text)) = loader.load("", &segments) else { continue };
+        for line in text.lines().filter_map(|line| line.strip_prefix("pub fn ")) {
+            let end = line.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(line.len());
+            library.insert(line[..end].to_owned(), path.clone());
+        }
+    }
+    library
 }
 
 struct Loading<'a> {

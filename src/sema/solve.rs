@@ -26,6 +26,8 @@ pub(super) enum NoValue {
     ZeroDivisor(Span),
     /// It is not made of sizes.
     NotASize(Span),
+    /// It did not parse, which was reported.
+    Broken,
 }
 
 /// The value of a size expression; truth is 1 and 0.
@@ -48,6 +50,7 @@ pub(super) fn eval(expr: &Expr, env: &Env) -> Result<i64, NoValue> {
                 _ => Err(NoValue::NotASize(expr.span)),
             }
         }
+        ExprKind::Error => Err(NoValue::Broken),
         _ => Err(NoValue::NotASize(expr.span)),
     }
 }

@@ -244,6 +244,20 @@ pub(in super::super) fn variant_does_not_apply(variant: &Variant, span: Span, si
     }
 }
 
+pub(in super::super) fn variant_differs(
+    variant: &Variant,
+    function: &Function,
+    element: &str,
+    values: (f64, f64),
+    sizes: &[(String, i64)],
+) -> Diagnostic {
+    Diagnostic::error(Code("E0515"), format!("the variant `{}` computes something else", variant.name.name))
+        .primary(variant.name.span, format!("{element} is {}", values.1))
+        .secondary(function.name.span, format!("{element} is {} here", values.0))
+        .note(format!("for random inputs with {}", show_values(sizes)))
+        .help("a variant must give the same results as its function, up to rounding")
+}
+
 pub(in super::super) fn tensor_for_number(param: &Param, span: Span) -> Diagnostic {
     Diagnostic::error(Code("E0516"), format!("`{}` is a compile-time number, not a tensor", param.name.name))
         .primary(span, "a tensor")

@@ -25,12 +25,20 @@ pub(in super::super) fn unknown_tensor(name: &Ident, near: Option<String>) -> Di
     }
 }
 
-pub(in super::super) fn unknown_function(name: &Ident, near: Option<String>) -> Diagnostic {
+pub(in super::super) fn unknown_function(
+    name: &Ident,
+    near: Option<String>,
+    library: Option<(&str, &str)>,
+) -> Diagnostic {
     let diagnostic = Diagnostic::error(Code("E0302"), format!("there is no function `{}`", name.name))
         .primary(name.span, "not defined or imported");
-    match near {
-        Some(_) => did_you_mean(diagnostic, near),
-        None => diagnostic.help(format!("import it: `use std::nn::{}`", name.name)),
+    match (near, library) {
+        (_, Some((known, path))) if known == name.name => diagnostic.help(format!("import it: `use {path}::{known}`")),
+        (Some(near), _) => did_you_mean(diagnostic, Some(near)),
+        (None, Some((known, path))) => {
+            diagnostic.help(format!("did you mean `{known}`? import it: `use {path}::{known}`"))
+        }
+        (None, None) => diagnostic.help("define it in this file, or import it: `use module::name`"),
     }
 }
 
