@@ -45,7 +45,8 @@ use crate::target::Cpu;
 pub fn check(session: &mut Session, path: &Path) -> Outcome<()> {
     let file = files::read_source(session, path)?;
     let (program, mut found) = open(session, file);
-    found.extend(session.passes.run("check", || sema::check(&program)));
+    let more = session.passes.run("check", || sema::check(&program, &found));
+    found.extend(more);
     session.report(found)
 }
 

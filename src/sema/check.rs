@@ -16,7 +16,7 @@ use super::solve::Env;
 use super::{Request, error, sample, signature, suggest, variant, walk};
 
 /// Every error and warning of the root file.
-pub(super) fn check(program: &Program) -> Vec<Diagnostic> {
+pub(super) fn check(program: &Program, earlier: &[Diagnostic]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for item in &program.modules[0].tree.items {
         match item {
@@ -28,13 +28,48 @@ pub(super) fn check(program: &Program) -> Vec<Diagnostic> {
         }
     }
     found.extend(unused_imports(program));
-    distinct(found)
+    without_echoes(program, earlier, distinct(found))
+}
+
+/// Drops what earlier errors alone may have caused.
+fn without_echoes(program: &Program, earlier: &[Diagnostic], found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    const MAY_BE_LOST: [&str; 6] = ["E0301", "E0302", "E0305", "E0310", "E0311", "E0514"];
+    let module = &program.modules[0];
+    let errors = earlier.iter().filter(|diagnostic| diagnostic.is_error());
+    let broken: Vec<Span> = errors.filter_map(place).filter(|span| span.file == module.file).collect();
+    if broken.is_empty() {
+        return found;
+    }
+    let mut starts: Vec<u32> = module.tree.items.iter().map(|item| span_of(item).start).collect();
+    starts.sort_unstable();
+    // An item reaches to the next one: what did not parse may have cut it short.
+    let item_at = |span: Span| starts.partition_point(|&start| start <= span.start);
+    let is_broken = |span: Span| broken.iter().any(|&place| item_at(place) == item_at(span));
+    found
+        .into_iter()
+        .filter(|diagnostic| !MAY_BE_LOST.contains(&diagnostic.code.0))
+        .filter(|diagnostic| !place(diagnostic).is_some_and(|span| span.file == module.file && is_broken(span)))
+        .collect()
+}
+
+const fn span_of(item: &Item) -> Span {
+    match item {
+        Item::Use(item) => item.span,
+        Item::Const(item) => item.span,
+        Item::Function(item) => item.span,
+        Item::Variant(item) => item.span,
+        Item::Export(item) => item.span,
+        Item::Error(span) => *span,
+    }
+}
+
+fn place(diagnostic: &Diagnostic) -> Option<Span> {
+    diagnostic.labels.iter().find(|label| label.primary).map(|label| label.span)
 }
 
 /// Drops what was said already at the same place.
 fn distinct(found: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut seen: BTreeSet<(&'static str, Option<Span>)> = BTreeSet::new();
-    let place = |diagnostic: &Diagnostic| diagnostic.labels.iter().find(|label| label.primary).map(|label| label.span);
     found.into_iter().filter(|diagnostic| seen.insert((diagnostic.code.0, place(diagnostic)))).collect()
 }
 

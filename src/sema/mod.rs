@@ -76,9 +76,10 @@ pub fn load_std(sources: &mut SourceMap, loader: &mut dyn Loader) -> (Program, V
     program::load_std(sources, loader)
 }
 
-/// Every error and warning of the root file's own items.
-pub fn check(program: &Program) -> Vec<Diagnostic> {
-    check::check(program)
+/// Every error and warning of the root file's own items. `earlier` is what parsing and loading found: of items
+/// with an error, and of names that may have been lost with them, nothing is said.
+pub fn check(program: &Program, earlier: &[Diagnostic]) -> Vec<Diagnostic> {
+    check::check(program, earlier)
 }
 
 /// The exports that the root file declares, in order.

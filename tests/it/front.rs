@@ -30,7 +30,8 @@ pub(crate) fn graphs(name: &str, text: &str) -> Vec<Graph> {
     let (tree, mut found) = parser::parse(file, text);
     let (program, more) = sema::load(&mut sources, file, tree, &mut Std);
     found.extend(more);
-    found.extend(sema::check(&program));
+    let more = sema::check(&program, &found);
+    found.extend(more);
     found.retain(ftc::diag::Diagnostic::is_error);
     assert!(found.is_empty(), "{name}: {found:#?}");
     let graph = |export: &ftc::syntax::ast::Export| {

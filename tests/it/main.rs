@@ -1,8 +1,8 @@
 //! Integration tests.
 
 mod codegen;
-mod eval;
 mod draft;
+mod eval;
 mod expr_gen;
 mod expr_prove;
 mod expr_simplify;
