@@ -282,6 +282,7 @@ fn compile(graph: &Graph, pool: &Pool, layout: &Layout, stage: &Stage, plan: Pla
             BuildError::Reused(axis) | BuildError::Extent(axis) => {
                 format!("axis `{}` in the definition of `{tensor}`", graph.axes[axis].name)
             }
+            BuildError::TooLong => format!("the definition of `{tensor}` is too long"),
             BuildError::Subscripts(_) => format!("a number of subscripts in the definition of `{tensor}`"),
         })
     })?;

@@ -96,10 +96,21 @@ impl Counter<'_> {
             }
             Expr::Select { cond, then, otherwise } => {
                 let parts = self.parts(cond, then);
-                self.walk(cond, guard.clone(), needed);
+                self.walk_condition(cond, &guard, needed);
                 let refused = self.refused(&parts);
                 self.walk(then, guard.union(&parts.counted).copied().collect(), needed);
                 self.walk(otherwise, guard.union(&refused).copied().collect(), needed);
+            }
+        }
+    }
+
+    /// As [`Self::walk`], but only for the arithmetic on floats in a condition.
+    fn walk_condition(&mut self, cond: ExprId, guard: &Guard, needed: &mut BTreeMap<ExprId, Guard>) {
+        if self.pool.dtype(cond).is_float() {
+            self.walk(cond, guard.clone(), needed);
+        } else if self.pool.dtype(cond) == DType::Bool && self.pool.has_load(cond) {
+            for part in self.pool.children(cond) {
+                self.walk_condition(part, guard, needed);
             }
         }
     }

@@ -189,6 +189,7 @@ fn describe(kernel: &Kernel, error: BuildError) -> String {
         BuildError::OutOfScope(axis) => format!("axis `{}` is used outside its loop", name(axis)),
         BuildError::Reused(axis) => format!("axis `{}` has two loops", name(axis)),
         BuildError::Extent(axis) => format!("the loop of `{}` runs less than once", name(axis)),
+        BuildError::TooLong => "its expressions are too long".to_owned(),
         BuildError::Subscripts(id) => format!("`{}` has a wrong number of subscripts", kernel.buffers[id].name),
     }
 }

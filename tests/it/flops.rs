@@ -87,6 +87,25 @@ fn index_arithmetic_does_not_count() {
 }
 
 #[test]
+fn conditions_count_only_what_they_compute_on_floats() {
+    let mut g = Maker::new("pick");
+    let x = g.input("x", DType::F32, &[4]);
+    let n = g.input("n", DType::I64, &[4]);
+    let y = g.output("y", DType::F32, &[4]);
+    let i = g.axis("i", 4);
+    let (value, picked, two) = (g.read(x, &[i]), g.read(n, &[i]), g.int(2));
+    let twice = g.op(Op::Mul, picked, two);
+    let is_inside = inside(&mut g, twice, 4);
+    let square = g.op(Op::Mul, value, value);
+    let is_small = g.op(Op::Lt, square, value);
+    let cond = g.op(Op::And, is_inside, is_small);
+    let other = g.load(x, &[twice]);
+    let value = g.graph.pool.select(cond, other, value);
+    g.map(y, &[i], value);
+    assert_eq!(flops(&g.graph), 4);
+}
+
+#[test]
 fn more_operations_than_a_number_holds_saturate() {
     assert_eq!(flops(&graphs::gemm(DType::F32, [1 << 31, 1 << 31, 1 << 31])), u64::MAX);
 }

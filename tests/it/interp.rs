@@ -143,3 +143,24 @@ fn an_axis_outside_its_loop_is_an_error() {
     });
     assert!(matches!(error, Err(InterpError::Malformed(_))), "{error:?}");
 }
+
+#[test]
+fn choices_that_share_their_parts_do_not_multiply() {
+    let mut g = Maker::new("chain");
+    let x = g.input("x", DType::F32, &[64]);
+    let y = g.output("y", DType::F32, &[64]);
+    let i = g.axis("i", 64);
+    let mut value = g.read(x, &[i]);
+    for n in 0..200 {
+        let (index, limit) = (g.at(i), g.int(n % 64));
+        let cond = g.op(Op::Lt, index, limit);
+        let one = g.graph.pool.constant(ftc::scalar::Const::float(DType::F32, 1.0));
+        let (up, down) = (g.op(Op::Add, value, one), g.op(Op::Sub, value, one));
+        value = g.graph.pool.select(cond, up, down);
+    }
+    g.map(y, &[i], value);
+    let inputs = samples(&g.graph);
+    let outputs = interp::run(&lower(&g.graph), &inputs).expect("it runs");
+    let wanted: i64 = (0..200).map(|n| if 5 < n % 64 { 1 } else { -1 }).sum();
+    assert!((item(&outputs[0], &[5]) - item(&inputs[0], &[5]) - wanted as f64).abs() < 1e-9);
+}

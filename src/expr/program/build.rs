@@ -4,7 +4,7 @@
 //! appended to the one below when it closes; until then, code that does not depend on an inner loop can still be put
 //! before that loop, at the end of an outer frame.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::super::range::{Domain, Interval};
 use super::super::{AxisId, ExprId, Pool, TensorId};
@@ -23,6 +23,8 @@ pub enum BuildError {
     Extent(AxisId),
     /// The number of subscripts is not that of the tensor's dimensions.
     Subscripts(TensorId),
+    /// The program would be too long.
+    TooLong,
 }
 
 /// Compiles a program, statement by statement.
@@ -38,6 +40,9 @@ pub struct Builder<'a> {
     /// The values of the axes that were declared.
     pub(super) domain: Domain,
     pub(super) homes: HashMap<ExprId, Option<usize>>,
+    pub(super) choices: HashMap<ExprId, BTreeSet<ExprId>>,
+    /// The number of instructions so far.
+    pub(super) emitted: usize,
 }
 
 /// Code that runs together.
@@ -73,6 +78,8 @@ impl<'a> Builder<'a> {
             sites: Vec::new(),
             domain: Domain::new(),
             homes: HashMap::new(),
+            choices: HashMap::new(),
+            emitted: 0,
         }
     }
 
@@ -196,6 +203,7 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn emit(&mut self, instr: Instr) {
+        self.emitted += 1;
         self.top().code.push(instr);
     }
 

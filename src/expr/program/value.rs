@@ -1,14 +1,22 @@
 //! Compiling expressions. Each distinct expression is computed once in the frame where it is needed, or, if it depends
 //! on fewer loops than are open, right before the first loop that it does not depend on.
 
+use std::collections::BTreeSet;
+
 use super::super::{Expr, ExprId};
 use super::build::{BuildError, Builder, Frame};
 use super::{Instr, Reg};
 use crate::scalar::{Const, DType, Op};
 
+/// Longer programs are not compiled: they come from choices within choices that share their parts.
+const MOST_INSTRUCTIONS: usize = 1 << 24;
+
 impl Builder<'_> {
     /// The register that holds `id`.
     pub(super) fn value(&mut self, id: ExprId) -> Result<Reg, BuildError> {
+        if self.emitted > MOST_INSTRUCTIONS {
+            return Err(BuildError::TooLong);
+        }
         match self.pool.get(id) {
             Expr::Const(value) => return Ok(self.constant(bits(*value))),
             &Expr::Axis(axis) => return self.axis(axis).map(|(reg, _)| reg),
@@ -81,6 +89,10 @@ impl Builder<'_> {
 
     fn selection(&mut self, cond: ExprId, then: ExprId, otherwise: ExprId) -> Result<Reg, BuildError> {
         let cond = self.value(cond)?;
+        // Choices that both arms make anyway: compiled in each, chains of them would double with every link.
+        for shared in self.choices(then).intersection(&self.choices(otherwise)).copied().collect::<Vec<_>>() {
+            self.value(shared)?;
+        }
         let to = self.fresh();
         let then = self.arm(then, to)?;
         let otherwise = self.arm(otherwise, to)?;
@@ -93,6 +105,21 @@ impl Builder<'_> {
         let from = self.value(value)?;
         self.emit(Instr::Move { to, from });
         Ok(self.close())
+    }
+
+    /// The selects that are evaluated wherever `id` is.
+    fn choices(&mut self, id: ExprId) -> BTreeSet<ExprId> {
+        if let Some(known) = self.choices.get(&id) {
+            return known.clone();
+        }
+        let found = if let Expr::Select { cond, then, otherwise } = *self.pool.get(id) {
+            let both: Vec<_> = self.choices(then).intersection(&self.choices(otherwise)).copied().collect();
+            self.choices(cond).into_iter().chain(both).chain([id]).collect()
+        } else {
+            self.pool.children(id).into_iter().flat_map(|child| self.choices(child)).collect()
+        };
+        self.choices.insert(id, found);
+        self.choices[&id].clone()
     }
 
     /// The frame of the innermost loop that `id` depends on; none where it loads or chooses, so must not be moved.
