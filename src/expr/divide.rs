@@ -122,7 +122,8 @@ fn nested(pool: &Pool, e: &Linear, c: i64, ranges: &mut Ranges<'_>) -> Option<(L
         return None;
     }
     let (inner, a) = as_divided(pool, Op::Div, atom)?;
-    let sum = linear(pool, inner).add_constant(e.constant.checked_mul(a)?)?;
+    let inner = Some(linear(pool, inner)).filter(|inner| is_exact(pool, inner, ranges))?;
+    let sum = inner.add_constant(e.constant.checked_mul(a)?)?;
     is_exact(pool, &sum, ranges).then_some((sum, a.checked_mul(c)?))
 }
 
@@ -138,12 +139,13 @@ fn open_remainders(pool: &Pool, e: &Linear, c: i64, ranges: &mut Ranges<'_>) -> 
     let mut opened = e.clone();
     for (&atom, &k) in &e.terms {
         let Some((x, a)) = as_divided(pool, Op::Mod, atom) else { continue };
-        if i128::from(k) * i128::from(a) % i128::from(c) != 0 {
+        let x = linear(pool, x);
+        if i128::from(k) * i128::from(a) % i128::from(c) != 0 || !is_exact(pool, &x, ranges) {
             continue;
         }
         let replaced = opened
             .add_scaled(1, &Linear { terms: [(atom, k.wrapping_neg())].into(), constant: 0 })
-            .and_then(|without| without.add_scaled(k, &linear(pool, x)))
+            .and_then(|without| without.add_scaled(k, &x))
             .filter(|sum| k != i64::MIN && is_exact(pool, sum, ranges));
         opened = replaced.unwrap_or(opened);
     }

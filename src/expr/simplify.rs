@@ -189,11 +189,11 @@ impl<'a> Simplifier<'a> {
 
     /// `x / c + k >= 0` as `x + k*c >= 0`, and `k - x / c >= 0` as `k*c + c - 1 - x >= 0`.
     fn undivide(&mut self, pool: &Pool, view: Linear) -> Linear {
-        let opened = || {
+        let mut opened = || {
             let (&atom, &coefficient) = view.terms.first_key_value()?;
             let (x, c) = as_divided(pool, Op::Div, atom)?;
             let constant = view.constant.checked_mul(c)?;
-            let x = linear(pool, x);
+            let x = Some(linear(pool, x)).filter(|x| is_exact(pool, x, &mut self.ranges))?;
             match (view.terms.len(), coefficient) {
                 (1, 1) => x.add_constant(constant),
                 (1, -1) => Linear::constant(constant.checked_add(c - 1)?).sub(&x),
