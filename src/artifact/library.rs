@@ -93,7 +93,9 @@ impl Linker {
 fn build(arch: Arch) -> cc::Build {
     let host = Arch::from_rust(std::env::consts::ARCH).unwrap_or(arch);
     let mut build = cc::Build::new();
-    build.target(arch.triple()).host(host.triple()).opt_level(0).cargo_output(false).no_default_flags(true);
+    build.target(arch.triple()).host(host.triple()).opt_level(0).no_default_flags(true);
+    // It is made for build scripts, and talks to cargo unless told not to.
+    build.cargo_output(false).cargo_metadata(false).cargo_warnings(false).cargo_debug(false);
     build
 }
 

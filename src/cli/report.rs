@@ -79,7 +79,7 @@ impl Report {
         };
         let mut text = render::render(&self.session.sources, &self.session.diagnostics, style);
         if let Some(summary) = summary(&self.session.diagnostics) {
-            text += &format!("\n{summary}\n");
+            text += &format!("{summary}\n");
         }
         text
     }
