@@ -33,7 +33,7 @@ use std::path::Path;
 
 use crate::codegen::{self, Form};
 use crate::diag::Diagnostic;
-use crate::graph::Graph;
+use crate::graph::{self, Graph};
 use crate::loops::{self, Kernel};
 use crate::lower;
 use crate::sema::{self, Program, Request};
@@ -82,6 +82,7 @@ pub fn instantiate(
 ) -> Outcome<Graph> {
     let made = session.passes.run("instantiate", || sema::instantiate(program, export, request));
     let graph = made.or_else(|found| session.report(found).and_then(|()| Err(Stop::User)))?;
+    session.verify("instantiate", graph::verify::verify(&graph), || graph.to_string())?;
     Ok(graph)
 }
 

@@ -1,5 +1,8 @@
 //! Integration tests.
 
+mod cli;
+#[cfg(feature = "llvm")]
+mod cli_code;
 mod codegen;
 mod draft;
 mod eval;
@@ -17,6 +20,7 @@ mod ir_text;
 mod loops_simplify;
 mod loops_verify;
 mod lower;
+mod place;
 mod run;
 mod stdlib;
 mod syntax;

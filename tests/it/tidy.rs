@@ -28,7 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const CONFINED: &[(&str, &str)] = &[
     ("logos", "src/syntax/lexer.rs src/syntax/token.rs"),
     ("lalrpop_util", "src/syntax/parser.rs"),
-    ("codespan_reporting", "src/diag/render.rs"),
+    ("codespan_reporting", "src/diag/render.rs src/diag/excerpt.rs"),
     ("inkwell", "src/codegen/llvm"),
     ("libloading", "src/runtime"),
     ("clap", "src/cli src/driver/bench"),
