@@ -337,6 +337,16 @@ impl Pool {
         go(self, id, &mut std::collections::HashSet::new(), visit);
     }
 
+    /// The number of nodes of an expression written out as a tree: shared parts count as often as they are used.
+    pub fn tree_size(&self, id: ExprId) -> u64 {
+        let mut sizes: HashMap<ExprId, u64> = HashMap::new();
+        self.visit(id, &mut |expr, _| {
+            let below: u64 = self.children(expr).iter().fold(0, |sum, child| sum.saturating_add(sizes[child]));
+            sizes.insert(expr, below.saturating_add(1));
+        });
+        sizes[&id]
+    }
+
     /// The axes that an expression uses, in order of their ids.
     pub fn axes(&self, id: ExprId) -> Vec<AxisId> {
         let mut axes = std::collections::BTreeSet::new();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::diag::Diagnostic;
+use crate::expr::TensorId;
 use crate::graph::{Graph, Role};
 use crate::scalar::DType;
 use crate::source::Span;
@@ -14,6 +15,9 @@ use super::program::Program;
 use super::solve::{self, Env, NoValue};
 use super::value::{Binding, Entry, Size, TensorRef, Value};
 use super::{Request, error, signature, suggest};
+
+/// Nodes of one value when written out as a tree, at most: shared parts count as often as they are used.
+const MAX_TREE: u64 = 1 << 18;
 
 /// Types and sizes by name.
 #[derive(Clone, Debug, Default)]
@@ -320,6 +324,9 @@ fn run<'p>(
     let Some(outputs) = outputs.into_iter().collect::<Option<Vec<_>>>() else {
         return Err(elab.found);
     };
+    if elab.graph.stages.iter().any(|stage| elab.graph.pool.tree_size(stage.body.value()) > MAX_TREE) {
+        return Err(vec![error::size::program_too_large(span)]);
+    }
     let sizes = elab.env();
     for (tensor, output) in outputs.iter().zip(&function.outputs) {
         close_output(&mut elab, tensor, &output.name.name);
@@ -327,19 +334,41 @@ fn run<'p>(
     Ok(Instance { graph: elab.graph, sizes, warnings: elab.found })
 }
 
-/// Makes a tensor an output of the graph: itself where it can be, else a copy.
+/// Whether any stage reads a tensor.
+fn is_read(graph: &Graph, tensor: TensorId) -> bool {
+    let mut found = false;
+    for stage in &graph.stages {
+        graph.pool.visit(stage.body.value(), &mut |_, expr| {
+            found |= matches!(expr, crate::expr::Expr::Load { tensor: other, .. } if *other == tensor);
+        });
+    }
+    found
+}
+
+/// Makes a tensor an output of the graph: itself where it can be, else a copy. An intermediate has its compute type;
+/// one that nothing else reads takes the narrow type of the result, and its store converts.
 fn close_output(elab: &mut Elab<'_>, tensor: &TensorRef, name: &str) {
     let own = &elab.graph.tensors[tensor.id];
-    let id = if own.role == Role::Intermediate && own.dtype == tensor.elem {
+    let is_free = own.role == Role::Intermediate && (own.dtype == tensor.elem || !is_read(&elab.graph, tensor.id));
+    let id = if is_free {
         let taken = elab.graph.tensors.iter().any(|(_, other)| other.name == name);
         let own = &mut elab.graph.tensors[tensor.id];
         own.role = Role::Output;
+        own.dtype = tensor.elem;
         if !taken {
             name.clone_into(&mut own.name);
         }
         tensor.id
     } else {
-        elab.copy(tensor, name, Role::Output, tensor.elem)
+        if own.name == name {
+            let inner = elab.unique(&format!("{name}_wide"));
+            elab.graph.tensors[tensor.id].name = inner;
+        }
+        let id = elab.copy(tensor, name, Role::Output, tensor.elem);
+        if !elab.graph.tensors.iter().any(|(other, t)| other != id && t.name == name) {
+            name.clone_into(&mut elab.graph.tensors[id].name);
+        }
+        id
     };
     elab.graph.outputs.push(id);
 }

@@ -56,7 +56,7 @@ pub(in super::super) fn no_sample(span: Span) -> Diagnostic {
 }
 
 pub(in super::super) fn program_too_large(span: Span) -> Diagnostic {
-    Diagnostic::error(Code("E0605"), "the program grows too large when its calls are expanded")
+    Diagnostic::error(Code("E0605"), "the program grows too large when its calls and named scalars are expanded")
         .primary(span, "gave up here")
-        .help("call fewer functions within functions: each call is expanded in place")
+        .help("calls and `let s = …` are expanded where they are used: give large shared values a tensor of their own, `let t[i] = …`")
 }
