@@ -218,17 +218,19 @@ impl Pool {
                 .or_else(|| (a == b).then_some(a));
         }
         if dtype.is_float() {
+            let one = Const::float(dtype, 1.0);
             return match op {
-                Op::Mul if left.is_some_and(|c| c.to_f64() == 1.0) => Some(b),
-                Op::Mul | Op::Div if right.is_some_and(|c| c.to_f64() == 1.0) => Some(a),
+                Op::Mul if left == Some(one) => Some(b),
+                Op::Mul | Op::Div if right == Some(one) => Some(a),
                 _ => None,
             };
         }
         let (x, y) = (left.and_then(Const::as_int), right.and_then(Const::as_int));
         match (op, x, y) {
             (Op::Add, Some(0), _) | (Op::Mul, Some(1), _) => Some(b),
-            (Op::Add | Op::Sub, _, Some(0)) | (Op::Mul | Op::Div, _, Some(1)) => Some(a),
-            (Op::Mul | Op::Div | Op::Mod, Some(0), _) => Some(a),
+            (Op::Add | Op::Sub, _, Some(0))
+            | (Op::Mul | Op::Div, _, Some(1))
+            | (Op::Mul | Op::Div | Op::Mod, Some(0), _) => Some(a),
             (Op::Mul, _, Some(0)) => Some(b),
             (Op::Mod, _, Some(1 | -1)) => Some(self.constant(Const::int(dtype, 0))),
             _ => None,

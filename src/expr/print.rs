@@ -37,9 +37,8 @@ pub fn print_const(value: Const) -> String {
     let dtype = value.dtype();
     let number = value.to_f64();
     match dtype {
-        DType::Bool | DType::I64 => value.to_string(),
         DType::F32 if number.is_finite() => format!("{:?}", number as f32),
-        DType::F32 => value.to_string(),
+        DType::Bool | DType::I64 | DType::F32 => value.to_string(),
         _ if dtype.is_float() && !number.is_finite() => format!("{dtype}({value})"),
         _ => format!("{value}{dtype}"),
     }
@@ -117,7 +116,7 @@ impl Printer<'_> {
         // Comparisons do not associate at all; the others do to the left.
         let left = if op.info().class == Class::Compare { own + 1 } else { own };
         self.expr(a, left);
-        *self.out += &format!(" {} ", op.info().name);
+        self.out.extend([" ", op.info().name, " "]);
         self.expr(b, own + 1);
     }
 

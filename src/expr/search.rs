@@ -198,7 +198,7 @@ enum Values {
 
 fn corners(values: Interval) -> Vec<i64> {
     let Interval { lo, hi } = values;
-    let middle = ((i128::from(lo) + i128::from(hi)) / 2) as i64;
+    let middle = i64::midpoint(lo, hi);
     let mut list = vec![lo, hi, lo.saturating_add(1), hi.saturating_sub(1), middle, 0];
     list.retain(|&value| values.contains(value));
     let mut seen = std::collections::BTreeSet::new();

@@ -214,7 +214,7 @@ mod tests {
                         [first, second].iter().all(|&p| pieces[p].iter().zip(&element).all(|(v, &e)| v.contains(e)))
                     );
                 }
-                other => panic!("{other:?}"),
+                Cover::Outside(piece) => panic!("piece {piece} is inside"),
             }
         }
         assert!(exact > 100, "the cases are worth something");

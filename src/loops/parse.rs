@@ -62,9 +62,9 @@ impl Parser<'_> {
     fn kernel(&mut self) -> Parsed<()> {
         self.keyword("kernel")?;
         self.kernel.name = self.cursor.name()?.to_owned();
-        self.params(BufferKind::Input { is_const: false })?;
+        self.params(&BufferKind::Input { is_const: false })?;
         self.cursor.expect("->")?;
-        self.params(BufferKind::Output)?;
+        self.params(&BufferKind::Output)?;
         self.cursor.expect("{")?;
         while self.cursor.take_word("constant") {
             self.constant()?;
@@ -77,7 +77,7 @@ impl Parser<'_> {
         if self.cursor.take_word(word) { Ok(()) } else { self.cursor.expected(&format!("`{word}`")) }
     }
 
-    fn params(&mut self, kind: BufferKind) -> Parsed<()> {
+    fn params(&mut self, kind: &BufferKind) -> Parsed<()> {
         self.cursor.expect("(")?;
         while !self.cursor.take(")") {
             let id = self.buffer(kind.clone())?;

@@ -111,7 +111,8 @@ impl Printer<'_> {
         let kernel = self.kernel;
         let (outputs, inputs): (Vec<_>, Vec<_>) =
             kernel.params.iter().map(|&id| &kernel.buffers[id]).partition(|buffer| buffer.kind == BufferKind::Output);
-        self.out += &format!("kernel {}({}) -> ({}) {{\n", print_name(&kernel.name), list(&inputs), list(&outputs));
+        let (name, inputs, outputs) = (print_name(&kernel.name), list(&inputs), list(&outputs));
+        self.out.extend(["kernel ", &name, "(", &inputs, ") -> (", &outputs, ") {\n"]);
         for (_, buffer) in kernel.buffers.iter() {
             if let BufferKind::Constant(values) = &buffer.kind {
                 let values: Vec<_> = values.iter().map(|&value| print_const(value)).collect();

@@ -15,7 +15,7 @@ struct Names<'a>(&'a Graph);
 
 impl Scope for Names<'_> {
     fn axis(&self, name: &str) -> Option<AxisId> {
-        self.0.axes.iter().filter(|(_, axis)| axis.name == name).map(|(id, _)| id).last()
+        self.0.axes.iter().filter(|(_, axis)| axis.name == name).map(|(id, _)| id).next_back()
     }
     fn tensor(&self, name: &str) -> Option<(TensorId, DType)> {
         self.0.tensors.iter().find(|(_, tensor)| tensor.name == name).map(|(id, tensor)| (id, tensor.dtype))

@@ -80,7 +80,7 @@ fn errors_in_kernels_have_a_place() {
 #[test]
 fn graphs_print() {
     let mut draft = Draft::new();
-    let x = draft.tensor("x", DType::F32, &[8], Role::Input { is_const: true });
+    draft.tensor("x", DType::F32, &[8], Role::Input { is_const: true });
     let table: Vec<_> = (0..20).map(|i| Const::float(DType::F32, f64::from(i) / 2.0)).collect();
     draft.tensor("G", DType::F32, &[20], Role::Constant(table));
     let y = draft.tensor("y", DType::F32, &[4, 2], Role::Output);
