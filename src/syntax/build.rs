@@ -349,6 +349,11 @@ impl Build {
                 }
             }
         }
+        if lets.is_empty()
+            && let Some(result) = result
+        {
+            return Tree { bad: below.bad, ..result };
+        }
         let Some(result) = result else {
             if !below.bad {
                 self.error(span, ShapeError::NoResult);

@@ -143,7 +143,8 @@ impl<'s, 'o> Cutter<'s, 'o> {
             return starts && !self.lead;
         }
         let first_column = next.start == 0 || self.text.as_bytes().get(next.start - 1) == Some(&b'\n');
-        starts && first_column
+        // `const` may also stand before a type, in parentheses.
+        starts && first_column && next.tok != Tok::Const
     }
 
     /// Whether parentheses are open, and a statement of the braces around them begins with these tokens.

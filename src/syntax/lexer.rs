@@ -199,6 +199,12 @@ impl<'s> Cutter<'s> {
     }
 }
 
+/// Whether two texts are the same number.
+pub(crate) fn same_number(a: &str, b: &str) -> bool {
+    let digit = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+    digit(a) && digit(b) && matches!((number(a), number(b)), (Ok(a), Ok(b)) if a == b)
+}
+
 /// The value of a number, or what is wrong with it.
 fn number(text: &str) -> Result<Tok<'static>, LexError> {
     let digits: String = text.chars().filter(|&c| c != '_').collect();

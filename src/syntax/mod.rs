@@ -14,5 +14,6 @@ mod layout;
 mod lexer;
 mod lookalike;
 pub mod parser;
+pub mod print;
 mod token;
 mod words;

@@ -24,4 +24,5 @@ mod place;
 mod run;
 mod stdlib;
 mod syntax;
+mod syntax_print;
 mod ui;

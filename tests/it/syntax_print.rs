@@ -1,0 +1,268 @@
+//! Printing: what is printed parses to the same tree, and printing it again changes nothing.
+
+use std::path::Path;
+
+use ftc::source::{SourceMap, Span};
+use ftc::syntax::ast::*;
+use ftc::syntax::{parser, print};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+/// A tree without its places, as text.
+fn shape(file: &File) -> String {
+    let text = format!("{:?} {:?}", file.docs, file.items);
+    let mut out = String::new();
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find("Span {") {
+        out.push_str(&rest[..at]);
+        rest = rest[at..].split_once('}').expect("a span is closed").1;
+    }
+    out + rest
+}
+
+fn parse(text: &str) -> File {
+    let mut sources = SourceMap::new();
+    let file = sources.add("test.ft", text);
+    let (tree, diagnostics) = parser::parse(file, text);
+    assert!(diagnostics.is_empty(), "{diagnostics:#?}\n{text}");
+    tree
+}
+
+/// Prints a text, and holds the result against the properties of printing.
+fn check(text: &str) -> String {
+    let tree = parse(text);
+    let printed = print::print(&tree, text);
+    let again = parse(&printed);
+    assert_eq!(shape(&tree), shape(&again), "{text}\n---\n{printed}");
+    assert_eq!(printed, print::print(&again, &printed), "not stable:\n{text}\n---\n{printed}");
+    let comments = |tree: &File| tree.comments.iter().map(|comment| comment.text.clone()).collect::<Vec<_>>();
+    assert_eq!(comments(&tree), comments(&again), "{text}\n---\n{printed}");
+    printed
+}
+
+#[test]
+fn files_of_the_project_are_stable() {
+    let check = |path: &Path| {
+        check(&std::fs::read_to_string(path).expect("a file of the project is UTF-8"));
+    };
+    insta::glob!("../..", "stdlib/**/*.ft", check);
+    insta::glob!("../..", "examples/**/*.ft", check);
+}
+
+#[test]
+fn layout() {
+    insta::glob!("../fmt", "*.ft", |path| {
+        let text = std::fs::read_to_string(path).expect("a case is UTF-8");
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path(path.parent().expect("a case is in a folder"));
+        settings.set_prepend_module_to_snapshot(false);
+        settings.remove_snapshot_suffix();
+        settings.set_omit_expression(true);
+        settings.remove_input_file();
+        let stem = path.file_stem().expect("a case has a name").to_string_lossy().into_owned();
+        settings.bind(|| insta::assert_snapshot!(stem, check(&text)));
+    });
+}
+
+fn span() -> Span {
+    Span::new(SourceMap::id(0), 0, 0)
+}
+
+fn ident() -> impl Strategy<Value = Ident> + Clone {
+    let names = [
+        "a",
+        "b",
+        "x",
+        "y",
+        "of",
+        "when",
+        "sum",
+        "exp",
+        "f32",
+        "int",
+        "N",
+        "K2",
+        "_s",
+        "a_rather_long_name_of_something",
+    ];
+    prop::sample::select(names.to_vec()).prop_map(|name| Ident { name: name.to_owned(), span: span() })
+}
+
+fn expr() -> impl Strategy<Value = Expr> + Clone {
+    let leaf = prop_oneof![
+        (0..=i64::MAX).prop_map(ExprKind::Int),
+        (0i64..20).prop_map(ExprKind::Int),
+        any::<f64>()
+            .prop_filter("as written", |value| value.is_finite() && !value.is_sign_negative())
+            .prop_map(ExprKind::Float),
+        any::<bool>().prop_map(ExprKind::Bool),
+        ident().prop_map(|name| ExprKind::Name(name.name)),
+        ident().prop_map(|name| ExprKind::Name(name.name)),
+    ];
+    let leaf = leaf.prop_map(|kind| Expr { kind, span: span() });
+    leaf.prop_recursive(6, 60, 4, |inner| compound(&inner.boxed()).prop_map(|kind| Expr { kind, span: span() }))
+}
+
+fn compound(inner: &BoxedStrategy<Expr>) -> impl Strategy<Value = ExprKind> + use<> {
+    use BinaryOp as Op;
+    let ops =
+        [Op::Add, Op::Sub, Op::Mul, Op::Div, Op::Mod, Op::Eq, Op::Ne, Op::Lt, Op::Le, Op::Gt, Op::Ge, Op::And, Op::Or];
+    let boxed = || inner.clone().prop_map(Box::new);
+    let subscript = prop_oneof![inner.clone().prop_map(Subscript::At), ident().prop_map(Subscript::Spread)];
+    let reduce = prop_oneof![
+        (ident(), option::of(inner.clone())).prop_map(|(name, range)| ReduceIndex::One { name, range }),
+        ident().prop_map(ReduceIndex::Spread),
+    ];
+    let arg = (option::of(ident()), inner.clone()).prop_map(|(name, value)| Arg { name, value });
+    let local = (ident(), inner.clone()).prop_map(|(name, value)| LocalLet { name, value });
+    prop_oneof![
+        (prop::sample::select(vec![UnaryOp::Neg, UnaryOp::Not]), boxed()).prop_map(|(op, a)| ExprKind::Unary(op, a)),
+        (prop::sample::select(ops.to_vec()), boxed(), boxed()).prop_map(|(op, a, b)| ExprKind::Binary(op, a, b)),
+        (boxed(), boxed(), boxed()).prop_map(|(cond, then, otherwise)| ExprKind::If { cond, then, otherwise }),
+        (vec(local, 1..3), boxed()).prop_map(|(lets, result)| ExprKind::Block { lets, result }),
+        (ident(), vec(subscript, 0..4), option::of(boxed())).prop_map(|(tensor, at, otherwise)| ExprKind::Read {
+            tensor,
+            at,
+            otherwise
+        }),
+        (ident(), vec(reduce, 0..4), boxed()).prop_map(|(op, indices, body)| ExprKind::Reduce { op, indices, body }),
+        (ident(), vec(arg, 0..4)).prop_map(|(callee, args)| ExprKind::Call { callee, args }),
+        (vec(ident(), 0..3), boxed()).prop_map(|(params, body)| ExprKind::Lambda { params, body }),
+        vec(inner.clone(), 0..4).prop_map(ExprKind::Array),
+    ]
+}
+
+fn ty() -> impl Strategy<Value = Type> {
+    let dim = prop_oneof![expr().prop_map(Dim::Size), ident().prop_map(Dim::Spread)];
+    (ident(), option::of(vec(dim, 0..3))).prop_map(|(elem, dims)| Type { elem, dims, span: span() })
+}
+
+fn stmt() -> impl Strategy<Value = Stmt> {
+    let index = prop_oneof![
+        (expr(), option::of(expr())).prop_map(|(expr, range)| Index::At { expr, range }),
+        ident().prop_map(Index::Spread),
+    ];
+    let element = (any::<bool>(), ident(), vec(index, 0..3), expr())
+        .prop_map(|(is_let, target, indices, value)| StmtKind::Element { is_let, target, indices, value });
+    let one = (any::<bool>(), ident(), expr()).prop_map(|(is_let, target, value)| StmtKind::Whole {
+        is_let,
+        targets: vec![target],
+        value,
+    });
+    let several =
+        (vec(ident(), 2..4), expr()).prop_map(|(targets, value)| StmtKind::Whole { is_let: true, targets, value });
+    prop_oneof![element, one, several].prop_map(|kind| Stmt { kind, span: span() })
+}
+
+fn docs() -> impl Strategy<Value = Vec<String>> {
+    vec(prop::sample::select(vec!["A line.", "", "  two blanks", "/ slash"]).prop_map(str::to_owned), 0..3)
+}
+
+fn function() -> impl Strategy<Value = Item> {
+    let attr = (ident(), vec((ident(), field()), 0..3)).prop_map(|(name, args)| Attr { name, args, span: span() });
+    let generic = (ident(), ident()).prop_map(|(name, bound)| Generic { name, bound });
+    let param = (ident(), any::<bool>(), ty(), option::of(expr())).prop_map(|(name, is_const, ty, default)| Param {
+        name,
+        is_const,
+        ty,
+        default,
+    });
+    let output = (ident(), ty()).prop_map(|(name, ty)| Output { name, ty });
+    let clause = prop_oneof![
+        (ident(), expr()).prop_map(|(name, value)| Clause::Define { name, value }),
+        expr().prop_map(Clause::Require),
+    ];
+    let head = (docs(), vec(attr, 0..2), any::<bool>(), ident(), vec(generic, 0..2));
+    let rest = (vec(param, 0..4), vec(output, 0..3), vec(clause, 0..3), vec(stmt(), 0..4));
+    (head, rest).prop_map(|((docs, attrs, is_pub, name, generics), (params, outputs, clauses, body))| {
+        let span = span();
+        Item::Function(Function { docs, attrs, is_pub, name, generics, params, outputs, clauses, body, span })
+    })
+}
+
+fn field() -> impl Strategy<Value = Expr> {
+    let range = (expr(), expr())
+        .prop_map(|(low, high)| Expr { kind: ExprKind::Range(Box::new(low), Box::new(high)), span: span() });
+    prop_oneof![expr(), range]
+}
+
+fn item() -> impl Strategy<Value = Item> {
+    let name = (ident(), option::of(ident())).prop_map(|(name, alias)| UseName { name, alias });
+    let list = (vec(ident(), 1..3), vec(name.clone(), 0..4)).prop_map(|(path, names)| Use {
+        path,
+        names,
+        braces: Braces::Present,
+        span: span(),
+    });
+    let single = (vec(ident(), 1..3), name).prop_map(|(path, name)| Use {
+        path,
+        names: vec![name],
+        braces: Braces::Absent,
+        span: span(),
+    });
+    let constant = (docs(), ident(), expr())
+        .prop_map(|(docs, name, value)| Item::Const(ConstItem { docs, name, value, span: span() }));
+    let variant = (docs(), ident(), ident(), option::of(expr()), vec(stmt(), 0..3)).prop_map(
+        |(docs, name, function, when, body)| Item::Variant(Variant { docs, name, function, when, body, span: span() }),
+    );
+    let arg = prop_oneof![
+        (ident(), any::<bool>(), ty()).prop_map(|(name, is_const, ty)| ExportArg::Tensor { name, is_const, ty }),
+        (ident(), expr()).prop_map(|(name, value)| ExportArg::Value { name, value }),
+    ];
+    let export = (docs(), option::of(ident()), ident(), vec(arg, 0..4))
+        .prop_map(|(docs, name, function, args)| Item::Export(Export { docs, name, function, args, span: span() }));
+    prop_oneof![list.prop_map(Item::Use), single.prop_map(Item::Use), constant, variant, export, function(), function(),]
+}
+
+fn file() -> impl Strategy<Value = File> {
+    (docs(), vec(item(), 0..4)).prop_map(|(docs, items)| File { docs, items, comments: Vec::new() })
+}
+
+/// Puts comments at some of the blanks of a text; where they are documentation, nowhere.
+fn with_comments(text: &str, places: &[usize]) -> String {
+    let blanks: Vec<usize> = text
+        .match_indices([' ', '\n'])
+        .map(|(at, _)| at)
+        .filter(|&at| {
+            let line = text[..at].rfind('\n').map_or(0, |start| start + 1);
+            !text[line..].trim_start().starts_with("//")
+        })
+        .collect();
+    let mut out = text.to_owned();
+    let mut chosen: Vec<usize> =
+        places.iter().filter_map(|place| blanks.get(place % blanks.len().max(1)).copied()).collect();
+    chosen.sort_unstable();
+    chosen.dedup();
+    for (number, at) in chosen.into_iter().enumerate().rev() {
+        let gap = ["", "\n", "\n\n"][number % 3];
+        out.replace_range(at..=at, &format!(" {gap}// {number}\n{gap}"));
+    }
+    out
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_printed_parses_to_the_same(tree in file()) {
+        let printed = print::print(&tree, "");
+        let again = parse(&printed);
+        prop_assert_eq!(shape(&tree), shape(&again), "{}", printed);
+        prop_assert_eq!(&printed, &print::print(&again, &printed));
+    }
+
+    #[test]
+    fn comments_keep_their_places(tree in file(), places in vec(any::<usize>(), 1..8)) {
+        check(&with_comments(&print::print(&tree, ""), &places));
+    }
+
+    #[test]
+    fn quotes_are_one_line(value in expr()) {
+        let quote = print::print_expr(&value);
+        prop_assert!(!quote.contains('\n'));
+        let text = format!("const a = {quote}");
+        let Some(Item::Const(item)) = parse(&text).items.pop() else { panic!("one item") };
+        prop_assert_eq!(print::print_expr(&item.value), quote);
+    }
+}
