@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::io::{self, Cursor};
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use ar_archive_writer::{ArchiveKind, DEFAULT_OBJECT_READER, NewArchiveMember, write_archive_to_stream};
 
@@ -38,9 +39,17 @@ pub struct Linker {
 }
 
 impl Linker {
-    /// The C compiler that the environment names, or that has the usual name.
+    /// The C compiler that the environment names, or that has the usual name. It is looked for once: asking a compiler
+    /// who it is takes as long as linking.
     pub fn find(arch: Arch) -> Result<Self, ArtifactError> {
-        Self::from_build(&build(arch), arch)
+        static FOUND: Mutex<Vec<Linker>> = Mutex::new(Vec::new());
+        let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = found.iter().find(|linker| linker.arch == arch) {
+            return Ok(known.clone());
+        }
+        let linker = Self::from_build(&build(arch), arch)?;
+        found.push(linker.clone());
+        Ok(linker)
     }
 
     /// The C compiler at `path`.
@@ -68,7 +77,7 @@ impl Linker {
         }
         let linked = work.path().join("linked.so");
         let mut command = self.tool.to_command();
-        command.args(arguments(objects, output)).arg("-o").arg(&linked).args(files).args(libraries(objects));
+        command.args(arguments(output)).arg("-o").arg(&linked).args(files).args(libraries(objects));
         self.run(&mut command, output)?;
         std::fs::rename(&linked, output).map_err(fail)
     }
@@ -94,27 +103,28 @@ fn build(arch: Arch) -> cc::Build {
     let host = Arch::from_rust(std::env::consts::ARCH).unwrap_or(arch);
     let mut build = cc::Build::new();
     build.target(arch.triple()).host(host.triple()).opt_level(0).no_default_flags(true);
+<<<<<<< HEAD
     // It is made for build scripts, and talks to cargo unless told not to.
     build.cargo_output(false).cargo_metadata(false).cargo_warnings(false).cargo_debug(false);
+=======
+    // It is made for build scripts, which talk to cargo on stdout.
+    build.cargo_metadata(false).cargo_warnings(false).cargo_output(false).cargo_debug(false);
+>>>>>>> 3d9cefb (Snapshot the LLVM IR of a corpus of kernels; keep loads of what is never written)
     build
 }
 
-fn arguments(objects: &[(String, Vec<u8>)], output: &Path) -> Vec<OsString> {
+fn arguments(output: &Path) -> Vec<OsString> {
     let mut soname = OsString::from("-Wl,-soname,");
     soname.push(output.file_name().unwrap_or(output.as_os_str()));
-    let fixed = ["-shared", "-Wl,--build-id=none", "-Wl,--as-needed", "-Wl,-z,relro,-z,now"];
-    debug_assert!(!objects.is_empty(), "a library has at least one object");
+    // Kernels need nothing that runs at the start, and no helpers of the compiler; without them linking is faster.
+    let fixed = ["-shared", "-nostdlib", "-Wl,--build-id=none", "-Wl,--as-needed", "-Wl,-z,relro,-z,now"];
     fixed.into_iter().map(OsString::from).chain([soname]).collect()
 }
 
 /// The libraries that the objects call. Vector functions have a library of their own, which some C libraries lack.
 fn libraries(objects: &[(String, Vec<u8>)]) -> Vec<&'static str> {
-    let calls_vectors = objects.iter().any(|(_, bytes)| {
-        bytes
-            .windows(5)
-            .any(|window| window == b"_ZGVb" || window == b"_ZGVc" || window == b"_ZGVd" || window == b"_ZGVe")
-    });
-    if calls_vectors { vec!["-lmvec", "-lm"] } else { vec!["-lm"] }
+    let calls_vectors = objects.iter().any(|(_, bytes)| bytes.windows(4).any(|window| window == b"_ZGV"));
+    if calls_vectors { vec!["-lmvec", "-lm", "-lc"] } else { vec!["-lm", "-lc"] }
 }
 
 /// A command as one would type it.

@@ -1,6 +1,6 @@
 //! What every backend asks about the expressions of a kernel before it computes them.
 //!
-//! - Does it load? Then its value may change between two statements.
+//! - Does it vary: load what the kernel also writes? Then its value may change between two statements.
 //! - Is it *total*: may it be computed where a lazy `select` would not have chosen it? Arithmetic never traps, so the
 //!   question is about loads alone: each subscript has to be inside its extent for *all* values of the axes,
 //!   whatever the conditions around it.
@@ -11,7 +11,7 @@
 use crate::arena::Id;
 use crate::expr::range::{Domain, Interval, Ranges};
 use crate::expr::{Expr, ExprId};
-use crate::loops::{Kernel, Stmt};
+use crate::loops::{BufferKind, Kernel, Stmt};
 use crate::scalar::Op;
 
 /// Facts about all expressions of a kernel.
@@ -22,7 +22,7 @@ pub struct Bounds {
 
 #[derive(Clone, Copy, Debug)]
 struct Fact {
-    loads: bool,
+    varies: bool,
     total: bool,
     interval: Interval,
 }
@@ -38,15 +38,16 @@ impl Bounds {
             let interval = ranges.of(&kernel.pool, id).interval;
             let children = kernel.pool.children(id);
             let mut fact = Fact {
-                loads: children.iter().any(|&child| bounds.loads(child)),
+                varies: children.iter().any(|&child| bounds.varies(child)),
                 total: children.iter().all(|&child| bounds.is_total(child)),
                 interval,
             };
             if let Expr::Load { tensor, at } = kernel.pool.get(id) {
-                fact.loads = true;
+                let buffer = &kernel.buffers[*tensor];
+                fact.varies |= matches!(buffer.kind, BufferKind::Output | BufferKind::Temp(_));
                 fact.total &= at
                     .iter()
-                    .zip(&kernel.buffers[*tensor].shape)
+                    .zip(&buffer.shape)
                     .all(|(&subscript, &extent)| bounds.interval(subscript).inside(Interval::extent(extent)));
             }
             bounds.facts.push(fact);
@@ -54,9 +55,9 @@ impl Bounds {
         bounds
     }
 
-    /// Whether the expression loads.
-    pub fn loads(&self, id: ExprId) -> bool {
-        self.facts[id.index()].loads
+    /// Whether a store may change the value of the expression.
+    pub fn varies(&self, id: ExprId) -> bool {
+        self.facts[id.index()].varies
     }
 
     /// Whether the expression may be computed for any values of the axes.

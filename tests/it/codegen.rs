@@ -1,62 +1,134 @@
-//! The LLVM backend: the text before optimisation, and the values that the compiled code gives.
+//! The LLVM backend: the text before optimisation, for the kernels in `tests/codegen/llvm`.
+//!
+//! The first lines of a kernel say what it shows and for which target it is compiled (`// target: x86`). Every text
+//! here passed LLVM's verifier, and becomes an object file.
 #![cfg(feature = "llvm")]
 
-use ftc::arena::Arena;
 use ftc::codegen::{Form, llvm};
-use ftc::expr::Pool;
-use ftc::loops::{Axis, Buffer, BufferKind, For, Kernel, LoopKind, Scope, Stmt};
-use ftc::scalar::{Const, DType, ReduceOp};
+use ftc::loops::{Kernel, parse, verify};
 use ftc::target::{Cpu, Target};
 
-fn cpu(name: &str) -> Cpu {
+/// A CPU by its name.
+pub(crate) fn cpu(name: &str) -> Cpu {
     match Target::parse(name, llvm::host().as_ref()) {
         Ok(Target::Cpu(cpu)) => cpu,
-        other => panic!("{other:?}"),
+        other => panic!("{name}: {other:?}"),
     }
 }
 
-fn gemm(n: i64) -> Kernel {
-    let mut pool = Pool::new();
-    let mut axes = Arena::new();
-    let mut buffers = Arena::new();
-    let [i, j, k] = ["i", "j", "k"].map(|name| axes.push(Axis { name: name.into() }));
-    let mut buffer =
-        |name: &str, kind, shape: Vec<i64>| buffers.push(Buffer { name: name.into(), dtype: DType::F32, shape, kind });
-    let a = buffer("A", BufferKind::Input { is_const: false }, vec![n, n]);
-    let b = buffer("B", BufferKind::Input { is_const: false }, vec![n, n]);
-    let c = buffer("C", BufferKind::Output, vec![n, n]);
-    let acc = buffer("acc", BufferKind::Temp(Scope::Register), vec![]);
-    let [ei, ej, ek] = [i, j, k].map(|axis| pool.axis(axis));
-    let zero = pool.constant(Const::float(DType::F32, 0.0));
-    let (x, y) = (pool.load(a, vec![ei, ek], DType::F32), pool.load(b, vec![ek, ej], DType::F32));
-    let product = pool.mul(x, y);
-    let result = pool.load(acc, vec![], DType::F32);
-    let nest = |axis, body| Stmt::For(For { axis, extent: n, kind: LoopKind::Serial, body });
-    let sum = Stmt::Reduce { buffer: acc, at: vec![], op: ReduceOp::Sum, value: product };
-    let inner = vec![
-        Stmt::Store { buffer: acc, at: vec![], value: zero },
-        nest(k, vec![sum]),
-        Stmt::Store { buffer: c, at: vec![ei, ej], value: result },
-    ];
-    let body = vec![nest(i, vec![nest(j, vec![Stmt::Alloc { buffer: acc, body: inner }])])];
-    Kernel { name: "gemm".into(), pool, axes, buffers, params: vec![a, b, c], body }
+/// A kernel from its text.
+pub(crate) fn kernel(text: &str) -> Kernel {
+    parse::parse(text).unwrap_or_else(|error| panic!("{error:?}\n{text}"))
+}
+
+fn target(text: &str) -> Cpu {
+    let name = text.lines().find_map(|line| line.strip_prefix("// target: ")).expect("a kernel names its target");
+    cpu(name.trim())
 }
 
 #[test]
-fn gemm_compiles() {
+fn kernels_become_text() {
+    insta::glob!("../codegen/llvm", "*.loops", |path| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let kernel = kernel(&text);
+        let result = match llvm::compile_forms(&kernel, &target(&text), &[Form::Ir, Form::Object]) {
+            Ok(forms) => {
+                assert!(forms[1].starts_with(b"\x7fELF"));
+                plain(&String::from_utf8(forms[0].clone()).unwrap())
+            }
+            Err(error) => format!("{}: {error}\n", error.code()),
+        };
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path("../codegen/llvm");
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.remove_snapshot_suffix();
+        let name = path.file_stem().expect("a file has a name").to_string_lossy();
+        settings.bind(|| insta::assert_snapshot!(name.as_ref(), format!("{text}\n{result}")));
+    });
+}
+
+/// LLVM's text without the lines that change from one version to the next.
+fn plain(text: &str) -> String {
+    let noisy = ["; ModuleID", "source_filename", "target datalayout", "target triple", "; Function Attrs"];
+    let lines = text.lines().filter(|line| !noisy.iter().any(|start| line.starts_with(start)));
+    let lines = lines.map(|line| line.split("  ; preds = ").next().unwrap_or(line).trim_end());
+    lines.collect::<Vec<_>>().join("\n").trim().to_owned() + "\n"
+}
+
+#[test]
+fn kernels_of_the_corpus_verify() {
+    insta::glob!("../codegen/llvm", "*.loops", |path| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let refused = path.file_name().unwrap().to_string_lossy().starts_with("refused");
+        assert!(refused || verify::verify(&kernel(&text)).is_ok(), "{path:?}: {:?}", verify::verify(&kernel(&text)));
+    });
+}
+
+#[test]
+fn the_same_kernel_gives_the_same_bytes() {
+    let text = include_str!("../codegen/llvm/math.loops");
     let forms = [Form::Ir, Form::OptimizedIr, Form::Asm, Form::Object];
-    let all = llvm::compile_forms(&gemm(64), &cpu("x86"), &forms).unwrap();
-    for text in &all[..3] {
-        println!("{}", String::from_utf8_lossy(text));
+    let once = move || llvm::compile_forms(&kernel(text), &cpu("x86"), &forms).unwrap();
+    let first = once();
+    assert_eq!(first, once());
+    assert_eq!(first, std::thread::spawn(once).join().unwrap());
+    for (form, all) in forms.into_iter().zip(first) {
+        assert_eq!(llvm::compile(&kernel(text), &cpu("x86"), form).unwrap(), all, "{form:?} alone");
     }
-    let start = std::time::Instant::now();
-    let dir = tempfile::tempdir().unwrap();
-    let out = dir.path().join("libgemm.so");
-    ftc::artifact::link_shared(&[("gemm.o".into(), all[3].clone())], &out, &cpu("x86")).unwrap();
-    println!("link {:?}", start.elapsed());
-    for _ in 0..3 {
-        let start = std::time::Instant::now();
-        llvm::compile(&gemm(64), &cpu("x86"), Form::Object).unwrap();
-        println!("object {:?}", start.elapsed());
+}
+
+/// The machine that an ELF file names.
+fn elf_machine(object: &[u8]) -> u16 {
+    u16::from_le_bytes([object[18], object[19]])
+}
+
+#[test]
+fn objects_are_for_their_target() {
+    let object = |name| llvm::compile(&kernel(include_str!("../codegen/llvm/gemm.loops")), &cpu(name), Form::Object);
+    const EM_X86_64: u16 = 62;
+    const EM_AARCH64: u16 = 183;
+    assert_eq!(elf_machine(&object("x86").unwrap()), EM_X86_64);
+    assert_eq!(elf_machine(&object("aarch64").unwrap()), EM_AARCH64);
+}
+
+#[test]
+fn accumulators_end_in_registers() {
+    let text = include_str!("../codegen/llvm/gemm.loops");
+    let optimized = llvm::compile(&kernel(text), &cpu("x86"), Form::OptimizedIr).unwrap();
+    assert!(!String::from_utf8(optimized).unwrap().contains("alloca"));
+    let asm = String::from_utf8(llvm::compile(&kernel(text), &cpu("x86"), Form::Asm).unwrap()).unwrap();
+    assert!(asm.contains("vfmadd"), "products and sums are fused:\n{asm}");
+}
+
+#[test]
+fn functions_in_loops_are_called_for_whole_vectors() {
+    let asm = |target| {
+        let text = include_str!("../codegen/llvm/math_v4.loops");
+        String::from_utf8(llvm::compile(&kernel(text), &cpu(target), Form::Asm).unwrap()).unwrap()
+    };
+    assert!(asm("x86-64").contains("_ZGVbN4v_expf"));
+    assert!(asm("sandybridge").contains("_ZGVcN8v_expf"));
+    assert!(asm("x86").contains("_ZGVdN8v_expf"));
+    assert!(asm("znver4").contains("_ZGVeN16v_expf"));
+    assert!(!asm("aarch64").contains("_ZGV"));
+}
+
+#[test]
+fn the_host_is_a_target() {
+    let host = llvm::host().expect("tests run on a known architecture");
+    assert!(!host.cpu.is_empty() && host.features.contains(','));
+    llvm::compile(&kernel(include_str!("../codegen/llvm/gemm.loops")), &cpu("native"), Form::Object).unwrap();
+}
+
+#[test]
+fn no_target_needs_helpers_for_short_floats() {
+    for target in ["x86-64", "x86-64-v2", "x86", "x86-64-v4", "sapphirerapids", "aarch64"] {
+        for text in [include_str!("../codegen/llvm/half.loops"), include_str!("../codegen/llvm/half_portable.loops")] {
+            let object = llvm::compile(&kernel(text), &cpu(target), Form::Object).unwrap();
+            let helper = ["__trunc", "__extend", "__float", "__fix", "__gnu"];
+            let strings = String::from_utf8_lossy(&object);
+            assert!(!helper.iter().any(|name| strings.contains(name)), "{target}");
+        }
     }
 }

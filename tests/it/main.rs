@@ -1,7 +1,6 @@
 //! Integration tests.
 
 mod cli;
-#[cfg(feature = "llvm")]
 mod cli_code;
 mod codegen;
 mod draft;

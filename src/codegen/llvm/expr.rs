@@ -1,8 +1,8 @@
 //! Expressions as values, computed where the builder stands.
 //!
 //! An expression that occurs several times is computed once: values are remembered per scope, and a scope is a
-//! region that dominates all that follows in it (a loop's body, a branch). What loads is forgotten with the
-//! statement, since the next one may store.
+//! region that dominates all that follows in it (a loop's body, a branch). What loads from an output or a temporary is
+//! forgotten with the statement, which may have stored there.
 
 use std::collections::HashMap;
 
@@ -22,19 +22,19 @@ pub(super) struct Memo<'ctx> {
 
 #[derive(Default)]
 struct Scope<'ctx> {
-    pure: HashMap<ExprId, Value<'ctx>>,
-    loaded: HashMap<ExprId, Value<'ctx>>,
+    fixed: HashMap<ExprId, Value<'ctx>>,
+    varying: HashMap<ExprId, Value<'ctx>>,
 }
 
 impl<'ctx> Memo<'ctx> {
     fn get(&self, id: ExprId) -> Option<Value<'ctx>> {
-        let find = |scope: &Scope<'ctx>| scope.pure.get(&id).or_else(|| scope.loaded.get(&id)).copied();
+        let find = |scope: &Scope<'ctx>| scope.fixed.get(&id).or_else(|| scope.varying.get(&id)).copied();
         self.scopes.iter().rev().find_map(find)
     }
 
-    fn insert(&mut self, id: ExprId, value: Value<'ctx>, loads: bool) {
+    fn insert(&mut self, id: ExprId, value: Value<'ctx>, varies: bool) {
         let scope = self.scopes.last_mut().expect("statements stand in a scope");
-        if loads { &mut scope.loaded } else { &mut scope.pure }.insert(id, value);
+        if varies { &mut scope.varying } else { &mut scope.fixed }.insert(id, value);
     }
 
     /// Enters a region.
@@ -47,9 +47,9 @@ impl<'ctx> Memo<'ctx> {
         self.scopes.pop();
     }
 
-    /// Forgets what was loaded: memory may change now.
-    pub(super) fn forget_loads(&mut self) {
-        self.scopes.last_mut().expect("statements stand in a scope").loaded.clear();
+    /// Forgets what a store may change.
+    pub(super) fn forget_varying(&mut self) {
+        self.scopes.last_mut().expect("statements stand in a scope").varying.clear();
     }
 }
 
@@ -75,7 +75,7 @@ impl<'ctx> Body<'ctx, '_> {
             &Expr::Select { cond, then, otherwise } => self.choose(cond, then, otherwise),
             Expr::Load { tensor, at } => self.load(*tensor, at),
         };
-        self.memo.insert(id, value, self.bounds.loads(id));
+        self.memo.insert(id, value, self.bounds.varies(id));
         value
     }
 
@@ -152,12 +152,13 @@ impl<'ctx> Body<'ctx, '_> {
         let buffer = &kernel.buffers[tensor];
         let mut index = None;
         for (&subscript, &extent) in at.iter().zip(&buffer.shape) {
+            let zero = kernel.pool.as_int(subscript) == Some(0);
             let subscript = self.value(subscript);
             index = Some(match index {
                 None => subscript,
                 Some(outer) => {
                     let row = self.cx.ir.nuw_mul(outer, self.cx.ir.int(outer, extent));
-                    self.cx.ir.nuw_add(row, subscript)
+                    if zero { row } else { self.cx.ir.nuw_add(row, subscript) }
                 }
             });
         }

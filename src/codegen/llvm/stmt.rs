@@ -33,7 +33,7 @@ impl<'ctx> Body<'ctx, '_> {
                 Stmt::Alloc { body, .. } => self.block(body),
                 Stmt::Barrier => unreachable!("a kernel with barriers was refused"),
             }
-            self.memo.forget_loads();
+            self.memo.forget_varying();
         }
     }
 
@@ -73,7 +73,7 @@ impl<'ctx> Body<'ctx, '_> {
 
     fn condition(&mut self, cond: ExprId, then: &[Stmt], otherwise: &[Stmt]) {
         let chosen = self.value(cond);
-        self.memo.forget_loads();
+        self.memo.forget_varying();
         // Blocks are made where they stand in the text; the branch, and the ways out, follow when all of them exist.
         let before = self.cx.ir.block();
         let (yes, yes_end) = self.side("then", then);
