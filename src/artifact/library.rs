@@ -103,13 +103,8 @@ fn build(arch: Arch) -> cc::Build {
     let host = Arch::from_rust(std::env::consts::ARCH).unwrap_or(arch);
     let mut build = cc::Build::new();
     build.target(arch.triple()).host(host.triple()).opt_level(0).no_default_flags(true);
-<<<<<<< HEAD
-    // It is made for build scripts, and talks to cargo unless told not to.
-    build.cargo_output(false).cargo_metadata(false).cargo_warnings(false).cargo_debug(false);
-=======
     // It is made for build scripts, which talk to cargo on stdout.
     build.cargo_metadata(false).cargo_warnings(false).cargo_output(false).cargo_debug(false);
->>>>>>> 3d9cefb (Snapshot the LLVM IR of a corpus of kernels; keep loads of what is never written)
     build
 }
 

@@ -128,15 +128,17 @@ impl Const {
             DType::U8 => Self { dtype, bits: u64::from(value as u8) },
             DType::I32 => Self { dtype, bits: i64::from(value as i32).cast_unsigned() },
             DType::I64 => Self::index(value),
-            DType::F16 | DType::BF16 | DType::F32 | DType::F64 => Self::float(dtype, value as f64),
+            // Rounded once: `f64` does not hold every `i64`.
+            DType::F32 => Self::float(dtype, f64::from(value as f32)),
+            DType::F16 | DType::BF16 | DType::F64 => Self::float(dtype, value as f64),
         }
     }
 
     /// A float of type `dtype`, rounded to its precision. Integer types saturate, NaN becomes 0; `bool` is `!= 0`.
     pub fn float(dtype: DType, value: f64) -> Self {
         let rounded = match dtype {
-            DType::F16 => half::f16::from_f64(value).to_f64(),
-            DType::BF16 => half::bf16::from_f64(value).to_f64(),
+            DType::F16 => half::f16::from_f32(round_to_odd(value)).to_f64(),
+            DType::BF16 => half::bf16::from_f32(round_to_odd(value)).to_f64(),
             DType::F32 => f64::from(value as f32),
             DType::F64 => value,
             DType::Bool => return Self::bool(value != 0.0),
@@ -203,4 +205,16 @@ impl std::fmt::Debug for Const {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{self}: {}", self.dtype)
     }
+}
+
+/// An `f64` as the `f32` whose nearest 16-bit float is that of the `f64`. Rounding to the nearest twice would miss it
+/// now and then; of the two neighbours of an inexact value, the one with an odd last bit leads to the right one.
+pub fn round_to_odd(value: f64) -> f32 {
+    let nearest = value as f32;
+    let back = f64::from(nearest);
+    if back == value || value.is_nan() {
+        return nearest;
+    }
+    let away_from_zero = u32::from(back.abs() > value.abs());
+    f32::from_bits((nearest.to_bits() - away_from_zero) | 1)
 }

@@ -2,7 +2,7 @@
 //! are held widened, as `f64` or `i64`, so that every consumer can read them without knowing all nine types; the raw
 //! bytes that files and kernels use are converted at the border.
 
-use super::{Const, DType};
+use super::{Const, DType, round_to_odd};
 
 /// A dense, row-major array of one element type.
 #[derive(Clone, Debug, PartialEq)]
@@ -184,8 +184,8 @@ impl Values {
 /// `value` rounded to the precision of a float type.
 pub fn round(dtype: DType, value: f64) -> f64 {
     match dtype {
-        DType::F16 => half::f16::from_f64(value).to_f64(),
-        DType::BF16 => half::bf16::from_f64(value).to_f64(),
+        DType::F16 => half::f16::from_f32(round_to_odd(value)).to_f64(),
+        DType::BF16 => half::bf16::from_f32(round_to_odd(value)).to_f64(),
         DType::F32 => f64::from(value as f32),
         _ => value,
     }

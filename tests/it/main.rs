@@ -3,6 +3,9 @@
 mod cli;
 mod cli_code;
 mod codegen;
+mod codegen_files;
+mod codegen_math;
+mod codegen_values;
 mod draft;
 mod eval;
 mod expr_gen;
