@@ -209,6 +209,7 @@ impl std::fmt::Debug for Const {
 
 /// An `f64` as the `f32` whose nearest 16-bit float is that of the `f64`. Rounding to the nearest twice would miss it
 /// now and then; of the two neighbours of an inexact value, the one with an odd last bit leads to the right one.
+#[expect(clippy::float_cmp, reason = "the question is whether rounding changed anything at all")]
 pub fn round_to_odd(value: f64) -> f32 {
     let nearest = value as f32;
     let back = f64::from(nearest);

@@ -22,6 +22,7 @@ pub enum Level {
 
 /// One named processor.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "a list of instructions that are there or not")]
 pub struct Row {
     /// LLVM's name.
     pub name: &'static str,
@@ -143,8 +144,6 @@ impl Level {
 impl Row {
     /// A line for `ftc targets`.
     pub fn about(&self) -> String {
-        let extras = [(self.vnni, "VNNI"), (self.bf16, "BF16"), (self.fp16, "FP16")];
-        let extras: String = extras.iter().filter(|(has, _)| *has).map(|(_, name)| format!(", {name}")).collect();
         let simd = match self.level {
             Level::V1 => "SSE2",
             Level::V2 => "SSE4.2",
@@ -152,7 +151,9 @@ impl Row {
             Level::V3 => "AVX2, FMA",
             Level::V4 => "AVX-512",
         };
-        format!("64-bit x86, {simd}{extras}")
+        let extras = [(self.vnni, "VNNI"), (self.bf16, "BF16"), (self.fp16, "FP16")];
+        let extras = extras.into_iter().filter_map(|(has, name)| has.then_some(name));
+        ["64-bit x86", simd].into_iter().chain(extras).collect::<Vec<_>>().join(", ")
     }
 
     fn facts(&self) -> Facts {

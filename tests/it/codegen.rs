@@ -29,12 +29,12 @@ fn target(text: &str) -> Cpu {
 #[test]
 fn kernels_become_text() {
     insta::glob!("../codegen/llvm", "*.loops", |path| {
-        let text = std::fs::read_to_string(path).unwrap();
+        let text = std::fs::read_to_string(path).expect("a file");
         let kernel = kernel(&text);
         let result = match llvm::compile_forms(&kernel, &target(&text), &[Form::Ir, Form::Object]) {
             Ok(forms) => {
                 assert!(forms[1].starts_with(b"\x7fELF"));
-                plain(&String::from_utf8(forms[0].clone()).unwrap())
+                plain(&String::from_utf8(forms[0].clone()).expect("text"))
             }
             Err(error) => format!("{}: {error}\n", error.code()),
         };
@@ -59,8 +59,8 @@ fn plain(text: &str) -> String {
 #[test]
 fn kernels_of_the_corpus_verify() {
     insta::glob!("../codegen/llvm", "*.loops", |path| {
-        let text = std::fs::read_to_string(path).unwrap();
-        let refused = path.file_name().unwrap().to_string_lossy().starts_with("refused");
+        let text = std::fs::read_to_string(path).expect("a file");
+        let refused = path.file_name().expect("a file has a name").to_string_lossy().starts_with("refused");
         assert!(refused || verify::verify(&kernel(&text)).is_ok(), "{path:?}: {:?}", verify::verify(&kernel(&text)));
     });
 }
@@ -69,14 +69,17 @@ fn kernels_of_the_corpus_verify() {
 fn the_same_kernel_gives_the_same_bytes() {
     let text = include_str!("../codegen/llvm/math.loops");
     let forms = [Form::Ir, Form::OptimizedIr, Form::Asm, Form::Object];
-    let once = move || llvm::compile_forms(&kernel(text), &cpu("x86"), &forms).unwrap();
+    let once = move || llvm::compile_forms(&kernel(text), &cpu("x86"), &forms).expect("it compiles");
     let first = once();
     assert_eq!(first, once());
-    assert_eq!(first, std::thread::spawn(once).join().unwrap());
+    assert_eq!(first, std::thread::spawn(once).join().expect("the thread ends"));
     for (form, all) in forms.into_iter().zip(first) {
-        assert_eq!(llvm::compile(&kernel(text), &cpu("x86"), form).unwrap(), all, "{form:?} alone");
+        assert_eq!(llvm::compile(&kernel(text), &cpu("x86"), form).expect("it compiles"), all, "{form:?} alone");
     }
 }
+
+const EM_X86_64: u16 = 62;
+const EM_AARCH64: u16 = 183;
 
 /// The machine that an ELF file names.
 fn elf_machine(object: &[u8]) -> u16 {
@@ -86,18 +89,17 @@ fn elf_machine(object: &[u8]) -> u16 {
 #[test]
 fn objects_are_for_their_target() {
     let object = |name| llvm::compile(&kernel(include_str!("../codegen/llvm/gemm.loops")), &cpu(name), Form::Object);
-    const EM_X86_64: u16 = 62;
-    const EM_AARCH64: u16 = 183;
-    assert_eq!(elf_machine(&object("x86").unwrap()), EM_X86_64);
-    assert_eq!(elf_machine(&object("aarch64").unwrap()), EM_AARCH64);
+    assert_eq!(elf_machine(&object("x86").expect("it compiles")), EM_X86_64);
+    assert_eq!(elf_machine(&object("aarch64").expect("it compiles")), EM_AARCH64);
 }
 
 #[test]
 fn accumulators_end_in_registers() {
     let text = include_str!("../codegen/llvm/gemm.loops");
-    let optimized = llvm::compile(&kernel(text), &cpu("x86"), Form::OptimizedIr).unwrap();
-    assert!(!String::from_utf8(optimized).unwrap().contains("alloca"));
-    let asm = String::from_utf8(llvm::compile(&kernel(text), &cpu("x86"), Form::Asm).unwrap()).unwrap();
+    let optimized = llvm::compile(&kernel(text), &cpu("x86"), Form::OptimizedIr).expect("it compiles");
+    assert!(!String::from_utf8(optimized).expect("text").contains("alloca"));
+    let asm = String::from_utf8(llvm::compile(&kernel(text), &cpu("x86"), Form::Asm).expect("it compiles"))
+        .expect("it compiles");
     assert!(asm.contains("vfmadd"), "products and sums are fused:\n{asm}");
 }
 
@@ -105,7 +107,8 @@ fn accumulators_end_in_registers() {
 fn functions_in_loops_are_called_for_whole_vectors() {
     let asm = |target| {
         let text = include_str!("../codegen/llvm/math_v4.loops");
-        String::from_utf8(llvm::compile(&kernel(text), &cpu(target), Form::Asm).unwrap()).unwrap()
+        String::from_utf8(llvm::compile(&kernel(text), &cpu(target), Form::Asm).expect("it compiles"))
+            .expect("it compiles")
     };
     assert!(asm("x86-64").contains("_ZGVbN4v_expf"));
     assert!(asm("sandybridge").contains("_ZGVcN8v_expf"));
@@ -118,14 +121,15 @@ fn functions_in_loops_are_called_for_whole_vectors() {
 fn the_host_is_a_target() {
     let host = llvm::host().expect("tests run on a known architecture");
     assert!(!host.cpu.is_empty() && host.features.contains(','));
-    llvm::compile(&kernel(include_str!("../codegen/llvm/gemm.loops")), &cpu("native"), Form::Object).unwrap();
+    llvm::compile(&kernel(include_str!("../codegen/llvm/gemm.loops")), &cpu("native"), Form::Object)
+        .expect("it compiles");
 }
 
 #[test]
 fn no_target_needs_helpers_for_short_floats() {
     for target in ["x86-64", "x86-64-v2", "x86", "x86-64-v4", "sapphirerapids", "aarch64"] {
         for text in [include_str!("../codegen/llvm/half.loops"), include_str!("../codegen/llvm/half_portable.loops")] {
-            let object = llvm::compile(&kernel(text), &cpu(target), Form::Object).unwrap();
+            let object = llvm::compile(&kernel(text), &cpu(target), Form::Object).expect("it compiles");
             let helper = ["__trunc", "__extend", "__float", "__fix", "__gnu"];
             let strings = String::from_utf8_lossy(&object);
             assert!(!helper.iter().any(|name| strings.contains(name)), "{target}");

@@ -53,6 +53,7 @@ fn arguments(row: &Row, dtype: DType, seed: u64) -> Vec<f64> {
 }
 
 /// The distance of `found` from `exact`, in units in the last place of `exact` as a `dtype`.
+#[expect(clippy::float_cmp, reason = "equal is not far")]
 fn ulps(dtype: DType, found: f64, exact: f64) -> f64 {
     let rounded = ftc::scalar::values::round(dtype, exact);
     if (found.is_nan() && exact.is_nan()) || (found == rounded && found.is_infinite()) {
@@ -93,7 +94,7 @@ fn check(row: &Row, dtype: DType, args: &[Vec<f64>; 2], results: &[f64], limit: 
 }
 
 fn results(output: &Values) -> Vec<f64> {
-    (0..output.len()).map(|nth| output.get_f64(nth).unwrap()).collect()
+    (0..output.len()).map(|nth| output.get_f64(nth).expect("inside")).collect()
 }
 
 #[test]
@@ -102,7 +103,9 @@ fn vectors_are_within_their_limits() {
         for (nth, row) in ROWS.iter().enumerate() {
             for dtype in [DType::F32, DType::F64] {
                 let args = [0, 1].map(|k| arguments(row, dtype, 100 * nth as u64 + k));
-                let inputs = [0, 1].map(|k| Values::floats(dtype, &[COUNT as i64], args[k].clone()).unwrap());
+                let inputs = [0, 1].map(|k| {
+                    Values::floats(dtype, &[COUNT as i64], args[k].clone()).expect("as many as the shape has")
+                });
                 let output = Compiled::new(&text(row, dtype, &COUNT.to_string(), "i"), target).run(&inputs).remove(0);
                 let what = format!("{target}, {dtype}");
                 check(row, dtype, &args, &results(&output), row.vector, &what);
@@ -118,8 +121,9 @@ fn single_values_are_within_their_limits() {
             let args = [0, 1].map(|k| arguments(row, dtype, 100 * nth as u64 + k));
             let compiled = Compiled::new(&text(row, dtype, "", ""), "native");
             let one = |nth: usize| {
-                let inputs = [0, 1].map(|k| Values::floats(dtype, &[], vec![args[k][nth]]).unwrap());
-                compiled.run(&inputs)[0].get_f64(0).unwrap()
+                let inputs =
+                    [0, 1].map(|k| Values::floats(dtype, &[], vec![args[k][nth]]).expect("as many as the shape has"));
+                compiled.run(&inputs)[0].get_f64(0).expect("inside")
             };
             let found: Vec<_> = (0..COUNT).map(one).collect();
             check(row, dtype, &args, &found, row.alone, &format!("alone, {dtype}"));

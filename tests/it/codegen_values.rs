@@ -25,28 +25,28 @@ impl Compiled {
     pub(crate) fn new(text: &str, target: &str) -> Self {
         let (kernel, cpu) = (kernel(text), cpu(target));
         let object = llvm::compile(&kernel, &cpu, Form::Object).unwrap_or_else(|error| panic!("{error}\n{text}"));
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("libkernel.so");
-        artifact::link_shared(&[("kernel.o".into(), object)], &path, &cpu).unwrap();
-        let library = Library::open(&path).unwrap();
+        artifact::link_shared(&[("kernel.o".into(), object)], &path, &cpu).expect("it links");
+        let library = Library::open(&path).expect("it loads");
         Self { kernel, library, _folder: folder }
     }
 
     /// Runs it. Outputs hold rubbish before.
     pub(crate) fn run(&self, inputs: &[Values]) -> Vec<Values> {
-        let inputs: Vec<_> = inputs.iter().map(|values| Array::from_values(values).unwrap()).collect();
+        let inputs: Vec<_> = inputs.iter().map(|values| Array::from_values(values).expect("memory")).collect();
         let outputs = &self.kernel.params[inputs.len()..];
         let mut outputs: Vec<_> = outputs
             .iter()
             .map(|&id| {
                 let buffer = &self.kernel.buffers[id];
-                let mut array = Array::zeros(buffer.dtype, &buffer.shape).unwrap();
+                let mut array = Array::zeros(buffer.dtype, &buffer.shape).expect("memory");
                 array.bytes_mut().fill(0xa5);
                 array
             })
             .collect();
         let refs: Vec<_> = inputs.iter().collect();
-        self.library.call(&self.kernel.name, &refs, &mut outputs).unwrap();
+        self.library.call(&self.kernel.name, &refs, &mut outputs).expect("it runs");
         outputs.iter().map(Array::values).collect()
     }
 }
@@ -70,26 +70,26 @@ pub(crate) fn targets() -> Vec<&'static str> {
 /// Values at which operations go wrong, if they do.
 fn edges(dtype: DType) -> Values {
     let values = match dtype {
-        DType::Bool => return Values::ints(dtype, &[2], vec![0, 1]).unwrap(),
+        DType::Bool => return Values::ints(dtype, &[2], vec![0, 1]).expect("as many as the shape has"),
         DType::I8 | DType::U8 | DType::I32 | DType::I64 => {
-            let (min, max) = dtype.int_range().unwrap();
+            let (min, max) = dtype.int_range().expect("an integer type");
             let items = vec![0, 1, 2, 3, 7, 8, 100, max, max - 1, max / 2, min, min + 1, min / 2];
             let negative = [-1, -2, -3, -7, -8, -100];
             // The last one would be rounded twice on its way to `f32` over `f64`.
             let tie = (1 << 60) + (1 << 36) + 1;
             let more = negative.into_iter().chain([tie]).filter(|&x| min <= x && x <= max);
             let items: Vec<_> = items.into_iter().chain(more).collect();
-            return Values::ints(dtype, &[items.len() as i64], items).unwrap();
+            return Values::ints(dtype, &[items.len() as i64], items).expect("as many as the shape has");
         }
-        DType::F16 => vec![65504.0, 65520.0, 2f64.powi(-24), 2f64.powi(-14), 2f64.powi(-15), 1.0009765625],
-        DType::BF16 => vec![3.3e38, 1e-40, 1.0078125],
-        DType::F32 => vec![3.4e38, 1e-45, 1.2e-38, 65519.9, 65520.0, 2.98e-8, 2.99e-8, 16_777_217.0, 2147483647.0],
-        DType::F64 => vec![1.7e308, 5e-324, 2.2e-308, 65519.999999999, 65520.0, 9.3e18, 1.0 + 2f64.powi(-11), 1e40],
+        DType::F16 => vec![65504.0, 65520.0, 2f64.powi(-24), 2f64.powi(-14), 2f64.powi(-15), 1.000_976_562_5],
+        DType::BF16 => vec![3.3e38, 1e-40, 1.007_812_5],
+        DType::F32 => vec![3.4e38, 1e-45, 1.2e-38, 65519.9, 65520.0, 2.98e-8, 2.99e-8, 16_777_217.0, 2_147_483_647.0],
+        DType::F64 => vec![1.7e308, 5e-324, 2.2e-308, 65_519.999_999_999, 65520.0, 9.3e18, 1.0 + 2f64.powi(-11), 1e40],
     };
     let common = [0.0, 1.0, 0.5, 1.5, 2.5, 3.0, 0.1, 100.0, 127.9, 128.0, 255.5, 256.0, 1e4, f64::INFINITY];
     let positive = common.into_iter().chain(values);
     let items: Vec<_> = positive.flat_map(|x| [x, -x]).chain([f64::NAN]).collect();
-    Values::floats(dtype, &[items.len() as i64], items).unwrap()
+    Values::floats(dtype, &[items.len() as i64], items).expect("as many as the shape has")
 }
 
 fn same(a: Const, b: Const) -> bool {
@@ -132,7 +132,7 @@ fn every_operation(dtype: DType, count: i64) -> (Vec<Op>, String) {
         let result = if op.gives_bool() { DType::Bool } else { dtype };
         outputs.push(format!("o{nth}: {result}[{count}, {count}]"));
         let args = &["a[i]", "b[j]"][..op.info().arity];
-        writeln!(body, "o{nth}[i, j] = {}", spell(op, args)).unwrap();
+        writeln!(body, "o{nth}[i, j] = {}", spell(op, args)).expect("a string grows");
     }
     let head = format!("kernel ops(a: {dtype}[{count}], b: {dtype}[{count}]) -> ({})", outputs.join(", "));
     (ops, format!("{head} {{ for i in {count} {{ for j in {count} {{\n{body}}} }} }}"))
@@ -155,9 +155,9 @@ fn operations_mean_what_the_table_says() {
 fn check_pairs(target: &str, op: Op, inputs: &Values, output: &Values) {
     let count = inputs.len();
     for (i, j) in (0..count).flat_map(|i| (0..count).map(move |j| (i, j))) {
-        let args = [inputs.get(i).unwrap(), inputs.get(j).unwrap()];
+        let args = [inputs.get(i).expect("inside"), inputs.get(j).expect("inside")];
         let wanted = eval::eval(op, &args[..op.info().arity]);
-        let found = output.get(i * count + j).unwrap();
+        let found = output.get(i * count + j).expect("inside");
         assert!(same(wanted, found), "{target}: {op:?} of {args:?}: {found:?}, not {wanted:?}");
     }
 }
@@ -166,22 +166,23 @@ fn check_pairs(target: &str, op: Op, inputs: &Values, output: &Values) {
 fn division_by_constants_rounds_down() {
     for dtype in [DType::I32, DType::I64] {
         let inputs = edges(dtype);
-        let (min, max) = dtype.int_range().unwrap();
+        let (min, max) = dtype.int_range().expect("an integer type");
         let divisors = [1, 2, 3, 5, 7, 8, 64, 1000, max, max / 2 + 1, -1, -2, -3, -8, min, min + 1, 0];
         let (n, m) = (inputs.len(), divisors.len());
         let mut body = String::new();
         for (nth, divisor) in divisors.iter().enumerate() {
             let divisor = Const::int(dtype, *divisor);
             let suffix = if dtype == DType::I32 { "i32" } else { "" };
-            writeln!(body, "q[i, {nth}] = a[i] / {divisor}{suffix}\nr[i, {nth}] = a[i] % {divisor}{suffix}").unwrap();
+            writeln!(body, "q[i, {nth}] = a[i] / {divisor}{suffix}\nr[i, {nth}] = a[i] % {divisor}{suffix}")
+                .expect("a string grows");
         }
         let head = format!("kernel div(a: {dtype}[{n}]) -> (q: {dtype}[{n}, {m}], r: {dtype}[{n}, {m}])");
         let text = format!("{head} {{ for i in {n} {{\n{body}}} }}");
         let outputs = Compiled::new(&text, "native").run(std::slice::from_ref(&inputs));
         for (i, nth) in (0..n).flat_map(|i| (0..m).map(move |nth| (i, nth))) {
-            let args = [inputs.get(i).unwrap(), Const::int(dtype, divisors[nth])];
+            let args = [inputs.get(i).expect("inside"), Const::int(dtype, divisors[nth])];
             for (op, output) in [Op::Div, Op::Mod].into_iter().zip(&outputs) {
-                assert_eq!(output.get(i * m + nth).unwrap(), eval::eval(op, &args), "{op:?} of {args:?}");
+                assert_eq!(output.get(i * m + nth).expect("inside"), eval::eval(op, &args), "{op:?} of {args:?}");
             }
         }
     }
@@ -198,6 +199,7 @@ fn division_of_naturals_is_the_same_division() {
 }
 
 #[test]
+#[expect(clippy::float_cmp, reason = "the very value is expected")]
 fn float_remainders_have_the_divisors_sign() {
     let inputs = edges(DType::F32);
     let n = inputs.len();
@@ -207,9 +209,9 @@ fn float_remainders_have_the_divisors_sign() {
     );
     let output = Compiled::new(&text, "native").run(&[inputs.clone(), inputs.clone()]).remove(0);
     for (i, j) in (0..n).flat_map(|i| (0..n).map(move |j| (i, j))) {
-        let [a, b] = [i, j].map(|at| inputs.get_f64(at).unwrap() as f32);
+        let [a, b] = [i, j].map(|at| inputs.get_f64(at).expect("inside") as f32);
         let wanted = a - (a / b).floor() * b;
-        let found = output.get_f64(i * n + j).unwrap() as f32;
+        let found = output.get_f64(i * n + j).expect("inside") as f32;
         assert!(found == wanted || (found.is_nan() && wanted.is_nan()), "{a} % {b}: {found}, not {wanted}");
     }
 }
@@ -230,8 +232,8 @@ fn casts_convert_as_rust_does() {
             let results = Compiled::new(&text, target).run(std::slice::from_ref(&inputs));
             for (to, output) in DType::ALL.into_iter().zip(&results) {
                 for i in 0..n {
-                    let value = inputs.get(i).unwrap();
-                    let (found, wanted) = (output.get(i).unwrap(), value.cast(to));
+                    let value = inputs.get(i).expect("inside");
+                    let (found, wanted) = (output.get(i).expect("inside"), value.cast(to));
                     let signs = found.to_f64().is_sign_negative() == wanted.to_f64().is_sign_negative();
                     assert!(
                         found == wanted && (signs || wanted.to_f64().is_nan()),
@@ -252,17 +254,17 @@ fn all_half_floats_survive() {
         }
         array
     });
-    let bits = bits.unwrap();
+    let bits = bits.expect("memory");
     for target in targets() {
         let text = "kernel halves(x: f16[65536]) -> (wide: f32[65536], back: f16[65536]) {
             for i in 65536 { wide[i] = f32(x[i])\n back[i] = f16(f32(x[i])) } }";
         let compiled = Compiled::new(text, target);
-        let mut out = [DType::F32, DType::F16].map(|dtype| Array::zeros(dtype, &[65536]).unwrap());
-        compiled.library.call("halves", &[&bits], &mut out).unwrap();
+        let mut out = [DType::F32, DType::F16].map(|dtype| Array::zeros(dtype, &[65536]).expect("memory"));
+        compiled.library.call("halves", &[&bits], &mut out).expect("it runs");
         for nth in 0..=u16::MAX {
             let at = usize::from(nth);
-            let wide = f32::from_le_bytes(out[0].bytes()[4 * at..4 * at + 4].try_into().unwrap());
-            let back = u16::from_le_bytes(out[1].bytes()[2 * at..2 * at + 2].try_into().unwrap());
+            let wide = f32::from_le_bytes(out[0].bytes()[4 * at..4 * at + 4].try_into().expect("the right length"));
+            let back = u16::from_le_bytes(out[1].bytes()[2 * at..2 * at + 2].try_into().expect("the right length"));
             let half = half::f16::from_bits(nth);
             if half.is_nan() {
                 assert!(wide.is_nan() && half::f16::from_bits(back).is_nan(), "{target}: {nth:#x}");
@@ -273,12 +275,14 @@ fn all_half_floats_survive() {
     }
 }
 
+/// How many values are rounded.
+const N: usize = 1 << 14;
+
 /// Random bit patterns of `f32` and `f64`, rounded to 16 bits.
 #[test]
 fn rounding_to_sixteen_bits_is_to_the_nearest() {
     use rand::{RngExt, SeedableRng};
     let mut rng = rand::rngs::StdRng::seed_from_u64(7);
-    const N: usize = 1 << 14;
     // Exponents around those of f16, so that ties and subnormals occur.
     let near = |rng: &mut rand::rngs::StdRng| {
         let mantissa = 1.0 + f64::from(rng.random_range(0..1u32 << 13)) / f64::from(1 << 13);
@@ -290,8 +294,8 @@ fn rounding_to_sixteen_bits_is_to_the_nearest() {
     let singles: Vec<f64> = doubles.iter().map(|&x| f64::from(x as f32)).collect();
     let shape = [N as i64];
     let inputs = [
-        Values::floats(DType::F32, &shape, singles.clone()).unwrap(),
-        Values::floats(DType::F64, &shape, doubles.clone()).unwrap(),
+        Values::floats(DType::F32, &shape, singles.clone()).expect("as many as the shape has"),
+        Values::floats(DType::F64, &shape, doubles.clone()).expect("as many as the shape has"),
     ];
     let text = format!(
         "kernel narrow(s: f32[{N}], d: f64[{N}]) -> (sh: f16[{N}], sb: bf16[{N}], dh: f16[{N}], db: bf16[{N}]) {{
@@ -302,7 +306,7 @@ fn rounding_to_sixteen_bits_is_to_the_nearest() {
         let cases = [(&singles, DType::F16), (&singles, DType::BF16), (&doubles, DType::F16), (&doubles, DType::BF16)];
         for ((from, dtype), output) in cases.into_iter().zip(&outputs) {
             for (nth, &x) in from.iter().enumerate() {
-                let found = output.get(nth).unwrap();
+                let found = output.get(nth).expect("inside");
                 assert_eq!(found, Const::float(dtype, x), "{target}: {x:e} as {dtype}");
                 assert!(x.is_nan() || is_nearest(dtype, x, found.to_f64()), "{target}: {x:e} as {dtype}: {found}");
             }
@@ -311,12 +315,12 @@ fn rounding_to_sixteen_bits_is_to_the_nearest() {
 }
 
 /// Whether no 16-bit float is nearer to `x` than `found`, and in a tie `found` is even.
+#[expect(clippy::float_cmp, reason = "a tie is exact")]
 fn is_nearest(dtype: DType, x: f64, found: f64) -> bool {
-    let (to_bits, value, beyond): (fn(f64) -> u16, fn(u16) -> f64, f64) = if dtype == DType::F16 {
-        (|x| half::f16::from_f64(x).to_bits(), |bits| half::f16::from_bits(bits).to_f64(), 2f64.powi(16))
-    } else {
-        (|x| half::bf16::from_f64(x).to_bits(), |bits| half::bf16::from_bits(bits).to_f64(), 2f64.powi(128))
-    };
+    let is_half = dtype == DType::F16;
+    let to_bits = |x| if is_half { half::f16::from_f64(x).to_bits() } else { half::bf16::from_f64(x).to_bits() };
+    let value = |bits| if is_half { half::f16::from_bits(bits).to_f64() } else { half::bf16::from_bits(bits).to_f64() };
+    let beyond = 2f64.powi(if is_half { 16 } else { 128 });
     // Infinity stands where the next number would be.
     let place = |bits: u16| if value(bits).is_infinite() { beyond } else { value(bits) };
     let bits = to_bits(found.abs());

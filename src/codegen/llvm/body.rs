@@ -87,7 +87,7 @@ fn declare<'ctx>(
         for attribute in param_attributes(cx, buffer) {
             function.add_attribute(loc, attribute);
         }
-        pointers.insert(id, Value::of(param));
+        pointers.insert(id, Value::of(&param));
     }
     function
 }
@@ -128,7 +128,7 @@ fn on_stack<'ctx>(cx: &Cx<'ctx>, buffer: &Buffer) -> Value<'ctx> {
     {
         instruction.set_alignment(ALIGN as u32).expect("an alloca has an alignment");
     }
-    Value::of(slot)
+    Value::of(&slot)
 }
 
 /// A table of known values, as private memory.
@@ -141,7 +141,7 @@ fn table<'ctx>(cx: &Cx<'ctx>, buffer: &Buffer, values: &[Const]) -> Value<'ctx> 
     global.set_linkage(Linkage::Private);
     global.set_unnamed_address(inkwell::values::UnnamedAddress::Global);
     global.set_alignment(ALIGN as u32);
-    Value::of(global.as_pointer_value())
+    Value::of(&global.as_pointer_value())
 }
 
 /// An element as it lies in memory, lowest byte first.

@@ -46,7 +46,7 @@ pub(super) fn common_attributes<'ctx>(cx: &Cx<'ctx>, function: FunctionValue<'ct
 
 fn direct<'ctx>(cx: &Cx<'ctx>, kernel: &Kernel, plan: &Plan, body: FunctionValue<'ctx>) -> FunctionValue<'ctx> {
     let function = exported(cx, &kernel.name, kernel.params.len());
-    let args: Vec<_> = function.get_params().into_iter().map(Value::of).collect();
+    let args: Vec<_> = function.get_params().iter().map(Value::of).collect();
     for (&id, param) in kernel.params.iter().zip(function.get_params()) {
         param.set_name(&kernel.buffers[id].name);
     }
@@ -71,7 +71,7 @@ fn direct<'ctx>(cx: &Cx<'ctx>, kernel: &Kernel, plan: &Plan, body: FunctionValue
 fn by_array<'ctx>(cx: &Cx<'ctx>, kernel: &Kernel, function: FunctionValue<'ctx>) {
     let caller = exported(cx, &format!("{}_call", kernel.name), 1);
     caller.get_params()[0].set_name("args");
-    let array = Value::of(caller.get_params()[0]);
+    let array = Value::of(&caller.get_params()[0]);
     leave_if(cx, caller, is_null(cx, array), "null", Status::NullPointer);
     let pointer = cx.pointer().into();
     let args: Vec<_> = (0..kernel.params.len())
@@ -94,7 +94,7 @@ fn exported<'ctx>(cx: &Cx<'ctx>, name: &str, pointers: usize) -> FunctionValue<'
 }
 
 fn is_null<'ctx>(cx: &Cx<'ctx>, pointer: Value<'ctx>) -> Value<'ctx> {
-    cx.ir.icmp(IntPredicate::LLVMIntEQ, pointer, Value::of(cx.pointer().const_null()))
+    cx.ir.icmp(IntPredicate::LLVMIntEQ, pointer, Value::of(&cx.pointer().const_null()))
 }
 
 /// Returns `status` where `cond` holds, else goes on.

@@ -82,7 +82,7 @@ impl<'ctx> Value<'ctx> {
     }
 
     /// The value behind one of inkwell's.
-    pub(super) fn of(value: impl AsValueRef) -> Self {
+    pub(super) fn of(value: &impl AsValueRef) -> Self {
         Self::new(value.as_value_ref())
     }
 
@@ -138,6 +138,7 @@ impl<'ctx> Value<'ctx> {
     }
 }
 
+#[expect(clippy::unused_self, reason = "constants are asked for as instructions are")]
 impl<'ctx> Ir<'ctx> {
     pub(super) fn new(context: &'ctx Context) -> Self {
         Self { context, builder: context.create_builder() }
