@@ -3,6 +3,7 @@
 use ftc::graph::verify::{Rule, verify};
 use ftc::graph::{Role, Stage};
 use ftc::scalar::{Const, DType};
+use proptest::prelude::*;
 
 use crate::draft::Draft;
 
@@ -230,4 +231,38 @@ fn types_and_targets_are_sound() {
         (Rule::Targets, "neither an output", broken(|d| d.graph.stages[0].tensor = d.graph.inputs[0])),
         (Rule::Targets, "1 dimensions, but 0 subscripts", broken(|d| stage(d, 0).at.clear())),
     ]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_graphs_verify_and_their_kernels_read_back(choices in prop::collection::vec(any::<u32>(), 20..200)) {
+        let graph = crate::graph_gen::graph(&mut crate::graph_gen::Choices(choices.iter()));
+        prop_assert_eq!(verify(&graph), Ok(()), "{}", graph);
+        let text = ftc::lower::lower(&graph).to_string();
+        let read = ftc::loops::parse::parse(&text).map_err(|e| TestCaseError::fail(format!("{text}\n{e}")))?;
+        prop_assert_eq!(read.to_string(), text);
+    }
+}
+
+/// Choices that share their branches have exponentially many paths; the walk must not follow all of them.
+#[test]
+fn nested_choices_take_bounded_time() {
+    let mut draft = Draft::new();
+    draft.tensor("x", DType::F32, &[64], INPUT);
+    let y = draft.tensor("y", DType::F32, &[64], Role::Output);
+    let i = draft.axis("i", 64);
+    let mut value = draft.expr("x[i]");
+    for step in 0..60 {
+        let cond = draft.expr(&format!("i % {} == 1", step + 2));
+        let one = draft.expr("1.0");
+        let other = draft.graph.pool.add(value, one);
+        value = draft.graph.pool.select(cond, value, other);
+    }
+    let at = vec![draft.expr("i")];
+    draft.graph.stages.push(Stage { tensor: y, axes: vec![i], at, body: ftc::graph::Body::Map(value) });
+    let start = std::time::Instant::now();
+    assert_eq!(errors(&draft), []);
+    assert!(start.elapsed().as_secs() < 20, "took {:?}", start.elapsed());
 }
