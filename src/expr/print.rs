@@ -32,7 +32,7 @@ pub fn print_list(pool: &Pool, ids: &[ExprId], names: &dyn Names) -> String {
     out
 }
 
-/// The text of a constant, as [`print`] writes it.
+/// The text of a constant, as [`print()`] writes it.
 pub fn print_const(value: Const) -> String {
     let dtype = value.dtype();
     let number = value.to_f64();
