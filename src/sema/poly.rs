@@ -57,6 +57,11 @@ impl Poly {
         product
     }
 
+    /// Whether a name occurs.
+    pub(super) fn mentions(&self, name: &str) -> bool {
+        self.terms.keys().flatten().any(|known| known == name)
+    }
+
     /// Whether no name occurs.
     pub(super) fn is_constant(&self) -> bool {
         self.terms.keys().all(Vec::is_empty)

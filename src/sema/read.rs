@@ -162,7 +162,7 @@ impl<'p> Elab<'p> {
                 let value = self.evaluate_at(sub.expr, &witness);
                 let point: Vec<_> =
                     witness.iter().map(|&(axis, value)| (self.graph.axes[axis].name.clone(), value)).collect();
-                let sizes = self.known_sizes();
+                let sizes = self.sizes_behind(sub, extent);
                 error::index::escapes(&place, range.as_ref(), &point, value, &sizes)
             }
             Verdict::Unknown => error::index::not_proved(&place, range.as_ref()),
@@ -179,6 +179,15 @@ impl<'p> Elab<'p> {
             .pool
             .substitute(expr, &|axis| values.iter().find(|(known, _)| *known == axis).map(|(_, value)| *value));
         self.graph.pool.as_int(fixed)
+    }
+
+    /// The sizes that the range of a subscript and an extent depend on; all where that is not known.
+    fn sizes_behind(&self, sub: &Sub, extent: &Size) -> Vec<(String, i64)> {
+        let mut sizes = self.known_sizes();
+        if let (Value::Index(_, Some(range)), Some(sym)) = (&sub.value, &extent.sym) {
+            sizes.retain(|(name, _)| [&range.lo, &range.hi, sym].iter().any(|poly| poly.mentions(name)));
+        }
+        sizes
     }
 
     /// The sizes of this instance with their values: `H = 6`.
