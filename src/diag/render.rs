@@ -3,7 +3,7 @@
 //! Any diagnostic can be shown: a place that is not inside its file is moved into it, long lines are cut around the
 //! place, and control characters are made visible. What is shown costs time by the labels, not by the file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use codespan_reporting::diagnostic as shown;
 use codespan_reporting::files::Error;
@@ -105,6 +105,8 @@ fn place(diagnostic: &Diagnostic) -> Option<Span> {
 
 fn one(sources: &SourceMap, lines: &mut LineStarts, diagnostic: &Diagnostic, style: Style) -> String {
     let mut labels: Vec<_> = diagnostic.labels.iter().filter(|label| sources.get(label.span.file).is_some()).collect();
+    let mut seen = BTreeSet::new();
+    labels.retain(|label| seen.insert((label.span, &label.message)));
     // The file of what is wrong is shown first.
     labels.sort_by_key(|label| !label.primary);
     let mut spans: BTreeMap<FileId, Vec<Span>> = BTreeMap::new();

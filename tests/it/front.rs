@@ -9,7 +9,7 @@ use ftc::source::SourceMap;
 use ftc::syntax::parser;
 
 /// Finds `std::…` in `stdlib`, and nothing else.
-struct Std;
+pub(crate) struct Std;
 
 impl Loader for Std {
     fn load(&mut self, _from: &str, path: &[&str]) -> Option<(String, String)> {

@@ -7,8 +7,11 @@ use std::path::Path;
 
 use ftc::diag::Diagnostic;
 use ftc::diag::render::{Style, render};
-use ftc::source::SourceMap;
+use ftc::sema::{self, Request};
+use ftc::source::{FileId, SourceMap};
 use ftc::syntax::parser;
+
+use crate::front::Std;
 
 #[test]
 fn diagnostics() {
@@ -39,11 +42,27 @@ fn check(path: &Path) -> String {
     String::new()
 }
 
-/// What is wrong with a program.
+/// What is wrong with a program: as `ftc check` finds it, and where that finds no error, in the instances of its exports.
 fn errors(sources: &mut SourceMap, name: &str, text: &str) -> Vec<Diagnostic> {
     let file = sources.add(name, text);
-    let (_tree, diagnostics) = parser::parse(file, text);
-    diagnostics
+    let (tree, mut found) = parser::parse(file, text);
+    let (program, more) = sema::load(sources, file, tree, &mut Std);
+    found.extend(more);
+    let more = sema::check(&program, &found);
+    found.extend(more);
+    if !found.iter().any(Diagnostic::is_error) {
+        for export in sema::exports(&program) {
+            let made = sema::instantiate(&program, &export, &Request::default());
+            found.extend(made.err().into_iter().flatten());
+        }
+    }
+    found.retain(|diagnostic| is_of(diagnostic, file));
+    found
+}
+
+/// Whether the place that is wrong is in the case itself.
+fn is_of(diagnostic: &Diagnostic, file: FileId) -> bool {
+    diagnostic.labels.iter().any(|label| label.primary && label.span.file == file)
 }
 
 /// The marks: line and code.
