@@ -39,7 +39,7 @@ const RULES: &str = "\
 ";
 
 fn function(text: &mut String, interface: &Interface) {
-    let names = parameter_names(&interface.params);
+    let names = identifiers(interface.params.iter().map(|param| param.name.as_str()), &check::is_reserved);
     text.push_str("/**\n");
     for line in &interface.doc {
         line_of_comment(text, &comment(line));
@@ -93,20 +93,20 @@ const fn c_type(dtype: DType) -> &'static str {
     }
 }
 
-/// Names that C takes as parameters: each different, none a keyword.
-fn parameter_names(params: &[Param]) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for param in params {
-        let mut name = identifier(&param.name);
-        while check::is_reserved(&name) || names.contains(&name) {
+/// Identifiers for names: each different, none reserved.
+pub(super) fn identifiers<'a>(names: impl Iterator<Item = &'a str>, is_reserved: &dyn Fn(&str) -> bool) -> Vec<String> {
+    let mut taken: Vec<String> = Vec::new();
+    for name in names {
+        let mut name = identifier(name);
+        while is_reserved(&name) || taken.contains(&name) {
             name.push('_');
         }
-        names.push(name);
+        taken.push(name);
     }
-    names
+    taken
 }
 
-/// The same name as an identifier of C.
+/// The same name in letters, digits and underscores.
 fn identifier(name: &str) -> String {
     let mut result: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     if !result.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {

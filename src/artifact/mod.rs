@@ -6,6 +6,7 @@
 mod error;
 mod header;
 mod library;
+mod python;
 
 use std::io::Write;
 use std::path::Path;
@@ -13,6 +14,7 @@ use std::path::Path;
 pub use error::ArtifactError;
 pub use header::header;
 pub use library::{Linker, archive, link_shared};
+pub use python::python;
 
 use crate::codegen::plan;
 use crate::loops::{BufferKind, Kernel};

@@ -62,6 +62,35 @@ fn parameters_get_names_that_c_takes() {
     assert!(header.contains(wanted), "{header}");
 }
 
+#[test]
+fn the_python_module_checks_and_calls() {
+    insta::assert_snapshot!(artifact::python("libmy.so", &interfaces()));
+    let has_numpy = Command::new("python3").args(["-c", "import numpy"]).output().is_ok_and(|run| run.status.success());
+    if !has_numpy {
+        // The module's text is compared above; running it needs NumPy.
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    artifact::link_shared(&both(), &folder.path().join("libmy.so"), &cpu("x86")).expect("it links");
+    let module = artifact::python("libmy.so", &interfaces());
+    artifact::write_atomic(&folder.path().join("my.py"), module.as_bytes()).expect("a file");
+    let script = "
+import numpy as np, my
+x = np.arange(6, dtype=np.float32).reshape(2, 3)
+print(my.scale(2, x).tolist(), my.scale(np.float32(2), x.T.copy().T).tolist())
+y = np.empty((2, 3), np.float32)
+assert my.scale(2, x, out=(y,)) is y and y[1, 2] == 10
+for wrong in [lambda: my.scale(2, x[:1]), lambda: my.scale(2, x + 1j), lambda: my.scale(2, x, out=(x,))]:
+    try: wrong()
+    except (TypeError, ValueError) as error: print(error)
+n, s = my.sums([True, False, True, True], np.ones(4, np.float16))
+print(n, s, s.dtype)
+";
+    let mut python = Command::new("python3");
+    let said = run(python.arg("-c").arg(script).env("PYTHONPATH", folder.path()));
+    insta::assert_snapshot!("python_says", said);
+}
+
 /// A C program links against the archive and calls what the header declares.
 #[test]
 fn archives_and_headers_work_in_c() {
@@ -163,6 +192,21 @@ fn a_missing_compiler_is_named() {
     assert_eq!(diagnostic.code.0, "E0806");
     assert!(diagnostic.notes[0].contains("/nonexistent/cc"), "{diagnostic:?}");
     assert!(!path.exists());
+}
+
+/// Where the cross compiler is installed, it links; elsewhere the diagnostic says what to install.
+#[test]
+fn another_machine_needs_its_own_compiler() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("libmy.so");
+    let object = llvm::compile(&kernel(SCALE), &cpu("aarch64"), Form::Object).expect("it compiles");
+    artifact::archive(&[("scale.o".into(), object.clone())]).expect("an archive needs no compiler");
+    match artifact::link_shared(&[("scale.o".into(), object)], &path, &cpu("aarch64")) {
+        Ok(()) => assert!(path.exists()),
+        Err(ArtifactError::NoLinker { target, .. }) => assert_eq!(target, "aarch64-unknown-linux-gnu"),
+        // `CC` names a compiler of this machine.
+        Err(error) => assert!(matches!(error, ArtifactError::Link { .. }), "{error:?}"),
+    }
 }
 
 #[test]
