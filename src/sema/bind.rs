@@ -277,6 +277,7 @@ impl<'p> Elab<'p> {
         let mut env = self.env();
         solve::solve(&function.clauses, &mut env);
         let mut is_whole = true;
+        let mut unsolved: Vec<(&Ident, &Expr)> = Vec::new();
         for clause in &function.clauses {
             let Clause::Define { name, value } = clause else { continue };
             if let Some((_, _, at)) = known.iter().find(|(other, ..)| *other == name.name) {
@@ -286,10 +287,11 @@ impl<'p> Elab<'p> {
             if let Some(&number) = env.get(&name.name) {
                 self.bind(name, Binding::Value(Value::Size(Size::named(&name.name, number))));
             } else {
-                self.report_unsolved(value, &env);
-                is_whole = false;
+                unsolved.push((name, value));
             }
         }
+        is_whole &= unsolved.is_empty();
+        self.report_unsolved_definitions(&unsolved, &env);
         for clause in &function.clauses {
             let Clause::Require(requirement) = clause else { continue };
             for name in walk::names(requirement) {
@@ -309,6 +311,22 @@ impl<'p> Elab<'p> {
                 false
             }
             _ => true,
+        }
+    }
+
+    /// Definitions without a value; those that only wait for another one are not reported, unless all do.
+    fn report_unsolved_definitions(&mut self, unsolved: &[(&Ident, &Expr)], env: &Env) {
+        let waits = |value: &Expr| match solve::eval(value, env) {
+            Err(NoValue::Unknown(name, span)) => unsolved.iter().any(|(other, _)| other.name == name).then_some(span),
+            _ => None,
+        };
+        let direct: Vec<_> = unsolved.iter().filter(|(_, value)| waits(value).is_none()).collect();
+        match unsolved.first() {
+            Some((name, value)) if direct.is_empty() => {
+                let span = waits(value).unwrap_or(name.span);
+                self.report(error::size::circular(&name.name, name.span, span));
+            }
+            _ => direct.into_iter().for_each(|(_, value)| self.report_unsolved(value, env)),
         }
     }
 
@@ -477,15 +495,18 @@ impl<'p> Elab<'p> {
     /// Every extent at least 1, and all of it in reach of memory.
     pub(super) fn check_shape(&mut self, name: &Ident, shape: &[Size], ty: &Type, elem: DType) -> bool {
         let spans: Vec<_> = ty.dims.iter().flatten().map(dim_span).collect();
+        // The sizes are the caller's.
+        let call = self.frame.calls.first().map(|(_, span)| *span);
         for (position, size) in shape.iter().enumerate() {
             if size.value < 1 {
                 let span = spans.get(position).copied().unwrap_or(ty.span);
                 let what = format!("an extent of `{}`", name.name);
-                self.report(error::size::not_positive(&what, size, span, None));
+                let cause = call.map(|_| span);
+                self.report(error::size::not_positive(&what, size, call.unwrap_or(span), cause));
                 return false;
             }
         }
-        self.check_bytes(shape, elem, name).is_some()
+        self.check_bytes(shape, elem, name, call.unwrap_or(name.span)).is_some()
     }
 }
 

@@ -35,11 +35,12 @@ pub(super) fn check(program: &Program, earlier: &[Diagnostic]) -> Vec<Diagnostic
 fn without_echoes(program: &Program, earlier: &[Diagnostic], found: Vec<Diagnostic>) -> Vec<Diagnostic> {
     const MAY_BE_LOST: [&str; 6] = ["E0301", "E0302", "E0305", "E0310", "E0311", "E0514"];
     let module = &program.modules[0];
-    let errors = earlier.iter().filter(|diagnostic| diagnostic.is_error());
-    let broken: Vec<Span> = errors.filter_map(place).filter(|span| span.file == module.file).collect();
+    let errors: Vec<_> = earlier.iter().filter(|diagnostic| diagnostic.is_error()).collect();
+    let broken: Vec<Span> = errors.iter().copied().filter_map(place).filter(|span| span.file == module.file).collect();
     if broken.is_empty() {
         return found;
     }
+    let recursive = errors.iter().any(|diagnostic| diagnostic.code.0 == "E0308");
     let mut starts: Vec<u32> = module.tree.items.iter().map(|item| span_of(item).start).collect();
     starts.sort_unstable();
     // An item reaches to the next one: what did not parse may have cut it short.
@@ -48,6 +49,7 @@ fn without_echoes(program: &Program, earlier: &[Diagnostic], found: Vec<Diagnost
     found
         .into_iter()
         .filter(|diagnostic| !MAY_BE_LOST.contains(&diagnostic.code.0))
+        .filter(|diagnostic| !(recursive && diagnostic.code.0 == "E0605"))
         .filter(|diagnostic| !place(diagnostic).is_some_and(|span| span.file == module.file && is_broken(span)))
         .collect()
 }
@@ -67,6 +69,15 @@ fn place(diagnostic: &Diagnostic) -> Option<Span> {
     diagnostic.labels.iter().find(|label| label.primary).map(|label| label.span)
 }
 
+/// Drops unknown names that were named before.
+fn names_once(found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    let mut is_news = |diagnostic: &Diagnostic| {
+        !matches!(diagnostic.code.0, "E0301" | "E0302") || seen.insert(diagnostic.message.clone())
+    };
+    found.into_iter().filter(|diagnostic| is_news(diagnostic)).collect()
+}
+
 /// Drops what was said already at the same place.
 fn distinct(found: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut seen: BTreeSet<(&'static str, Option<Span>)> = BTreeSet::new();
@@ -78,7 +89,7 @@ fn check_function(program: &Program, function: &Function) -> Vec<Diagnostic> {
     if found.iter().any(Diagnostic::is_error) {
         return found;
     }
-    found.extend(over_samples(program, function, None, &Request::default()));
+    found.extend(names_once(over_samples(program, function, None, &Request::default())));
     // Where something is in error, what is unused may only seem so.
     if !found.iter().any(Diagnostic::is_error) {
         found.extend(unused_names(function));

@@ -25,6 +25,8 @@ use super::{Request, error};
 const MAX_CALLS: usize = 5_000;
 /// Calls within calls, at most.
 const MAX_DEPTH: usize = 100;
+/// Calls that a message shows beside the outermost.
+const SHOWN_CALLS: usize = 4;
 /// Expressions looked at in one instance, at most.
 const MAX_STEPS: usize = 4_000_000;
 /// Bytes of one tensor, at most: what an address space can hold.
@@ -122,10 +124,13 @@ impl<'p> Elab<'p> {
         }
     }
 
-    /// Reports; inside a call, says where the call is.
+    /// Reports; inside calls, says where the nearest ones and the outermost are.
     pub(super) fn report(&mut self, mut diagnostic: Diagnostic) {
-        for (name, span) in &self.frame.calls {
-            diagnostic = diagnostic.secondary(*span, format!("in this call of `{name}`"));
+        let calls = &self.frame.calls;
+        for (name, span) in calls.iter().take(SHOWN_CALLS).chain(calls.iter().skip(SHOWN_CALLS).last()) {
+            if diagnostic.labels.iter().all(|label| label.span != *span) {
+                diagnostic = diagnostic.secondary(*span, format!("in this call of `{name}`"));
+            }
         }
         self.found.push(diagnostic);
     }

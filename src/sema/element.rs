@@ -43,7 +43,7 @@ impl<'p> Elab<'p> {
 
     fn finish_let(&mut self, target: &Ident, axes: Vec<AxisId>, body: Body, elem: DType) -> Option<TensorRef> {
         let shape: Vec<Size> = axes.iter().map(|&axis| self.extent_of(axis)).collect();
-        self.check_bytes(&shape, elem.compute(), target)?;
+        self.check_bytes(&shape, elem.compute(), target, target.span)?;
         let extents = shape.iter().map(|size| size.value).collect();
         let id = self.tensor(&target.name, elem.compute(), extents, Role::Intermediate);
         self.stage(id, axes, body);
@@ -55,13 +55,13 @@ impl<'p> Elab<'p> {
         Size { value, sym: self.axis_sizes.get(axis).and_then(|size| size.sym.clone()) }
     }
 
-    /// Reports a tensor that no memory can hold.
-    pub(super) fn check_bytes(&mut self, shape: &[Size], dtype: DType, name: &Ident) -> Option<()> {
+    /// Reports, at `span`, a tensor that no memory can hold.
+    pub(super) fn check_bytes(&mut self, shape: &[Size], dtype: DType, name: &Ident, span: Span) -> Option<()> {
         let bytes = shape.iter().try_fold(dtype.bytes() as i64, |bytes, size| bytes.checked_mul(size.value));
         if bytes.is_some_and(|bytes| bytes <= super::elab::MAX_BYTES) {
             return Some(());
         }
-        self.report(error::size::too_large(name, shape));
+        self.report(error::size::too_large(name, shape, span));
         None
     }
 

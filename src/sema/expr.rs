@@ -82,7 +82,7 @@ impl<'p> Elab<'p> {
     pub(super) fn constant(&mut self, module: usize, constant: &'p ast::ConstItem, span: Span) -> Value {
         let name = &constant.name.name;
         if self.frame.constants.contains(name) {
-            return self.fail(error::size::circular(name, span));
+            return self.fail(error::size::circular(name, span, span));
         }
         let scope = std::mem::take(&mut self.frame.scope);
         let home = std::mem::replace(&mut self.frame.module, module);

@@ -69,6 +69,7 @@ pub(super) fn of_export(program: &Program, export: &Export, request: &Request) -
         return Err(elab.found);
     }
     elab.frame.scope.clear();
+    elab.frame.calls.push((function.name.name.clone(), export.span));
     run(elab, module, function, &slots, export.span)
 }
 

@@ -145,7 +145,7 @@ pub(in super::super) fn wrong_rank(param: &Param, shape: &[Size], span: Span) ->
     let wanted = param.ty.dims.as_ref().map_or(0, Vec::len);
     Diagnostic::error(
         Code("E0201"),
-        format!("`{}` has {}, not {}", param.name.name, count(wanted, "dimension"), shape.len()),
+        format!("`{}` takes {}, not {}", param.name.name, count(wanted, "dimension"), shape.len()),
     )
     .primary(span, format!("has the shape {}", show_shape(shape)))
     .secondary(param.ty.span, "declared here")

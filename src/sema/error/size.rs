@@ -24,10 +24,11 @@ pub(in super::super) fn overflow(span: Span) -> Diagnostic {
     Diagnostic::error(Code("E0602"), "a size does not fit 64 bits").primary(span, "overflows").help("use smaller sizes")
 }
 
-pub(in super::super) fn too_large(name: &Ident, shape: &[Size]) -> Diagnostic {
-    Diagnostic::error(Code("E0602"), format!("`{}` is larger than any memory", name.name))
-        .primary(name.span, format!("has the shape {}", show_shape(shape)))
-        .help("use smaller sizes")
+pub(in super::super) fn too_large(name: &Ident, shape: &[Size], span: Span) -> Diagnostic {
+    let diagnostic = Diagnostic::error(Code("E0602"), format!("`{}` is larger than any memory", name.name))
+        .primary(span, format!("gives it the shape {}", show_shape(shape)));
+    let diagnostic = if span == name.span { diagnostic } else { diagnostic.secondary(name.span, "declared here") };
+    diagnostic.help("use smaller sizes")
 }
 
 pub(in super::super) fn never_bound(name: &str, span: Span, near: Option<String>) -> Diagnostic {
@@ -43,10 +44,11 @@ pub(in super::super) fn unbound(name: &str, span: Span) -> Diagnostic {
     never_bound(name, span, None)
 }
 
-pub(in super::super) fn circular(name: &str, span: Span) -> Diagnostic {
-    Diagnostic::error(Code("E0603"), format!("`{name}` is defined by itself"))
-        .primary(span, "closes the circle")
-        .help("give it a value that does not depend on it")
+pub(in super::super) fn circular(name: &str, span: Span, needed: Span) -> Diagnostic {
+    let diagnostic = Diagnostic::error(Code("E0603"), format!("`{name}` is defined by itself"))
+        .primary(span, "its value is needed for itself");
+    let diagnostic = if needed == span { diagnostic } else { diagnostic.secondary(needed, "depends on it") };
+    diagnostic.help("give it a value that does not depend on it")
 }
 
 pub(in super::super) fn no_sample(span: Span) -> Diagnostic {
