@@ -5,6 +5,7 @@
 //! full; 101 a bug of ftc.
 
 mod args;
+mod bench;
 mod commands;
 mod crash;
 mod report;
@@ -45,6 +46,7 @@ fn dispatch(cli: &Cli) -> u8 {
         Command::Build(args) => commands::build(&mut report, args),
         Command::Run(args) => commands::run(&mut report, args),
         Command::Explain(args) => commands::explain(&mut report, args),
+        Command::Bench(args) => bench::run(&mut report, args),
         Command::Targets => commands::targets(&mut report),
         Command::Doctor => commands::doctor(&mut report),
     };

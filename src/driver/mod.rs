@@ -10,6 +10,7 @@
 //! to compile, `output` writes, `emit` knows the forms, and one file stands for each command.
 
 pub mod arrays;
+pub mod bench;
 pub mod build;
 pub mod doctor;
 pub mod emit;

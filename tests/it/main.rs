@@ -1,5 +1,6 @@
 //! Integration tests.
 
+mod bench;
 mod cli;
 mod cli_code;
 mod codegen;
@@ -8,6 +9,7 @@ mod codegen_math;
 mod codegen_values;
 mod draft;
 mod eval;
+mod examples;
 mod expr_gen;
 mod expr_prove;
 mod expr_simplify;

@@ -12,10 +12,12 @@
 
 use std::collections::BTreeMap;
 
+use super::data::Range;
 use super::error;
 use super::suite::{Param, Value, Workload};
 use crate::diag::Diagnostic;
 use crate::driver::suggest::nearest;
+use crate::graph::Graph;
 use crate::scalar::DType;
 use crate::sema::{self, Assignment};
 use crate::source::Span;
@@ -68,10 +70,10 @@ impl<'p> Attribute<'p> {
     }
 
     /// The range that the elements of an input are drawn from, if the attribute gives one.
-    pub fn range(&self, input: &str, sizes: &Sizes) -> Result<Option<(i64, i64)>, Diagnostic> {
+    pub fn range(&self, input: &str, sizes: &Sizes) -> Result<Option<Range>, Diagnostic> {
         let Some((_, low, high)) = self.ranges.iter().find(|(name, ..)| name.name == input) else { return Ok(None) };
-        let bounds = (number(low, sizes)?, number(high, sizes)?);
-        if bounds.0 < bounds.1 { Ok(Some(bounds)) } else { Err(error::attribute("an empty range", high.span)) }
+        let range = Range { low: number(low, sizes)?, high: number(high, sizes)? };
+        if range.low < range.high { Ok(Some(range)) } else { Err(error::attribute("an empty range", high.span)) }
     }
 
     /// The mathematical number of operations, if the attribute gives it.
@@ -182,6 +184,22 @@ pub fn parameters(function: &Function, attribute: &Attribute<'_>) -> Vec<String>
         }
     }
     known
+}
+
+/// The call that a workload is, as `ftc build --export` takes it: `C2D1 = conv2d(x: f32[1, 64, 56, 56], …, pad = 1)`.
+pub fn export(function: &Function, assignment: &Assignment, graph: &Graph) -> String {
+    let inputs = graph.inputs.iter().map(|&id| &graph.tensors[id]);
+    let tensors = tensors(function).zip(inputs).map(|((param, _), tensor)| {
+        let shape: Vec<_> = tensor.shape.iter().map(ToString::to_string).collect();
+        format!("{}: {}[{}]", param.name.name, tensor.dtype, shape.join(", "))
+    });
+    let given = numbers(function).filter_map(|param| {
+        let value = *assignment.sizes.get(&param.name.name)?;
+        let value = if param.ty.elem.name == "bool" { (value != 0).to_string() } else { value.to_string() };
+        Some(format!("{} = {value}", param.name.name))
+    });
+    let args: Vec<_> = tensors.chain(given).collect();
+    format!("{} = {}({})", graph.name, function.name.name, args.join(", "))
 }
 
 /// A C symbol for a workload.

@@ -1,10 +1,12 @@
 //! The errors of suites and of benchmarking them: codes E0901 to E0910.
 
+use super::reference::Distance;
+use super::suite::Workload;
 use crate::diag::{Code, Diagnostic};
+use crate::driver::error::list;
+use crate::driver::suggest::nearest;
 use crate::scalar::DType;
 use crate::source::{FileId, Span};
-
-use crate::driver::error::list;
 
 fn error(code: &'static str, message: impl Into<String>) -> Diagnostic {
     Diagnostic::error(Code(code), message)
@@ -80,7 +82,8 @@ pub fn same_name(name: &str, span: Span, first: Span) -> Diagnostic {
 
 /// E0905: a value of another kind than the parameter has.
 pub fn param_kind(name: &str, wanted: &str, span: Span) -> Diagnostic {
-    error("E0905", format!("parameter `{name}` has a value of the wrong kind")).primary(span, format!("expected {wanted}"))
+    error("E0905", format!("parameter `{name}` has a value of the wrong kind"))
+        .primary(span, format!("expected {wanted}"))
 }
 
 /// E0905: a parameter that the operator does not have.
@@ -109,11 +112,11 @@ pub fn attribute(message: impl Into<String>, span: Span) -> Diagnostic {
 /// E0907: a name of no element type.
 pub fn unknown_dtype(name: &str, span: Span) -> Diagnostic {
     let known = DType::ALL.map(DType::name);
-    let nearest = crate::driver::suggest::nearest(name, known);
+    let near = nearest(name, known);
     let diagnostic = error("E0907", format!("there is no element type `{name}`"))
         .primary(span, "not an element type")
         .note(format!("element types: {}", known.join(" ")));
-    with_nearest(diagnostic, nearest)
+    with_nearest(diagnostic, near)
 }
 
 /// E0907: an element type that the operator does not take.
@@ -127,10 +130,23 @@ pub fn option(option: &str, given: &str, wanted: &str) -> Diagnostic {
     error("E0908", format!("`{option} {given}`: expected {wanted}"))
 }
 
+/// Says of an error that was found in an operator which workload led to it; `known` are the operator's parameters.
+pub fn in_workload(wrong: Diagnostic, workload: &Workload, known: &[String]) -> Diagnostic {
+    let given: Vec<_> =
+        workload.params.iter().map(|param| format!("{} = {}", param.name, param.value.json())).collect();
+    let wrong = wrong.secondary(workload.name_span, "for this workload").note(format!(
+        "`{}` gives {}",
+        workload.name,
+        if given.is_empty() { "nothing".into() } else { given.join(", ") }
+    ));
+    if known.is_empty() { wrong } else { wrong.note(format!("parameters of `{}`: {}", workload.op, list(known))) }
+}
+
 /// E0909: a kernel that computed something else than its definition says.
-pub fn wrong_result(name: &str, tensor: &str, worst: &str, limit: f64) -> Diagnostic {
+pub fn wrong_result(name: &str, distance: &Distance, limit: f64) -> Diagnostic {
+    let Distance { tensor, error: found, compared } = distance;
     error("E0909", format!("workload `{name}`: output `{tensor}` is not what its definition says"))
-        .note(format!("{worst}; {limit:e} is allowed"))
+        .note(format!("relative error {found:.1e} over {compared} elements; rounding explains {limit:.0e}"))
         .help("this is a fault of ftc: please report it with the suite")
 }
 
@@ -139,6 +155,11 @@ pub fn no_peer(message: impl Into<String>) -> Diagnostic {
     error("E0910", message)
         .help("`--peer torch` needs Python 3 with PyTorch: `python3 -m pip install torch`")
         .help("the environment variable FTC_PYTHON names another Python: `FTC_PYTHON=venv/bin/python ftc bench …`")
+}
+
+/// E0910: the peer gave no answer for one workload.
+pub fn no_comparison(name: &str, why: &str) -> Diagnostic {
+    error("E0910", format!("workload `{name}`: {why}"))
 }
 
 fn with_nearest(diagnostic: Diagnostic, nearest: Option<&str>) -> Diagnostic {

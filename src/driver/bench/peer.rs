@@ -92,7 +92,11 @@ impl Peer {
         }))?;
         let shape: Option<Vec<i64>> = serde_json::from_value(answer["shape"].clone()).ok();
         if shape.as_deref() != Some(output.shape()) {
-            return Err(PeerError::Refused(format!("its result has shape {}, not {:?}", answer["shape"], output.shape())));
+            return Err(PeerError::Refused(format!(
+                "its result has shape {}, not {:?}",
+                answer["shape"],
+                output.shape()
+            )));
         }
         read(&path, output.dtype(), output.shape())
     }
@@ -140,7 +144,7 @@ impl Drop for Peer {
 }
 
 fn read(path: &Path, dtype: DType, shape: &[i64]) -> Result<Array, PeerError> {
-    let mut array = Array::zeros(dtype, shape);
+    let mut array = Array::zeros(dtype, shape).ok_or(std::io::ErrorKind::OutOfMemory).map_err(std::io::Error::from)?;
     std::fs::File::open(path)?.read_exact(array.bytes_mut())?;
     Ok(array)
 }

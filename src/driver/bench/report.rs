@@ -156,12 +156,15 @@ impl Table {
         };
         let gflops = row.gflops.map_or("-".to_owned(), |gflops| format!("{gflops:.2}"));
         let error = row.max_rel_error.map_or("-".to_owned(), |error| format!("{error:.1e}"));
-        let mut line = format!("{head}  {:>9}  {gflops:>10}  {error:>8}", time(seconds));
-        if self.peer == PeerColumns::Shown {
-            let peer = row.peer_seconds.map_or("-".to_owned(), time);
-            let ratio = row.ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
-            line += &format!("  {peer:>9}  {ratio:>7}");
-        }
+        let ours = format!("{head}  {:>9}  {gflops:>10}  {error:>8}", time(seconds));
+        let line = match self.peer {
+            PeerColumns::Absent => ours,
+            PeerColumns::Shown => {
+                let peer = row.peer_seconds.map_or("-".to_owned(), time);
+                let ratio = row.ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
+                format!("{ours}  {peer:>9}  {ratio:>7}")
+            }
+        };
         match &row.error {
             Some(error) => format!("{line}  failed: {error}"),
             None => line,
@@ -173,7 +176,9 @@ impl Table {
         let mut lines = vec![format!("{} workloads, {} failed", summary.workloads, summary.failed)];
         if let Some(ratio) = summary.ratio {
             lines.push(format!("peer time / ftc time, geometric mean: {ratio:.2}"));
-            lines.extend(summary.ratio_by_op.iter().map(|(op, ratio)| format!("  {op:<width$}  {ratio:.2}", width = self.op)));
+            lines.extend(
+                summary.ratio_by_op.iter().map(|(op, ratio)| format!("  {op:<width$}  {ratio:.2}", width = self.op)),
+            );
         }
         if let Some(worst) = &summary.worst {
             lines.push(format!("worst: {} at {:.2}", worst.name, worst.ratio));

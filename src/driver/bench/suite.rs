@@ -114,12 +114,10 @@ pub fn parse(file: FileId, text: &str) -> Result<Suite, Vec<Diagnostic>> {
     let mut found = Vec::new();
     for raw in &raw.workloads {
         match reader.workload(raw) {
-            Ok(workload) => {
-                match workloads.iter().find(|other| other.name == workload.name) {
-                    Some(first) => found.push(error::same_name(&workload.name, workload.name_span, first.name_span)),
-                    None => workloads.push(workload),
-                }
-            }
+            Ok(workload) => match workloads.iter().find(|other| other.name == workload.name) {
+                Some(first) => found.push(error::same_name(&workload.name, workload.name_span, first.name_span)),
+                None => workloads.push(workload),
+            },
             Err(diagnostic) => found.push(diagnostic),
         }
     }
@@ -148,7 +146,8 @@ impl Reader<'_> {
 
     fn param(&self, name: &str, raw: &RawValue) -> Result<Param, Diagnostic> {
         let span = self.span(raw);
-        let refuse = || error::param_kind(name, "a whole number of 64 bits, `true`, `false`, or a list of whole numbers", span);
+        let refuse =
+            || error::param_kind(name, "a whole number of 64 bits, `true`, `false`, or a list of whole numbers", span);
         let json: serde_json::Value = serde_json::from_str(raw.get()).map_err(|_| refuse())?;
         let value = match &json {
             serde_json::Value::Number(number) => number.as_i64().map(Value::Int),

@@ -1,0 +1,138 @@
+//! `ftc bench` on the command line: its arguments, a table on standard output, progress on standard error.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::driver::Outcome;
+use crate::driver::bench::{self, Event, Request};
+
+use super::report::Report;
+
+/// Arguments of `ftc bench`.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(super) struct BenchArgs {
+    /// The suite: a JSON file of workloads
+    pub suite: PathBuf,
+
+    /// The machine to compile for, which must be this one
+    #[arg(long, default_value = "native", value_name = "TARGET")]
+    pub target: String,
+
+    /// Measure these operators only
+    #[arg(long, value_name = "OP,…", value_delimiter = ',')]
+    pub ops: Vec<String>,
+
+    /// Measure the workloads only whose names match this regular expression
+    #[arg(long, value_name = "REGEX")]
+    pub filter: Option<String>,
+
+    /// Time another implementation beside ours, with as many threads; FTC_PYTHON names its Python
+    #[arg(long, value_name = "torch")]
+    pub peer: Option<String>,
+
+    /// Threads of each kernel [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+
+    /// What may be spent on finding a schedule for each workload; so far there is nothing to find
+    #[arg(long, value_name = "20s|0trials")]
+    pub budget: Option<String>,
+
+    /// Pack weights once, ahead of time; so far nothing is packed
+    #[arg(long)]
+    pub const_weights: bool,
+
+    /// Seed of the random inputs
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+
+    /// Write the results to this file
+    #[arg(long, value_name = "OUT")]
+    pub json: Option<PathBuf>,
+
+    /// Write each workload's inputs and outputs to NAME.inI.npy and NAME.outI.npy in this folder
+    #[arg(long, value_name = "DIR")]
+    pub dump: Option<PathBuf>,
+
+    /// Also write these artefacts of each workload: graph loops llvm asm obj archive lib header
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',')]
+    pub emit: Vec<String>,
+
+    /// Folder for the artefacts
+    #[arg(short, long, default_value = ".", value_name = "DIR")]
+    pub output: PathBuf,
+}
+
+const HELP: &str = "\
+Examples:
+  ftc bench suite.json
+  ftc bench suite.json --ops gemm,gemv --json rows.json
+  ftc bench suite.json --filter '^C2D' --peer torch --threads 2
+
+A workload of a suite is {\"name\": \"GMM512\", \"op\": \"gemm\", \"dtype\": \"f32\",
+\"params\": {\"M\": 512, \"K\": 512, \"N\": 512}}; `op` is a public function of the standard library.
+
+Times are medians of up to 15 samples after a warm-up; inputs are random. `error` is the greatest
+max |a - b| / max(|b|, s) of an output against the definition in f64, s being the root mean square.
+`ratio` is the peer's time divided by ours: above 1 we are faster.";
+
+/// Runs the command.
+pub(super) fn run(report: &mut Report, args: &BenchArgs) -> Outcome<()> {
+    let request = Request {
+        suite: args.suite.clone(),
+        target: args.target.clone(),
+        ops: args.ops.clone(),
+        filter: args.filter.clone(),
+        peer: args.peer.clone(),
+        python: std::env::var("FTC_PYTHON").unwrap_or_else(|_| "python3".to_owned()),
+        threads: args.threads.map(usize::from),
+        seed: args.seed,
+        budget: args.budget.clone(),
+        json: args.json.clone(),
+        dump: args.dump.clone(),
+        emit: args.emit.clone(),
+        output: args.output.clone(),
+    };
+    // The session is lent to the driver, the report to what it tells on the way.
+    let mut session = std::mem::take(&mut report.session);
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let mut printed = Ok(());
+    let done = bench::bench(&mut session, &request, &mut |event| {
+        let line = advance(&bar, &event);
+        if let Some(line) = line
+            && printed.is_ok()
+        {
+            printed = bar.suspend(|| report.print(line + "\n"));
+        }
+    });
+    bar.finish_and_clear();
+    session.diagnostics.append(&mut report.session.diagnostics);
+    report.session = session;
+    done.and(printed)
+}
+
+/// Moves the progress bar; gives the line of the table that is to be printed.
+fn advance(bar: &ProgressBar, event: &Event<'_>) -> Option<String> {
+    match event {
+        Event::Start(count, table) => {
+            bar.set_length(*count as u64);
+            let style = ProgressStyle::with_template("{bar:20} {pos}/{len} {msg} {elapsed}");
+            bar.set_style(style.expect("the template is fixed"));
+            bar.enable_steady_tick(Duration::from_millis(200));
+            Some(table.header())
+        }
+        Event::Workload(name) => {
+            bar.set_message((*name).to_owned());
+            None
+        }
+        Event::Row(row, table) => {
+            bar.inc(1);
+            Some(table.row(row))
+        }
+        Event::End(report, table) => Some(table.footer(&report.summary)),
+    }
+}

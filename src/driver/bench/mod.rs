@@ -1,0 +1,225 @@
+//! `ftc bench`: every workload of a suite compiled, checked against its definition, and timed.
+//!
+//! ```text
+//! suite.json ──suite──> workloads ──options──> those asked for
+//!            for each: ──bind──> sizes ──> graph ──> library ──reference──> error ──timing──> seconds ──> row
+//! ```
+//!
+//! Nothing here knows an operator: what parameters mean is said by the `workload` attributes in `stdlib`. A workload
+//! that fails costs its own row; the others are measured all the same.
+
+pub mod accuracy;
+pub mod bind;
+pub mod data;
+pub mod error;
+pub mod options;
+pub mod peer;
+pub mod reference;
+pub mod report;
+pub mod suite;
+pub mod timing;
+pub mod workload;
+
+use std::path::{Path, PathBuf};
+
+use self::peer::Peer;
+use self::report::{PeerColumns, Report, Row, Table};
+use self::suite::{Suite, Workload};
+use self::workload::Bench;
+use super::modules::Modules;
+use super::output::{self, Folder, Output};
+use super::select::Selection;
+use super::session::{Outcome, Session, Stop};
+use super::{arrays, build, files, machine};
+use crate::sema;
+use crate::target::{Cpu, Target};
+
+/// The schedule of every kernel, until there is a choice.
+const SCHEDULE: &str = "default";
+
+/// What `ftc bench` was asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The suite.
+    pub suite: PathBuf,
+    /// The name of the target, which must be this machine.
+    pub target: String,
+    /// Operators to measure; all if empty.
+    pub ops: Vec<String>,
+    /// A regular expression that names must match.
+    pub filter: Option<String>,
+    /// What to measure beside.
+    pub peer: Option<String>,
+    /// Python for the peer.
+    pub python: String,
+    /// Threads; all cores if not given.
+    pub threads: Option<usize>,
+    /// Seed of the inputs.
+    pub seed: u64,
+    /// What may be spent on finding schedules.
+    pub budget: Option<String>,
+    /// Where the report goes.
+    pub json: Option<PathBuf>,
+    /// Where inputs and outputs go.
+    pub dump: Option<PathBuf>,
+    /// Kinds of artefacts to write for each workload.
+    pub emit: Vec<String>,
+    /// Where artefacts go.
+    pub output: PathBuf,
+}
+
+/// What is said while a benchmark runs.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// It begins: so many workloads, in a table of this form.
+    Start(usize, &'a Table),
+    /// This workload begins.
+    Workload(&'a str),
+    /// This one is done.
+    Row(&'a Row, &'a Table),
+    /// All are done.
+    End(&'a Report, &'a Table),
+}
+
+/// Measures a suite. Rows are reported as they come, the report is written even where some of them failed.
+pub fn bench(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Event<'_>)) -> Outcome<()> {
+    if let Some(budget) = &request.budget {
+        options::Budget::parse(budget).map_err(|wrong| session.user(wrong))?;
+    }
+    let cpu = cpu(session, &request.target)?;
+    let suite = read_suite(session, &request.suite)?;
+    let chosen =
+        options::select(&suite, &request.ops, request.filter.as_deref()).map_err(|wrong| session.user(wrong))?;
+    let (program, found) =
+        session.passes.run("load", || sema::load_std(&mut session.sources, &mut Modules::beside("")));
+    session.report(found)?;
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = request.threads.unwrap_or_else(cores);
+    let mut peer = start_peer(session, request, threads)?;
+    let columns = if peer.is_some() { PeerColumns::Shown } else { PeerColumns::Absent };
+    let table = Table::new(chosen.iter().map(|workload| (workload.name.as_str(), workload.op.as_str())), columns);
+    let shared = Bench { program: &program, cpu: &cpu, threads, seed: request.seed, schedule: SCHEDULE };
+    tell(Event::Start(chosen.len(), &table));
+    let mut rows = Vec::new();
+    let measured = super::session::for_each(chosen, |workload| {
+        tell(Event::Workload(&workload.name));
+        let (row, outcome) = row(session, request, &shared, workload, peer.as_mut());
+        tell(Event::Row(&row, &table));
+        rows.push(row);
+        outcome
+    });
+    let report = Report {
+        note: suite.note.clone(),
+        ftc: env!("CARGO_PKG_VERSION").to_owned(),
+        target: format!("{} ({} {})", cpu.name, cpu.cpu, cpu.arch.triple()),
+        threads,
+        seed: request.seed,
+        peer: peer.map(|peer| peer.name.clone()),
+        summary: report::summarize(&rows),
+        rows,
+    };
+    tell(Event::End(&report, &table));
+    write_report(session, request.json.as_deref(), &report)?;
+    measured
+}
+
+/// The processor of the target, if code for it runs here.
+fn cpu(session: &mut Session, name: &str) -> Outcome<Cpu> {
+    match machine::target(session, name)? {
+        Target::Interp => Err(session.user(super::error::interpreted_only())),
+        Target::Cpu(cpu) => match machine::cannot_run(&cpu) {
+            Some(why) => Err(session.user(super::error::not_this_machine(&cpu.name, &why))),
+            None => Ok(cpu),
+        },
+    }
+}
+
+fn read_suite(session: &mut Session, path: &Path) -> Outcome<Suite> {
+    let file = files::read_source(session, path)?;
+    suite::parse(file, &session.sources.file(file).text).or_else(|found| session.report(found).and(Err(Stop::User)))
+}
+
+fn start_peer(session: &mut Session, request: &Request, threads: usize) -> Outcome<Option<Peer>> {
+    match request.peer.as_deref() {
+        None => Ok(None),
+        Some("torch") => Peer::start(&request.python, threads)
+            .map(Some)
+            .map_err(|cause| session.environment(error::no_peer(cause.to_string()))),
+        Some(other) => Err(session.user(error::option("--peer", other, "`torch`"))),
+    }
+}
+
+/// Measures one workload; what went wrong is in the row and in the session.
+fn row(
+    session: &mut Session,
+    request: &Request,
+    shared: &Bench<'_>,
+    workload: &Workload,
+    peer: Option<&mut Peer>,
+) -> (Row, Outcome<()>) {
+    let mut row = Row {
+        name: workload.name.clone(),
+        op: workload.op.clone(),
+        schedule: shared.schedule.to_owned(),
+        ..Row::default()
+    };
+    let before = session.diagnostics.len();
+    let outcome = workload::run(session, shared, workload, &mut row).and_then(|mut ran| {
+        let written = write_artefacts(session, request, workload, &ran);
+        let timed = workload::time(session, &mut ran, workload, peer);
+        row = ran.row;
+        written.and(timed)
+    });
+    if let Err(stop) = &outcome {
+        let said = session.diagnostics[before..].iter().find(|diagnostic| diagnostic.is_error());
+        row.error = Some(match (stop, said) {
+            (Stop::Internal(text), _) => text.clone(),
+            (_, Some(diagnostic)) => format!("{}: {}", diagnostic.code.0, diagnostic.message),
+            (_, None) => "failed".to_owned(),
+        });
+    }
+    let outcome = match (&outcome, &row.error) {
+        (Ok(()), Some(error)) => {
+            session.diagnostics.push(error::no_comparison(&workload.name, error));
+            Err(Stop::Environment)
+        }
+        _ => outcome,
+    };
+    (row, outcome)
+}
+
+/// The arrays that `--dump` asks for, and the artefacts of `--emit`.
+fn write_artefacts(session: &mut Session, request: &Request, workload: &Workload, ran: &workload::Ran) -> Outcome<()> {
+    if let Some(path) = &request.dump {
+        let folder = Folder::open(session, path)?;
+        let groups = [("in", &ran.inputs), ("out", &ran.outputs)];
+        let arrays = groups.into_iter().flat_map(|(kind, arrays)| {
+            arrays.iter().enumerate().map(move |(index, array)| (format!("{kind}{index}"), array))
+        });
+        let outputs: Vec<_> = arrays
+            .map(|(part, array)| {
+                let name = format!("{}.{part}.npy", workload.name);
+                Output::new(folder.join(Path::new(&name)), arrays::bytes(array))
+            })
+            .collect();
+        output::write_all(session, &outputs)?;
+    }
+    if request.emit.is_empty() {
+        return Ok(());
+    }
+    let what = Selection { exports: vec![ran.export.clone()], ..Selection::default() };
+    let request = build::Request {
+        what,
+        target: request.target.clone(),
+        emit: request.emit.clone(),
+        to: build::Destination::Folder(request.output.clone()),
+        name: Some(workload.name.clone()),
+    };
+    build::build(session, &request).map(drop)
+}
+
+fn write_report(session: &mut Session, path: Option<&Path>, report: &Report) -> Outcome<()> {
+    let Some(path) = path else { return Ok(()) };
+    let text = serde_json::to_string_pretty(report).expect("a report has only strings for keys");
+    output::write_all(session, &[Output::new(path, text + "\n")])
+}

@@ -1,0 +1,105 @@
+//! Compares a kernel's outputs with the definition: all elements of small outputs, a sample of large ones.
+//!
+//! The reference computes single elements in `f64`; what one costs is known from the operations of the whole, so the
+//! sample is as large as a fixed amount of work allows. The first and the last element are always in it: tails are
+//! where schedules go wrong.
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+
+use super::accuracy::relative_error;
+use crate::graph::eval::{EvalError, Evaluator};
+use crate::graph::{Graph, flops};
+use crate::runtime::Array;
+use crate::scalar::Values;
+
+/// Operations that the reference may take for one workload.
+const WORK: u64 = 30_000_000;
+
+/// The fewest elements of an output that are compared.
+const FEWEST: usize = 32;
+
+/// How far an output is from the definition.
+#[derive(Clone, Debug)]
+pub struct Distance {
+    /// The output.
+    pub tensor: String,
+    /// The relative error; see `accuracy`.
+    pub error: f64,
+    /// How many elements were compared.
+    pub compared: usize,
+}
+
+/// The distance of every output.
+pub fn distances(
+    graph: &Graph,
+    inputs: &[Values],
+    outputs: &[Array],
+    rng: &mut StdRng,
+) -> Result<Vec<Distance>, EvalError> {
+    let mut reference = Evaluator::new(graph, inputs)?;
+    let elements: usize = outputs.iter().map(|output| output.shape().iter().product::<i64>() as usize).sum();
+    let cost = flops::flops(graph) / (elements as u64).max(1) + 1;
+    let limit = ((WORK / cost) as usize / outputs.len().max(1)).max(FEWEST);
+    let mut found = Vec::new();
+    for (&tensor, output) in graph.outputs.iter().zip(outputs) {
+        let values = output.values();
+        let positions = sample(values.len(), limit, rng);
+        let mut pairs = Vec::with_capacity(positions.len());
+        for position in &positions {
+            let wanted = reference.element(tensor, &subscripts(*position, output.shape()))?.to_f64();
+            pairs.push((values.get_f64(*position).expect("the position is inside"), wanted));
+        }
+        let error = relative_error(&pairs);
+        found.push(Distance { tensor: graph.tensors[tensor].name.clone(), error, compared: pairs.len() });
+    }
+    Ok(found)
+}
+
+/// All positions of a small array; of a large one both ends and random ones between, in order.
+fn sample(length: usize, limit: usize, rng: &mut StdRng) -> Vec<usize> {
+    if length <= limit {
+        return (0..length).collect();
+    }
+    let mut positions: Vec<_> = (2..limit).map(|_| rng.random_range(0..length)).chain([0, length - 1]).collect();
+    positions.sort_unstable();
+    positions.dedup();
+    positions
+}
+
+fn subscripts(position: usize, shape: &[i64]) -> Vec<i64> {
+    let mut rest = position as i64;
+    let mut at: Vec<_> = shape
+        .iter()
+        .rev()
+        .map(|extent| {
+            let subscript = rest % extent;
+            rest /= extent;
+            subscript
+        })
+        .collect();
+    at.reverse();
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::data;
+    use super::*;
+
+    #[test]
+    fn positions_become_subscripts() {
+        assert_eq!(subscripts(0, &[]), [0; 0]);
+        assert_eq!(subscripts(23, &[2, 3, 4]), [1, 2, 3]);
+        assert_eq!(subscripts(5, &[2, 3, 4]), [0, 1, 1]);
+    }
+
+    #[test]
+    fn a_sample_has_both_ends() {
+        let mut rng = data::source(0, "");
+        assert_eq!(sample(5, 5, &mut rng), [0, 1, 2, 3, 4]);
+        let some = sample(1_000_000, 50, &mut rng);
+        assert!(some.len() <= 50 && some.len() > 40);
+        assert_eq!((some.first(), some.last()), (Some(&0), Some(&999_999)));
+    }
+}

@@ -1,0 +1,226 @@
+//! One workload from its parameters to its row: instantiate, compile, check, time.
+
+use rand::rngs::StdRng;
+
+use super::data::{self, Range};
+use super::peer::{Peer, PeerError};
+use super::report::Row;
+use super::suite::Workload;
+use super::timing::{self, Here, Plan, Timed};
+use super::{accuracy, bind, error, reference};
+use crate::artifact::Interface;
+use crate::diag::Diagnostic;
+use crate::driver::loaded::{self, Loaded};
+use crate::driver::{Outcome, Session, Stop, error as driver_error, lower};
+use crate::graph::{self, Graph, flops};
+use crate::runtime::Array;
+use crate::runtime::library::LibraryError;
+use crate::scalar::Values;
+use crate::sema::{self, Program, Request};
+use crate::syntax::ast::Function;
+use crate::target::Cpu;
+
+/// What every workload of a run shares.
+#[derive(Debug)]
+pub struct Bench<'a> {
+    /// The standard library.
+    pub program: &'a Program,
+    /// The machine.
+    pub cpu: &'a Cpu,
+    /// Threads of every kernel.
+    pub threads: usize,
+    /// Where random inputs begin.
+    pub seed: u64,
+    /// The schedule that every kernel has.
+    pub schedule: &'a str,
+}
+
+/// A workload that was run once, with its data.
+#[derive(Debug)]
+pub struct Ran {
+    /// Its numbers so far.
+    pub row: Row,
+    /// The call that it is, as `ftc build --export` takes it.
+    pub export: String,
+    /// Inputs, in order.
+    pub inputs: Vec<Array>,
+    /// Outputs, in order.
+    pub outputs: Vec<Array>,
+    kernel: Loaded,
+}
+
+/// Compiles a workload, runs it once, and compares the result with the definition.
+pub fn run(session: &mut Session, bench: &Bench<'_>, workload: &Workload, row: &mut Row) -> Outcome<Ran> {
+    let function = function(session, bench.program, workload)?;
+    let made = instantiate(session, bench.program, function, workload)?;
+    row.flops = Some(made.flops);
+    let kernel = lower(session, &made.graph)?;
+    let kernel = loaded::load(session, &kernel, &Interface::of(&kernel), bench.cpu)?;
+    kernel.library.set_threads(bench.threads);
+    let mut rng = data::source(bench.seed, &workload.name);
+    let values = inputs(&made, &mut rng);
+    let inputs: Option<Vec<_>> = values.iter().map(Array::from_values).collect();
+    let outputs = made.graph.outputs.iter().map(|&id| poisoned(&made.graph, id)).collect::<Option<Vec<_>>>();
+    let (Some(inputs), Some(mut outputs)) = (inputs, outputs) else {
+        return Err(session.environment(driver_error::no_memory()));
+    };
+    let borrowed: Vec<_> = inputs.iter().collect();
+    let called = kernel.library.call(&kernel.export, &borrowed, &mut outputs);
+    called.map_err(|cause| session.environment(driver_error::call_failed(&cause.to_string())))?;
+    row.max_rel_error = Some(compare(session, workload, &made.graph, &values, &outputs, &mut rng)?);
+    Ok(Ran { row: row.clone(), export: made.export, inputs, outputs, kernel })
+}
+
+/// A workload's graph and what belongs to it.
+struct Made {
+    graph: Graph,
+    flops: i64,
+    ranges: Vec<Option<Range>>,
+    export: String,
+}
+
+fn function<'p>(session: &mut Session, program: &'p Program, workload: &Workload) -> Outcome<&'p Function> {
+    program.function(&workload.op).filter(|function| function.is_pub).ok_or_else(|| {
+        let near = sema::nearest(&workload.op, program.function_names().into_iter());
+        session.user(error::unknown_op(&workload.op, workload.op_span, near.as_deref()))
+    })
+}
+
+fn instantiate(session: &mut Session, program: &Program, function: &Function, workload: &Workload) -> Outcome<Made> {
+    let attribute = bind::Attribute::of(function).map_err(|wrong| session.user(wrong))?;
+    let assignment = bind::bind(function, &attribute, workload).map_err(|wrong| session.user(wrong))?;
+    let request = Request::default();
+    let made = session.passes.run("instantiate", || {
+        sema::instantiate_with(program, &function.name.name, &assignment, &request).expect("the function is there")
+    });
+    let mut instance = made.or_else(|found| {
+        let known = bind::parameters(function, &attribute);
+        session.report(found.into_iter().map(|wrong| error::in_workload(wrong, workload, &known)).collect())?;
+        Err(Stop::Internal(format!("`{}` was refused without an error", workload.name)))
+    })?;
+    instance.graph.name = bind::symbol(&workload.name);
+    let graph = instance.graph;
+    session.verify("instantiate", graph::verify::verify(&graph), || graph.to_string())?;
+    let named = |wrong: Diagnostic| error::in_workload(wrong, workload, &[]);
+    let counted = attribute.flops(&instance.sizes).map_err(|wrong| session.user(named(wrong)))?;
+    let mut ranges = Vec::new();
+    for &input in &graph.inputs {
+        let range = attribute.range(&graph.tensors[input].name, &instance.sizes);
+        ranges.push(range.map_err(|wrong| session.user(named(wrong)))?);
+    }
+    let export = bind::export(function, &assignment, &graph);
+    let flops = counted.unwrap_or_else(|| i64::try_from(flops::flops(&graph)).unwrap_or(i64::MAX));
+    Ok(Made { graph, flops, ranges, export })
+}
+
+fn inputs(made: &Made, rng: &mut StdRng) -> Vec<Values> {
+    let tensors = made.graph.inputs.iter().map(|&id| &made.graph.tensors[id]);
+    tensors.zip(&made.ranges).map(|(tensor, range)| data::random(rng, tensor.dtype, &tensor.shape, *range)).collect()
+}
+
+/// An output full of numbers that no kernel writes, so that an element that was forgotten is seen.
+fn poisoned(graph: &Graph, output: crate::expr::TensorId) -> Option<Array> {
+    let tensor = &graph.tensors[output];
+    let mut array = Array::zeros(tensor.dtype, &tensor.shape)?;
+    // 0xff… is a NaN in every float type, and -1 or the greatest value in the integer types.
+    let poison = if tensor.dtype == crate::scalar::DType::Bool { 0 } else { 0xff };
+    array.bytes_mut().fill(poison);
+    Some(array)
+}
+
+/// The greatest error of any output; more than rounding explains is an error of ftc.
+fn compare(
+    session: &mut Session,
+    workload: &Workload,
+    graph: &Graph,
+    inputs: &[Values],
+    outputs: &[Array],
+    rng: &mut StdRng,
+) -> Outcome<f64> {
+    let found = session.passes.run("reference", || reference::distances(graph, inputs, outputs, rng));
+    let found = found.map_err(|cause| Stop::Internal(format!("the reference of `{}`: {cause}", workload.name)))?;
+    let mut worst = 0.0_f64;
+    for (distance, output) in found.iter().zip(outputs) {
+        let limit = accuracy::tolerance(output.dtype());
+        if distance.error > limit {
+            return Err(session.user(error::wrong_result(&workload.name, distance, limit)));
+        }
+        worst = worst.max(distance.error);
+    }
+    Ok(worst)
+}
+
+/// Why timing ended.
+enum TimingError {
+    Ours(LibraryError),
+    Peer(PeerError),
+}
+
+/// Ours, with the peer's kind of error.
+struct Ours<T>(T);
+
+impl<T: Timed<Error = LibraryError>> Timed for Ours<T> {
+    type Error = TimingError;
+
+    fn time(&mut self, calls: u32) -> Result<f64, TimingError> {
+        self.0.time(calls).map_err(TimingError::Ours)
+    }
+}
+
+/// The peer, with our kind of error.
+struct Theirs<'a>(&'a mut Peer);
+
+impl Timed for Theirs<'_> {
+    type Error = TimingError;
+
+    fn time(&mut self, calls: u32) -> Result<f64, TimingError> {
+        self.0.time(calls).map_err(TimingError::Peer)
+    }
+}
+
+/// Times a workload, beside the peer if there is one, and completes its row.
+pub fn time(session: &mut Session, ran: &mut Ran, workload: &Workload, peer: Option<&mut Peer>) -> Outcome<()> {
+    let mut theirs = peer.and_then(|peer| match agree(peer, ran, workload) {
+        Ok(()) => Some(Theirs(peer)),
+        Err(cause) => {
+            ran.row.error = Some(format!("peer: {cause}"));
+            None
+        }
+    });
+    let inputs: Vec<_> = ran.inputs.iter().collect();
+    let prepared = ran.kernel.library.prepare(&ran.kernel.export, &inputs, &mut ran.outputs);
+    let mut call = prepared.map_err(|cause| session.environment(driver_error::call_failed(&cause.to_string())))?;
+    let mut ours = Ours(Here(|| call.run()));
+    let peer = theirs.as_mut().map(|theirs| theirs as &mut dyn Timed<Error = TimingError>);
+    let (seconds, peer_seconds) = match timing::measure(&Plan::BENCH, &mut ours, peer) {
+        Ok(measured) => measured,
+        Err(TimingError::Ours(cause)) => {
+            return Err(session.environment(driver_error::call_failed(&cause.to_string())));
+        }
+        Err(TimingError::Peer(cause)) => {
+            ran.row.error = Some(format!("peer: {cause}"));
+            return Ok(());
+        }
+    };
+    let row = &mut ran.row;
+    row.seconds = Some(seconds);
+    row.gflops = row.flops.map(|flops| flops as f64 / seconds / 1e9);
+    row.peer_seconds = peer_seconds;
+    row.ratio = peer_seconds.map(|peer| peer / seconds);
+    Ok(())
+}
+
+/// Lets the peer compute the workload, and compares its result with ours.
+fn agree(peer: &mut Peer, ran: &Ran, workload: &Workload) -> Result<(), PeerError> {
+    let [output] = ran.outputs.as_slice() else {
+        return Err(PeerError::Refused("operators with several outputs are not compared".to_owned()));
+    };
+    let theirs = peer.prepare(workload, &ran.inputs, output)?.values();
+    let ours = output.values();
+    let pairs: Vec<_> = (0..ours.len()).filter_map(|at| Some((ours.get_f64(at)?, theirs.get_f64(at)?))).collect();
+    let error = accuracy::relative_error(&pairs);
+    if error <= accuracy::tolerance(output.dtype()) {
+        return Ok(());
+    }
+    Err(PeerError::Refused(format!("its result differs from ours by {error:.1e}, so its time means nothing")))
+}
