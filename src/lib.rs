@@ -84,6 +84,8 @@ pub mod lower;
 
 pub mod target;
 
+pub mod schedule;
+
 pub mod codegen;
 
 pub mod artifact;

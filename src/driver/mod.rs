@@ -37,6 +37,7 @@ use crate::diag::Diagnostic;
 use crate::graph::{self, Graph};
 use crate::loops::{self, Kernel};
 use crate::lower;
+use crate::schedule::rows::rows;
 use crate::sema::{self, Program, Request};
 use crate::source::FileId;
 use crate::syntax::{ast, parser};
@@ -91,7 +92,9 @@ pub fn instantiate(
 pub fn lower(session: &mut Session, graph: &Graph) -> Outcome<Kernel> {
     let naive = session.passes.run("lower", || lower::lower(graph));
     session.verify("lower", loops::verify::verify(&naive), || loops::print::print(&naive))?;
-    let kernel = session.passes.run("simplify", || loops::simplify::simplify(naive));
+    let scheduled = session.passes.run("rows", || rows(naive));
+    session.verify("rows", loops::verify::verify(&scheduled), || loops::print::print(&scheduled))?;
+    let kernel = session.passes.run("simplify", || loops::simplify::simplify(scheduled));
     session.verify("simplify", loops::verify::verify(&kernel), || loops::print::print(&kernel))?;
     Ok(kernel)
 }

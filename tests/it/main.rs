@@ -26,6 +26,7 @@ mod loops_verify;
 mod lower;
 mod place;
 mod run;
+mod schedule;
 mod stdlib;
 mod syntax;
 mod syntax_print;

@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("loops", &["arena", "source", "scalar", "expr"]),
     ("lower", &["graph", "loops", "expr", "scalar", "arena"]),
     ("target", &[]),
+    ("schedule", &["loops", "target", "expr", "scalar", "arena"]),
     ("codegen", &["loops", "target", "expr", "scalar", "arena"]),
     ("artifact", &["codegen", "loops", "target", "scalar", "diag"]),
     ("runtime", &["artifact", "scalar", "diag"]),
