@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::arena::{Arena, IdMap};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Label};
 use crate::expr::range::{Domain, Interval};
 use crate::expr::{AxisId, ExprId, Pool, TensorId};
 use crate::graph::cover::Progression;
@@ -128,7 +128,8 @@ impl<'p> Elab<'p> {
     pub(super) fn report(&mut self, mut diagnostic: Diagnostic) {
         let calls = &self.frame.calls;
         for (name, span) in calls.iter().take(SHOWN_CALLS).chain(calls.iter().skip(SHOWN_CALLS).last()) {
-            if diagnostic.labels.iter().all(|label| label.span != *span) {
+            let shows = |label: &Label| label.primary && encloses(*span, label.span);
+            if !diagnostic.labels.iter().any(shows) {
                 diagnostic = diagnostic.secondary(*span, format!("in this call of `{name}`"));
             }
         }
@@ -248,4 +249,9 @@ impl<'p> Elab<'p> {
     pub(super) fn default_float(&self) -> DType {
         self.frame.types.iter().map(|(_, dtype)| *dtype).find(|dtype| dtype.is_float()).unwrap_or(DType::F32)
     }
+}
+
+/// Whether all of `inner` is in `outer`.
+fn encloses(outer: Span, inner: Span) -> bool {
+    outer.file == inner.file && outer.start <= inner.start && inner.end <= outer.end
 }

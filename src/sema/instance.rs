@@ -332,6 +332,7 @@ fn run<'p>(
     for (tensor, output) in outputs.iter().zip(&function.outputs) {
         close_output(&mut elab, tensor, &output.name.name);
     }
+    name_outputs(&mut elab.graph, function);
     Ok(Instance { graph: elab.graph, sizes, warnings: elab.found })
 }
 
@@ -344,6 +345,18 @@ fn is_read(graph: &Graph, tensor: TensorId) -> bool {
         });
     }
     found
+}
+
+/// Gives the outputs their names in the source; a tensor that has such a name takes the output's for it.
+fn name_outputs(graph: &mut Graph, function: &Function) {
+    for (position, output) in function.outputs.iter().enumerate() {
+        let (id, name) = (graph.outputs[position], &output.name.name);
+        let old = std::mem::replace(&mut graph.tensors[id].name, name.clone());
+        let other = graph.tensors.iter().find(|(other, tensor)| *other != id && tensor.name == *name);
+        if let Some(other) = other.map(|(other, _)| other) {
+            graph.tensors[other].name = old;
+        }
+    }
 }
 
 /// Makes a tensor an output of the graph: itself where it can be, else a copy. An intermediate has its compute type;
