@@ -1,4 +1,4 @@
-//! A Python module for a shared library: one function an export, on NumPy arrays, with nothing to install but NumPy.
+//! A Python module for a shared library: one function an export, on `numpy` arrays, with nothing else to install.
 //!
 //! The part that is the same for every library is `prelude.py`; here are the functions:
 //!
@@ -141,7 +141,7 @@ fn nones(count: usize) -> String {
     tuple(&vec!["None"; count])
 }
 
-/// The name of an element type in NumPy.
+/// The name of an element type in `numpy`.
 const fn numpy_type(dtype: DType) -> &'static str {
     match dtype {
         DType::Bool => "bool",

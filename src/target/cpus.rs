@@ -44,6 +44,8 @@ pub struct Row {
 pub struct Facts {
     /// Bits of the widest vector of floats.
     pub vector_bits: u32,
+    /// Bits of the vectors that LLVM chooses by itself: half of the widest where those lower the clock.
+    pub preferred_bits: u32,
     /// Number of vector registers.
     pub vector_registers: u32,
     /// Fused multiply-add.
@@ -86,6 +88,9 @@ pub const TABLE: &[Row] = &[
     plain("x86-64-v2", Level::V2),
     plain("x86-64-v3", Level::V3),
     plain("x86-64-v4", Level::V4),
+    plain("nocona", Level::V1),
+    plain("core2", Level::V1),
+    plain("penryn", Level::V1),
     plain("nehalem", Level::V2),
     plain("westmere", Level::V2),
     plain("sandybridge", Level::Avx),
@@ -105,20 +110,36 @@ pub const TABLE: &[Row] = &[
     vnni("raptorlake", Level::V3),
     vnni("meteorlake", Level::V3),
     vnni("arrowlake", Level::V3),
+    vnni("arrowlake-s", Level::V3),
     vnni("lunarlake", Level::V3),
     vnni("pantherlake", Level::V3),
+    vnni("wildcatlake", Level::V3),
     fp16("sapphirerapids"),
     fp16("emeraldrapids"),
     fp16("graniterapids"),
+    fp16("graniterapids-d"),
     fp16("diamondrapids"),
     vnni("gracemont", Level::V3),
     vnni("sierraforest", Level::V3),
+    vnni("grandridge", Level::V3),
     vnni("clearwaterforest", Level::V3),
+    plain("bonnell", Level::V1),
     plain("silvermont", Level::V2),
     plain("goldmont", Level::V2),
+    plain("goldmont-plus", Level::V2),
     plain("tremont", Level::V2),
+    // Knights have AVX-512 without the half of it that this level means.
+    plain("knl", Level::V3),
+    plain("knm", Level::V3),
+    plain("k8", Level::V1),
+    plain("k8-sse3", Level::V1),
+    plain("amdfam10", Level::V1),
+    plain("btver1", Level::V1),
     plain("btver2", Level::Avx),
+    plain("bdver1", Level::Avx),
     plain("bdver2", Level::Avx),
+    plain("bdver3", Level::Avx),
+    plain("bdver4", Level::V3),
     plain("znver1", Level::V3),
     plain("znver2", Level::V3),
     plain("znver3", Level::V3),
@@ -160,6 +181,7 @@ impl Row {
         let (v3, v4) = (self.level >= Level::V3, self.level >= Level::V4);
         Facts {
             vector_bits: self.level.vector_bits(),
+            preferred_bits: if self.wide { 512 } else { self.level.vector_bits().min(256) },
             vector_registers: if v4 { 32 } else { 16 },
             fma: v3,
             // Ivy Bridge and its contemporaries had F16C before AVX2; they take the portable way, which is as exact.
@@ -174,6 +196,7 @@ impl Row {
 
 const NEON: Facts = Facts {
     vector_bits: 128,
+    preferred_bits: 128,
     vector_registers: 32,
     fma: true,
     f16_convert: true,
@@ -188,26 +211,24 @@ pub(super) fn facts(cpu: &Cpu) -> Facts {
     if cpu.arch == Arch::Aarch64 {
         return NEON;
     }
-    let base = find(&cpu.cpu).unwrap_or(&TABLE[0]).facts();
-    cpu.features.split(',').fold(base, |facts, feature| match feature.split_at_checked(1) {
-        Some(("+", name)) => with_feature(facts, name, true),
-        Some(("-", name)) => with_feature(facts, name, false),
-        _ => facts,
-    })
-}
-
-fn with_feature(facts: Facts, name: &str, has: bool) -> Facts {
-    match name {
-        "fma" => Facts { fma: has, ..facts },
-        "f16c" => Facts { f16_convert: has, ..facts },
-        "avx" if has => Facts { vector_bits: facts.vector_bits.max(256), ..facts },
-        "avx" => Facts { vector_bits: 128, ..facts },
-        "avx512vl" if has => Facts { vector_bits: 512, vector_registers: 32, masks: true, ..facts },
-        "avx512vl" => Facts { vector_bits: facts.vector_bits.min(256), vector_registers: 16, masks: false, ..facts },
-        "avx512vnni" | "avxvnni" if has => Facts { vnni: true, ..facts },
-        "avx512bf16" => Facts { bf16: has, ..facts },
-        "avx512fp16" => Facts { fp16: has, ..facts },
-        _ => facts,
+    let features: Vec<_> = cpu.features.split(',').filter_map(|feature| feature.split_at_checked(1)).collect();
+    let has = |name: &str| features.iter().rev().find(|(_, known)| *known == name).map(|(sign, _)| *sign == "+");
+    let row = find(&cpu.cpu).unwrap_or(&TABLE[0]).facts();
+    let masks = has("avx512vl").unwrap_or(row.masks);
+    let narrow = if has("avx").unwrap_or(row.vector_bits > 128) { 256 } else { 128 };
+    let vector_bits = if masks { 512 } else { narrow };
+    // Two encodings of the same instruction.
+    let vnni = [has("avx512vnni"), has("avxvnni")].into_iter().flatten().reduce(|a, b| a || b);
+    Facts {
+        vector_bits,
+        preferred_bits: row.preferred_bits.max(narrow).min(vector_bits),
+        vector_registers: if masks { 32 } else { 16 },
+        fma: has("fma").unwrap_or(row.fma),
+        f16_convert: has("f16c").unwrap_or(row.f16_convert),
+        vnni: vnni.unwrap_or(row.vnni),
+        bf16: has("avx512bf16").unwrap_or(row.bf16),
+        fp16: has("avx512fp16").unwrap_or(row.fp16),
+        masks,
     }
 }
 
@@ -225,6 +246,8 @@ mod tests {
         assert_eq!(bits("x86-64"), (128, 16));
         assert_eq!(bits("x86-64-v3"), (256, 16));
         assert_eq!(bits("x86-64-v4"), (512, 32));
+        let preferred = |name| cpu(name, "").facts().preferred_bits;
+        assert_eq!([preferred("x86-64-v2"), preferred("skylake-avx512"), preferred("znver4")], [128, 256, 512]);
         assert!(cpu("znver4", "").facts().vnni && cpu("sapphirerapids", "").facts().fp16);
     }
 
@@ -233,5 +256,7 @@ mod tests {
         let facts = cpu("skylake-avx512", "+avx,-avx512vl,-f16c").facts();
         assert_eq!((facts.vector_bits, facts.masks, facts.f16_convert), (256, false, false));
         assert!(cpu("no-such-cpu", "+f16c,+avx").facts().f16_convert);
+        assert!(!cpu("cascadelake", "-avx512vnni,-avxvnni").facts().vnni);
+        assert!(cpu("cascadelake", "-avx512vnni,+avxvnni").facts().vnni);
     }
 }

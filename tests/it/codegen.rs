@@ -136,3 +136,18 @@ fn no_target_needs_helpers_for_short_floats() {
         }
     }
 }
+
+/// LLVM knows every processor of the table, and agrees about what it has: nothing calls helpers for `f16`, and
+/// functions come in vectors of the registers that are there.
+#[test]
+fn every_named_processor_compiles() {
+    let text = include_str!("../codegen/llvm/half.loops");
+    for (name, _) in Target::list() {
+        let Ok(Target::Cpu(cpu)) = Target::parse(name, llvm::host().as_ref()) else { continue };
+        let asm = llvm::compile(&kernel(text), &cpu, Form::Asm).expect("it compiles");
+        let asm = String::from_utf8(asm).expect("text");
+        assert!(!asm.contains("__trunc") && !asm.contains("__extend"), "{name}");
+        let converts = asm.contains("vcvtph2ps") || asm.contains("fcvt");
+        assert!(converts || !cpu.facts().f16_convert || cpu.facts().fp16, "{name}:\n{asm}");
+    }
+}

@@ -6,6 +6,7 @@ mod cli_code;
 mod codegen;
 mod codegen_files;
 mod codegen_math;
+mod codegen_random;
 mod codegen_values;
 mod draft;
 mod eval;
