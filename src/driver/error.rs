@@ -8,6 +8,8 @@ use crate::codegen::CodegenError;
 use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
 
+use super::suggest::nearest;
+
 fn error(code: &'static str, message: impl Into<String>) -> Diagnostic {
     Diagnostic::error(Code(code), message)
 }
@@ -86,6 +88,17 @@ pub fn which_export(known: &[String]) -> Diagnostic {
 pub fn duplicate_export(name: &str) -> Diagnostic {
     error("E0511", format!("two exports are called `{name}`"))
         .help(format!("give one of them another name: `--export '{name}_2 = …'`"))
+}
+
+/// E0514: a variant that no function has.
+pub fn unknown_variant(name: &str, known: &[&str]) -> Diagnostic {
+    let diagnostic = error("E0514", format!("no function has a variant `{name}`"));
+    let diagnostic = match nearest(name, known.iter().copied()) {
+        Some(near) => diagnostic.help(format!("did you mean `--variant {near}`?")),
+        None => diagnostic,
+    };
+    let known: Vec<_> = known.iter().map(|&name| name.to_owned()).collect();
+    if known.is_empty() { diagnostic } else { diagnostic.note(format!("variants: {}", list(&known))) }
 }
 
 /// E0704: a target that does not exist.

@@ -53,6 +53,10 @@ pub fn select(session: &mut Session, what: &Selection) -> Outcome<Selected> {
         return Err(session.user(nothing(session, &program, file)));
     }
     check_set(session, &program, &exports, &what.set, &request)?;
+    let known = program.variant_names();
+    if let Some(name) = what.variants.iter().find(|name| !known.contains(&name.as_str())) {
+        return Err(session.user(error::unknown_variant(name, &known)));
+    }
     let names: Vec<_> = exports.iter().map(symbol).collect();
     match names.iter().enumerate().find(|(index, name)| names[..*index].contains(name)) {
         Some((_, name)) => Err(session.user(error::duplicate_export(name))),
@@ -127,9 +131,10 @@ fn size(binding: &str) -> Result<(String, i64), Diagnostic> {
 fn nothing(session: &Session, program: &Program, file: Option<FileId>) -> Diagnostic {
     let name = file.map_or("--export", |file| session.sources.file(file).name.as_str());
     let functions = program.function_names();
-    let public = functions.iter().find_map(|name| program.function(name).filter(|function| function.is_pub));
-    let example = public.or_else(|| functions.first().and_then(|name| program.function(name)));
-    error::no_exports(name, example.map(example_call))
+    let functions = functions.iter().filter_map(|name| program.function(name));
+    let mut own: Vec<_> = functions.filter(|function| Some(function.span.file) == file).collect();
+    own.sort_by_key(|function| (!function.is_pub, function.span));
+    error::no_exports(name, own.first().map(|function| example_call(function)))
 }
 
 /// `gemm(A: f32[64, 64], B: f32[64, 64])`

@@ -90,6 +90,19 @@ impl Program {
         self.library.get_key_value(known?).map(|(name, path)| (name.as_str(), path.as_str()))
     }
 
+    /// The names of all variants of all modules, in order.
+    pub fn variant_names(&self) -> Vec<&str> {
+        let items = self.modules.iter().flat_map(|module| &module.tree.items);
+        let mut names: Vec<_> = items
+            .filter_map(
+                |item| if let ast::Item::Variant(variant) = item { Some(variant.name.name.as_str()) } else { None },
+            )
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// The names of all functions in the root file's scope.
     pub fn function_names(&self) -> Vec<&str> {
         let is_function = |name: &&str| self.function(name).is_some();

@@ -103,6 +103,20 @@ fn sources_that_are_not_text() {
 }
 
 #[test]
+fn a_cycle_of_files_and_private_functions() {
+    let place = Place::new();
+    place.write("a.ft", "use b::g\n\npub fn f(x: f32[N]) -> (y: f32[N]) {\n    y = g(x)\n}\n");
+    place.write("b.ft", "use a::f\n\npub fn g(x: f32[N]) -> (y: f32[N]) {\n    y = f(x)\n}\n");
+    let circle = place.ftc(&["check", "a.ft"]);
+    assert!(circle.code == 1 && circle.err.contains("error[E0307]"), "{circle:?}");
+    place.write("hidden.ft", "fn h(x: f32[N]) -> (y: f32[N]) {\n    y = x\n}\n");
+    place.write("c.ft", "use hidden::h\n\npub fn f(x: f32[N]) -> (y: f32[N]) {\n    y = h(x)\n}\n");
+    place.ftc(&["check", "c.ft"]).fails(1, "E0306", &["`h`"]);
+    place.write("d.ft", "use hiden::h\n");
+    place.ftc(&["check", "d.ft"]).fails(1, "E0304", &["`hiden`", "did you mean `hidden`?"]);
+}
+
+#[test]
 fn any_bytes_end_in_an_error_not_in_a_panic() {
     let place = Place::new();
     let deep = |open: &str| format!("pub fn f(x: f32[N]) -> (y: f32[N]) {{ y[i] = {} }}", open.repeat(100_000));
@@ -169,6 +183,7 @@ fn what_to_compile_must_be_clear() {
     place.ftc(&[&["build"][..], &twice].concat()).fails(1, "E0511", &["two exports are called `gemm`"]);
     place.ftc(&["build", "gemm.ft", "--target", "zen4"]).fails(1, "E0704", &["did you mean `znver4`?"]);
     place.ftc(&["build", "gemm.ft", "--target", "interp"]).fails(1, "E0704", &["no code to write"]);
+    place.ftc(&["build", "gemm.ft", "--variant", "fast"]).fails(1, "E0514", &["no function has a variant `fast`"]);
     place.ftc(&["build", "gemm.ft", "--set", "M"]).fails(1, "E0706", &["`--set NAME=INTEGER`"]);
     place.ftc(&["build", "gemm.ft", "--set", "M=many"]).fails(1, "E0706", &["`--set M=many`"]);
     assert_eq!(place.names("."), ["a.npy", "b.npy", "empty.ft", "gemm.ft", "open.ft", "two.ft"]);
