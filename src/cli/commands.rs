@@ -61,11 +61,11 @@ pub(super) fn explain(report: &mut Report, args: &ExplainArgs) -> Outcome<()> {
         let near = nearest(subject, known.iter().copied());
         return Err(report.session.user(error::unknown_code(subject, near)));
     }
-    explain_file(report, Some(subject.into()), &args.what)
+    explain_file(report, Some(&subject.into()), &args.what)
 }
 
-fn explain_file(report: &mut Report, file: Option<PathBuf>, what: &What) -> Outcome<()> {
-    let text = explain::explain(&mut report.session, &selection(file.as_ref(), what))?;
+fn explain_file(report: &mut Report, file: Option<&PathBuf>, what: &What) -> Outcome<()> {
+    let text = explain::explain(&mut report.session, &selection(file, what))?;
     report.print(text)
 }
 
@@ -102,11 +102,8 @@ fn line(finding: &Finding) -> String {
         State::Missing(remedy) => ("MISSING", Some(remedy)),
         State::Absent(remedy) => ("absent ", Some(remedy)),
     };
-    let mut text = format!("{mark} {name:<17} {detail}\n");
-    if let Some(remedy) = remedy {
-        text += &format!("        {:<17} needed for {purpose}: {remedy}\n", "");
-    }
-    text
+    let remedy = remedy.map(|remedy| format!("        {:<17} needed for {purpose}: {remedy}\n", ""));
+    format!("{mark} {name:<17} {detail}\n{}", remedy.unwrap_or_default())
 }
 
 fn selection(file: Option<&PathBuf>, what: &What) -> Selection {

@@ -20,9 +20,16 @@ pub(super) fn guard(work: impl FnOnce() -> u8 + Send + 'static) -> u8 {
 }
 
 fn complain(panic: &PanicHookInfo<'_>) {
-    let what = panic.payload_as_str().unwrap_or("a panic without words");
+    let what = words(panic);
     let place = panic.location().map(|place| format!(" ({}:{})", place.file(), place.line())).unwrap_or_default();
     let _ = write!(std::io::stderr(), "{}", message(&format!("{what}{place}")));
+}
+
+/// What was said to `panic!`.
+fn words<'a>(panic: &'a PanicHookInfo<'_>) -> &'a str {
+    let payload = panic.payload();
+    let owned = || payload.downcast_ref::<String>().map(String::as_str);
+    payload.downcast_ref::<&str>().copied().or_else(owned).unwrap_or("a panic without words")
 }
 
 /// What an internal error looks like.

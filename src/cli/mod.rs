@@ -50,5 +50,5 @@ fn dispatch(cli: &Cli) -> u8 {
         Command::Targets => commands::targets(&mut report),
         Command::Doctor => commands::doctor(&mut report),
     };
-    report.finish(outcome)
+    report.finish(&outcome)
 }

@@ -45,12 +45,12 @@ impl Report {
     }
 
     /// Shows all findings and gives the exit code.
-    pub(super) fn finish(self, outcome: Outcome<()>) -> u8 {
+    pub(super) fn finish(self, outcome: &Outcome<()>) -> u8 {
         let mut text = match self.common.message_format {
             MessageFormat::Human => self.human(),
             MessageFormat::Json => self.json(),
         };
-        if let Err(Stop::Internal(what)) = &outcome {
+        if let Err(Stop::Internal(what)) = outcome {
             text += &crash::message(what);
         }
         if self.common.time_passes {
@@ -73,19 +73,19 @@ impl Report {
     fn human(&self) -> String {
         let style = match self.common.color {
             Color::Always => Style::Color,
-            Color::Never => Style::Plain,
             Color::Auto if io::stderr().is_terminal() && !no_color() => Style::Color,
-            Color::Auto => Style::Plain,
+            Color::Auto | Color::Never => Style::Plain,
         };
         let mut text = render::render(&self.session.sources, &self.session.diagnostics, style);
         if let Some(summary) = summary(&self.session.diagnostics) {
-            text += &format!("{summary}\n");
+            text += &summary;
+            text.push('\n');
         }
         text
     }
 }
 
-/// Whether the variable NO_COLOR is set to anything (https://no-color.org).
+/// Whether the variable NO_COLOR is set to anything (<https://no-color.org>).
 fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }

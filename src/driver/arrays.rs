@@ -30,7 +30,7 @@ pub fn read(param: &Param, path: &Path) -> Result<Array, Diagnostic> {
     };
     let (mut file, header) = open().map_err(|cause| unreadable(&cause))?;
     if let Some(mismatch) = header.mismatch(param.dtype, &param.shape) {
-        return Err(mismatched(param, path, &header, mismatch));
+        return Err(mismatched(param, path, &header, &mismatch));
     }
     npy::read_elements(&mut file, param.dtype, &param.shape).map_err(|cause| unreadable(&cause))
 }
@@ -47,7 +47,7 @@ pub fn type_of(dtype: DType, shape: &[i64]) -> String {
     format!("{dtype}{shape:?}")
 }
 
-fn mismatched(param: &Param, path: &Path, header: &Header, mismatch: Mismatch) -> Diagnostic {
+fn mismatched(param: &Param, path: &Path, header: &Header, mismatch: &Mismatch) -> Diagnostic {
     let found = match header.dtype() {
         Some(dtype) => format!("{dtype}{:?}", header.shape),
         None => format!("{}{:?}", header.descr, header.shape),
@@ -61,7 +61,7 @@ fn mismatched(param: &Param, path: &Path, header: &Header, mismatch: Mismatch) -
         Mismatch::FortranOrder => ("is in Fortran order", "np.save(file, np.ascontiguousarray(x))".to_owned()),
     };
     let diagnostic = error::wrong_array(&param.name, path, why).note(format!("found `{found}`, expected `{wanted}`"));
-    if mismatch == Mismatch::Shape && !same_count(header, &param.shape) {
+    if *mismatch == Mismatch::Shape && !same_count(header, &param.shape) {
         // No reshaping helps: another array is meant, or another export.
         return diagnostic.help("give another file, or export the function for these sizes");
     }

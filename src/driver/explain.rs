@@ -20,14 +20,13 @@ pub fn explain(session: &mut Session, what: &Selection) -> Outcome<String> {
 }
 
 fn describe(graph: &Graph) -> String {
-    let mut text = format!("{}\n", graph.name);
-    for tensor in graph.tensors.iter().map(|(_, tensor)| tensor) {
-        text += &format!("  {:<12} {}: {}\n", role(tensor), tensor.name, type_of(tensor.dtype, &tensor.shape));
-    }
-    for (index, stage) in graph.stages.iter().enumerate() {
-        text += &format!("  stage {:<6} {}\n", index + 1, describe_stage(graph, stage));
-    }
-    text + &cost(graph)
+    let tensors = graph.tensors.iter().map(|(_, tensor)| {
+        format!("  {:<12} {}: {}\n", role(tensor), tensor.name, type_of(tensor.dtype, &tensor.shape))
+    });
+    let stages = graph.stages.iter().enumerate();
+    let stages = stages.map(|(index, stage)| format!("  stage {:<6} {}\n", index + 1, describe_stage(graph, stage)));
+    let head = format!("{}\n", graph.name);
+    std::iter::once(head).chain(tensors).chain(stages).chain([cost(graph)]).collect()
 }
 
 const fn role(tensor: &Tensor) -> &'static str {
@@ -61,7 +60,7 @@ fn cost(graph: &Graph) -> String {
     let intensity = flops as f64 / bytes as f64;
     format!(
         "  work         {} floating-point operations, {} bytes in and out: {intensity:.1} operations a byte\n",
-        grouped(flops as u64),
+        grouped(flops),
         grouped(bytes as u64)
     )
 }

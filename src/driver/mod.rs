@@ -83,7 +83,7 @@ pub fn instantiate(
     request: &Request,
 ) -> Outcome<Graph> {
     let made = session.passes.run("instantiate", || sema::instantiate(program, export, request));
-    let graph = made.or_else(|found| session.report(found).and_then(|()| Err(Stop::User)))?;
+    let graph = made.or_else(|found| session.report(found).and(Err(Stop::User)))?;
     session.verify("instantiate", graph::verify::verify(&graph), || graph.to_string())?;
     Ok(graph)
 }

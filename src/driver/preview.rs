@@ -31,11 +31,8 @@ fn summary(values: &Values) -> String {
     let low = finite().fold(f64::INFINITY, f64::min);
     let high = finite().fold(f64::NEG_INFINITY, f64::max);
     let mean = finite().sum::<f64>() / (values.len() - odd) as f64;
-    let mut text = format!("  min {}  max {}  mean {}", short(low), short(high), short(mean));
-    if odd > 0 {
-        text += &format!("  {odd} not finite");
-    }
-    text
+    let odd = if odd > 0 { format!("  {odd} not finite") } else { String::new() };
+    format!("  min {}  max {}  mean {}{odd}", short(low), short(high), short(mean))
 }
 
 /// The elements, a line for each row of the last dimension; what is left out is `…`.
@@ -43,19 +40,13 @@ fn rows(values: &Values) -> String {
     let columns = values.shape().last().map_or(1, |&extent| extent as usize);
     let count = values.len() / columns;
     let whole = values.len() <= WHOLE;
-    let mut text = String::new();
-    for row in picked(count, whole) {
-        let Some(row) = row else {
-            text += "  …\n";
-            continue;
-        };
-        let cells: Vec<_> = picked(columns, whole)
-            .into_iter()
-            .map(|column| column.map_or("…".to_owned(), |column| element(values, row * columns + column)))
-            .collect();
-        text += &format!("  {}\n", cells.join(" "));
-    }
-    text
+    let row = |row: usize| {
+        let cell =
+            |column: Option<usize>| column.map_or("…".to_owned(), |column| element(values, row * columns + column));
+        picked(columns, whole).into_iter().map(cell).collect::<Vec<_>>().join(" ")
+    };
+    let line = |picked: Option<usize>| format!("  {}\n", picked.map_or("…".to_owned(), row));
+    picked(count, whole).into_iter().map(line).collect::<Vec<_>>().concat()
 }
 
 /// All of `0..count`, or its ends with a gap between them.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::artifact::ArtifactError;
 use crate::codegen::CodegenError;
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Label};
 use crate::source::{SourceMap, Span};
 
 use super::error;
@@ -99,20 +99,18 @@ impl Session {
         text: impl FnOnce() -> String,
     ) -> Outcome<()> {
         let Err(broken) = verdict else { return Ok(()) };
-        let rules: String = broken.iter().map(|rule| format!("  {rule}\n")).collect();
-        Err(Stop::Internal(format!("pass `{pass}` made something that does not verify:\n{rules}\n{}", text())))
+        let rules: Vec<_> = broken.iter().map(|rule| format!("  {rule}\n")).collect();
+        let what = format!("pass `{pass}` made something that does not verify:\n{}\n{}", rules.concat(), text());
+        Err(Stop::Internal(what))
     }
 }
 
 /// A finding with the names of its files in place of their ids.
 fn fingerprint(sources: &SourceMap, finding: &Diagnostic) -> String {
     let name = |span: Span| &sources.file(span.file).name;
-    let labels: String = finding
-        .labels
-        .iter()
-        .map(|label| format!("\n{}:{:?}:{}", name(label.span), label.span.range(), label.message))
-        .collect();
-    format!("{}{}{labels}", finding.code.0, finding.message)
+    let place = |label: &Label| format!("\n{}:{:?}:{}", name(label.span), label.span.range(), label.message);
+    let places: Vec<_> = finding.labels.iter().map(place).collect();
+    format!("{}{}{}", finding.code.0, finding.message, places.concat())
 }
 
 /// Does `work` for each item even when it failed for one before; the worst reason is the result.

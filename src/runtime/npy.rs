@@ -148,16 +148,18 @@ pub fn read_elements(file: &mut impl Read, dtype: DType, shape: &[i64]) -> Resul
     }
     if dtype == DType::Bool {
         // NumPy takes any byte but 0 for true; kernels know 0 and 1 alone.
-        bytes.iter_mut().for_each(|byte| *byte = u8::from(*byte != 0));
+        for byte in bytes {
+            *byte = u8::from(*byte != 0);
+        }
     }
     Ok(array)
 }
 
 /// Writes an array as format version 1.0, in row-major order.
 pub fn write(file: &mut impl Write, array: &Array) -> io::Result<()> {
-    let shape: String = array.shape().iter().map(|extent| format!("{extent}, ")).collect();
-    // `(3,)` is a tuple in Python, `(3)` is not; `(2, 3)` is what NumPy itself writes.
-    let shape = if array.shape().len() == 1 { shape.trim_end() } else { shape.trim_end_matches(", ") };
+    let extents: Vec<_> = array.shape().iter().map(i64::to_string).collect();
+    // `(3,)` is a tuple in Python, `(3)` is not.
+    let shape = extents.join(", ") + if extents.len() == 1 { "," } else { "" };
     let descr = descr_of(array.dtype());
     let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}");
     let before = MAGIC.len() + 4;

@@ -92,13 +92,11 @@ fn inputs(graph: &Graph, given: &BTreeMap<String, Vec<f64>>) -> Vec<Values> {
     let mut random = StdRng::seed_from_u64(7);
     let input = |&id| {
         let tensor = &graph.tensors[id];
-        match given.get(&format!("{}.{}", graph.name, tensor.name)) {
-            Some(numbers) => values(tensor.dtype, &tensor.shape, numbers),
-            None => {
-                let numbers: Vec<f64> = (0..tensor.len()).map(|_| random.random_range(-1.0..1.0)).collect();
-                values(tensor.dtype, &tensor.shape, &numbers)
-            }
+        if let Some(numbers) = given.get(&format!("{}.{}", graph.name, tensor.name)) {
+            return values(tensor.dtype, &tensor.shape, numbers);
         }
+        let numbers: Vec<f64> = (0..tensor.len()).map(|_| random.random_range(-1.0..1.0)).collect();
+        values(tensor.dtype, &tensor.shape, &numbers)
     };
     graph.inputs.iter().map(input).collect()
 }
@@ -126,7 +124,9 @@ fn native(session: &mut Session, kernel: &Kernel, inputs: &[Values]) -> Option<V
     let zeros = |&id| Array::zeros(kernel.buffers[id].dtype, &kernel.buffers[id].shape).expect("some bytes");
     let mut outputs: Vec<_> = outputs.iter().map(zeros).collect();
     // What is not written must not pass for a zero.
-    outputs.iter_mut().for_each(|array| array.bytes_mut().fill(0x7f));
+    for array in &mut outputs {
+        array.bytes_mut().fill(0x7f);
+    }
     loaded.library.call(&loaded.export, &inputs.iter().collect::<Vec<_>>(), &mut outputs).expect("the call succeeds");
     Some(outputs.iter().map(Array::values).collect())
 }
@@ -143,7 +143,8 @@ fn difference(expected: &Values, found: &Values) -> Option<String> {
     let pairs = (0..expected.len()).map(|index| (index, expected.get_f64(index), found.get_f64(index)));
     let mut wrong = pairs.filter_map(|(index, a, b)| {
         let (a, b) = (a?, b?);
-        let close = a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * (1.0 + a.abs());
+        let same = a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
+        let close = same || (a - b).abs() <= tolerance * (1.0 + a.abs());
         (!close).then(|| format!("element {index}: expected {a}, found {b}"))
     });
     wrong.next()
