@@ -63,6 +63,8 @@ pub(super) enum Command {
     Bench(super::bench::BenchArgs),
     /// Explain an error code, or what a source file computes
     Explain(ExplainArgs),
+    /// Write source files in the one canonical layout
+    Fmt(FmtArgs),
     /// List the machines that can be compiled for
     Targets,
     /// Check that all that ftc needs is installed
@@ -160,6 +162,19 @@ pub(super) struct ExplainArgs {
     pub(super) what: What,
 }
 
+/// Arguments of `ftc fmt`.
+#[derive(Debug, Args)]
+#[command(after_help = FMT)]
+pub(super) struct FmtArgs {
+    /// Change nothing; list the files that would change, and exit with 1 if there are any
+    #[arg(long)]
+    pub(super) check: bool,
+
+    /// Source files; `-` formats standard input to standard output
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+}
+
 const OVERVIEW: &str = "\
 First steps:
   ftc run --export 'gemm(A: f32[2, 3], B: f32[3, 2])' --in A=a.npy --in B=b.npy
@@ -200,3 +215,9 @@ Examples:
   ftc explain E0203        what an error means, and how to mend it
   ftc explain conv.ft      stages, axes and operations of each export
   ftc explain              all error codes";
+
+const FMT: &str = "\
+Examples:
+  ftc fmt conv.ft
+  ftc fmt --check src/*.ft
+  ftc fmt - < conv.ft";

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use crate::diag::codes;
 use crate::driver::build::{self, Built, Destination};
 use crate::driver::doctor::{self, Finding, State};
+use crate::driver::format::{self, Formatted};
 use crate::driver::select::Selection;
 use crate::driver::suggest::nearest;
-use crate::driver::{self, Outcome, Stop, error, explain, machine, run, session};
+use crate::driver::{self, Outcome, Stop, error, explain, files, machine, run, session};
 
-use super::args::{BuildArgs, CheckArgs, ExplainArgs, RunArgs, What};
+use super::args::{BuildArgs, CheckArgs, ExplainArgs, FmtArgs, RunArgs, What};
 use super::report::Report;
 
 pub(super) fn check(report: &mut Report, args: &CheckArgs) -> Outcome<()> {
@@ -81,6 +82,40 @@ fn list_of_codes() -> String {
         line.trim_start_matches('#').trim().to_owned() + "\n"
     };
     codes::all().into_iter().map(title).collect::<String>() + "\n`ftc explain CODE` says more.\n"
+}
+
+pub(super) fn fmt(report: &mut Report, args: &FmtArgs) -> Outcome<()> {
+    session::for_each(&args.files, |path| {
+        if args.check {
+            return fmt_check(report, path);
+        }
+        if files::is_stdin(path) {
+            return fmt_stdin(report, path);
+        }
+        if format::rewrite(&mut report.session, path)? {
+            report.say(&format!("formatted {}", path.display()));
+        }
+        Ok(())
+    })
+}
+
+fn fmt_check(report: &mut Report, path: &Path) -> Outcome<()> {
+    match format::format(&mut report.session, path)? {
+        (_, Formatted::Unchanged) => Ok(()),
+        (file, Formatted::Changed(_)) => {
+            let line = format!("{}\n", report.session.sources.file(file).name);
+            report.print(line)?;
+            Err(Stop::User)
+        }
+    }
+}
+
+fn fmt_stdin(report: &mut Report, path: &Path) -> Outcome<()> {
+    let text = match format::format(&mut report.session, path)? {
+        (file, Formatted::Unchanged) => report.session.sources.file(file).text.clone(),
+        (_, Formatted::Changed(text)) => text,
+    };
+    report.print(text)
 }
 
 pub(super) fn targets(report: &mut Report) -> Outcome<()> {

@@ -47,6 +47,7 @@ fn dispatch(cli: &Cli) -> u8 {
         Command::Run(args) => commands::run(&mut report, args),
         Command::Explain(args) => commands::explain(&mut report, args),
         Command::Bench(args) => bench::run(&mut report, args),
+        Command::Fmt(args) => commands::fmt(&mut report, args),
         Command::Targets => commands::targets(&mut report),
         Command::Doctor => commands::doctor(&mut report),
     };

@@ -17,6 +17,7 @@ pub mod emit;
 pub mod error;
 pub mod explain;
 pub mod files;
+pub mod format;
 pub mod loaded;
 pub mod machine;
 pub mod modules;

@@ -11,10 +11,10 @@ use crate::place::{GEMM, Place, Ran, ran};
 fn help_teaches_by_example() {
     let place = Place::new();
     let overview = place.ftc(&["--help"]).succeeds().out;
-    for command in ["check", "build", "run", "explain", "targets", "doctor"] {
+    for command in ["check", "build", "run", "explain", "fmt", "targets", "doctor"] {
         assert!(overview.contains(&format!("\n  {command}")), "{command}: {overview}");
     }
-    for command in ["check", "build", "run", "explain"] {
+    for command in ["check", "build", "run", "explain", "fmt"] {
         let help = place.ftc(&["help", command]).succeeds().out;
         assert!(help.contains("Examples:\n  ftc "), "{command}: {help}");
     }
@@ -135,9 +135,11 @@ fn any_bytes_end_in_an_error_not_in_a_panic() {
         "\u{202e}\u{0}\r\u{2028}é".into(),
     ];
     for case in cases {
-        let ran = place.ftc_with_input(&["check", "-"], &case);
-        assert!(ran.code == 0 || ran.code == 1, "{ran:?}");
-        assert!(ran.err.len() < 200_000, "{} bytes of errors", ran.err.len());
+        for command in ["check", "fmt"] {
+            let ran = place.ftc_with_input(&[command, "-"], &case);
+            assert!(ran.code == 0 || ran.code == 1, "{ran:?}");
+            assert!(ran.err.len() < 200_000, "{} bytes of errors", ran.err.len());
+        }
     }
 }
 

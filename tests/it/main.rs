@@ -3,6 +3,7 @@
 mod bench;
 mod cli;
 mod cli_code;
+mod cli_fmt;
 mod codegen;
 mod codegen_files;
 mod codegen_math;
@@ -33,4 +34,5 @@ mod schedule;
 mod stdlib;
 mod syntax;
 mod syntax_print;
+mod tidy;
 mod ui;
