@@ -208,6 +208,12 @@ pub fn call_failed(message: &str) -> Diagnostic {
     error("E0712", message)
 }
 
+/// E0712: the intermediate tensors do not fit.
+pub fn no_workspace(export: &str, bytes: usize) -> Diagnostic {
+    error("E0712", format!("there is not enough memory for the intermediate tensors of `{export}`"))
+        .note(format!("they take {bytes} bytes"))
+}
+
 /// E0712: the arrays do not fit.
 pub fn no_memory() -> Diagnostic {
     error("E0712", "there is not enough memory for the arrays")

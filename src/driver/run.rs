@@ -7,6 +7,7 @@ use crate::diag::Diagnostic;
 use crate::loops::interp::InterpError;
 use crate::loops::{self, Kernel};
 use crate::runtime::Array;
+use crate::runtime::library::LibraryError;
 use crate::scalar::Values;
 use crate::target::{Cpu, Target};
 
@@ -16,6 +17,9 @@ use super::select::{self, Selected, Selection};
 use super::session::{Outcome, Session, Stop};
 use super::suggest::nearest;
 use super::{arrays, error, instantiate, loaded, lower, machine};
+
+/// What a kernel returns where there is no memory for its intermediate tensors; the header says so too.
+const NO_MEMORY: i32 = 2;
 
 /// What `ftc run` was asked for.
 #[derive(Clone, Debug)]
@@ -155,8 +159,17 @@ fn call(
     let inputs: Vec<_> = inputs.iter().collect();
     let loaded = loaded::load(session, kernel, interface, cpu)?;
     let called = session.passes.run("call", || loaded.library.call(&loaded.export, &inputs, &mut outputs));
-    called.map_err(|cause| session.environment(error::call_failed(&cause.to_string())))?;
+    called.map_err(|cause| session.environment(failed(interface, &cause)))?;
     Ok(outputs)
+}
+
+fn failed(interface: &Interface, cause: &LibraryError) -> Diagnostic {
+    match cause {
+        LibraryError::Call { code: NO_MEMORY, .. } => error::no_workspace(&interface.name, interface.workspace),
+        LibraryError::Call { .. } | LibraryError::Load(_) | LibraryError::Symbol { .. } => {
+            error::call_failed(&cause.to_string())
+        }
+    }
 }
 
 fn save(session: &mut Session, interface: &Interface, files: &[NamedFile], results: &[Array]) -> Outcome<String> {

@@ -160,6 +160,22 @@ fn arrays_that_no_memory_holds() {
 }
 
 #[test]
+fn a_workspace_that_no_memory_holds() {
+    let place = Place::new();
+    // Three times 64 TB are more than the address space of a process.
+    let lets: Vec<_> =
+        ["t", "u", "v"].iter().map(|t| format!("    let {t}[i, j: 4000000000000] = x[i] + f32(j)\n")).collect();
+    let head = "pub fn f(x: f32[N]) -> (y: f32[N]) {\n";
+    let last = "    y[i] = t[i, 0] + u[i, 0] + v[i, 0]\n}\n\nexport g = f(x: f32[4])\n";
+    let text = [head, &lets.concat(), last].concat();
+    place.write("f.ft", text);
+    place.array("x.npy", DType::F32, &[4], &[1, 2, 3, 4]);
+    let says = ["not enough memory"];
+    place.ftc(&["run", "f.ft", "--in", "x=x.npy"]).fails(2, "E0712", &says);
+    place.ftc(&["run", "f.ft", "--in", "x=x.npy", "--target", "interp"]).fails(2, "E0712", &says);
+}
+
+#[test]
 fn errors_of_all_exports_are_reported() {
     let place = Place::new();
     let text = [GEMM, "export a = gemm(A: f32[2, 3], B: f32[4, 2])\nexport b = gemm(A: f32[2, 3], B: f32[5, 2])\n"];
