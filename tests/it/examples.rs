@@ -68,15 +68,45 @@ fn the_wrong_program_is_refused_as_its_readme_shows() {
     let output = ftc(&["check", "examples/error/blur.ft"]);
     assert_eq!(output.status.code(), Some(1));
     let printed = String::from_utf8(output.stderr).expect("text");
-    let readme = fs::read_to_string(Path::new(ROOT).join("examples/error/README.md")).expect("the file is there");
-    assert!(shows(&readme, &printed), "the README does not show what ftc says:\n{printed}");
+    for file in ["examples/error/README.md", "README.md"] {
+        let shown = blocks(&read(file), "text").iter().any(|block| block.trim_end() == printed.trim_end());
+        assert!(shown, "{file} does not show what ftc says:\n{printed}");
+    }
 }
 
-/// Whether a block of code in Markdown is this text.
-fn shows(markdown: &str, text: &str) -> bool {
-    markdown
-        .split("```")
-        .any(|block| block.strip_prefix("text\n").is_some_and(|block| block.trim_end() == text.trim_end()))
+#[test]
+fn the_first_program_of_the_readme_prints_what_it_says() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let readme = read("README.md");
+    let place = |name: &str| folder.path().join(name).to_str().expect("a path of text").to_owned();
+    fs::write(place("layer.ft"), &blocks(&readme, "ft")[0]).expect("it can be written");
+    fs::write(place("main.c"), &blocks(&readme, "c")[0]).expect("it can be written");
+    text(&ftc(&["build", &place("layer.ft"), "-o", &place("out")]));
+    let (include, libraries, rpath) =
+        (format!("-I{}", place("out")), format!("-L{}", place("out")), format!("-Wl,-rpath,{}", place("out")));
+    text(&run("cc", &[&include, &place("main.c"), &libraries, "-llayer", &rpath, "-o", &place("a.out")]));
+    assert_eq!(text(&run(place("a.out"), &[])), "6.5 0\n");
+    assert!(readme.contains("prints `6.5 0`"));
+}
+
+#[test]
+fn the_readme_names_only_files_that_are_there() {
+    let readme = read("README.md");
+    let folders = ["examples/", "benches/", "src/", "tests/", "grammar/", "stdlib/"];
+    let is_path = |word: &&str| folders.iter().any(|folder| word.starts_with(folder)) && !word.contains(['*', '…', ':']);
+    let missing: Vec<_> =
+        readme.split(['`', ' ', '\n']).filter(is_path).filter(|path| !Path::new(ROOT).join(path).exists()).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+fn read(file: &str) -> String {
+    fs::read_to_string(Path::new(ROOT).join(file)).expect("the file is there")
+}
+
+/// The blocks of code of a language in Markdown.
+fn blocks(markdown: &str, language: &str) -> Vec<String> {
+    let odd = markdown.split("\n```").skip(1).step_by(2);
+    odd.filter_map(|block| Some(block.strip_prefix(language)?.strip_prefix('\n')?.to_owned() + "\n")).collect()
 }
 
 #[test]
