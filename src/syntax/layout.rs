@@ -149,12 +149,14 @@ impl<'s, 'o> Cutter<'s, 'o> {
 
     /// Whether parentheses are open, and a statement of the braces around them begins with these tokens.
     fn statement_in_list(&self, tokens: &[Token<'s>]) -> bool {
+        if !tokens.first().is_some_and(|token| token.first) {
+            return false;
+        }
         let in_list = self.open.last().is_some_and(|open| open.token.tok != Tok::LBrace);
         if !in_list || !self.open.iter().any(|open| open.token.tok == Tok::LBrace) {
             return false;
         }
         match tokens {
-            [token, ..] if !token.first => false,
             [Token { tok: Tok::Let, .. }, ..] => true,
             [Token { tok: Tok::Ident(_), .. }, Token { tok: Tok::LBracket, .. }, rest @ ..] => {
                 let closer = rest.iter().take(MAX_TARGET).position(|token| token.tok == Tok::RBracket);

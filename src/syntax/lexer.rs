@@ -132,11 +132,10 @@ impl<'s> Cutter<'s> {
     }
 
     fn word(&mut self, lexer: &mut Lexer<'s, Raw>) {
-        let rest = lexer.remainder();
-        if rest.is_ascii() || !rest.starts_with(|c: char| !c.is_ascii() && c.is_alphanumeric()) {
-            self.push(lexer, Tok::word(lexer.slice()));
-        } else {
+        if lexer.remainder().starts_with(|c: char| !c.is_ascii() && c.is_alphanumeric()) {
             self.foreign_name(lexer);
+        } else {
+            self.push(lexer, Tok::word(lexer.slice()));
         }
     }
 

@@ -33,7 +33,8 @@ type Doc<'a> = pretty::DocBuilder<'a, Arena<'a>>;
 /// with an empty `source`.
 pub fn print(file: &File, source: &str) -> String {
     let arena = Arena::new();
-    let mut printer = Printer { arena: &arena, source, pending: Pending::new(file, source), form: Form::File };
+    let mut printer =
+        Printer { arena: &arena, source, pending: Pending::new(file, source), form: Form::File, kind_parens: 0 };
     let doc = printer.file(file);
     finish(&rendered(&doc, WIDTH))
 }
@@ -41,7 +42,8 @@ pub fn print(file: &File, source: &str) -> String {
 /// An expression on one line, as messages quote it.
 pub fn print_expr(expr: &Expr) -> String {
     let arena = Arena::new();
-    let mut printer = Printer { arena: &arena, source: "", pending: Pending::none(), form: Form::Quote };
+    let mut printer =
+        Printer { arena: &arena, source: "", pending: Pending::none(), form: Form::Quote, kind_parens: 0 };
     let doc = printer.expr(expr).group();
     rendered(&doc, usize::MAX / 2)
 }
@@ -74,6 +76,8 @@ struct Printer<'a> {
     /// The comments not yet printed.
     pending: Pending<'a>,
     form: Form,
+    /// How many parentheses are open that are there for the reader.
+    kind_parens: u32,
 }
 
 impl<'a> Printer<'a> {

@@ -72,10 +72,17 @@ fn spelling(op: BinaryOp) -> &'static str {
     }
 }
 
-/// Whether an operand of this level stands in parentheses: by the grammar, or because `x[i] else 0 * 2` misleads.
+/// Parentheses in parentheses that are there for the reader alone; so the grammar's limit stays far.
+const MAX_KIND_PARENS: u32 = 64;
+
+/// Whether an operand stands in parentheses by the grammar, or because it misleads.
 fn needs_parens(expr: &Expr, least: Level) -> bool {
-    let misleads = matches!(expr.kind, ExprKind::If { .. } | ExprKind::Read { otherwise: Some(_), .. });
-    level(expr) < least || misleads
+    level(expr) < least || misleads(expr)
+}
+
+/// Whether an operand would be misread without parentheses: `x[i] else 0 * 2`.
+fn misleads(expr: &Expr) -> bool {
+    matches!(expr.kind, ExprKind::If { .. } | ExprKind::Read { otherwise: Some(_), .. })
 }
 
 /// The first operand of an expression, as far as it stands without parentheses.
@@ -117,7 +124,8 @@ impl<'a> Printer<'a> {
                     UnaryOp::Neg => "-",
                     UnaryOp::Not => "!",
                 };
-                let twice = matches!(operand.kind, ExprKind::Unary(..));
+                // `-(-x)`, but no more parentheses than that: the grammar limits their depth.
+                let twice = matches!(&operand.kind, ExprKind::Unary(_, x) if !matches!(x.kind, ExprKind::Unary(..)));
                 self.text(sign).append(self.operand(operand, if twice { Level::Primary } else { Level::Unary }))
             }
             ExprKind::Binary(op, ..) => self.chain(expr, op_level(*op)),
@@ -159,7 +167,14 @@ impl<'a> Printer<'a> {
     }
 
     fn operand(&mut self, expr: &Expr, least: Level) -> Doc<'a> {
-        if needs_parens(expr, least) { self.parens(expr) } else { self.expr(expr) }
+        if level(expr) < least || (misleads(expr) && self.kind_parens < MAX_KIND_PARENS) {
+            self.kind_parens += 1;
+            let doc = self.parens(expr);
+            self.kind_parens -= 1;
+            doc
+        } else {
+            self.expr(expr)
+        }
     }
 
     /// What a read gives outside: as tight as an operand of a sign, and a further read needs no parentheses.
