@@ -64,7 +64,8 @@ pub fn parse_export(file: FileId, text: &str) -> (Option<ast::Export>, Vec<Diagn
 }
 
 fn item(file: FileId, chunk: Chunk<'_>, errors: &mut Vec<SyntaxError>) -> ast::Item {
-    if matches!(chunk.state, State::Broken | State::Schedule) {
+    // With more errors than are shown, the rest of the file is not worth the time.
+    if matches!(chunk.state, State::Broken | State::Schedule) || errors.len() > MAX_ERRORS {
         return ast::Item::Error(chunk.span);
     }
     let parser = grammar::ItemParser::new();
