@@ -67,14 +67,15 @@ fn pipeline(session: &mut Session, filter: &str, shape: &[i64]) -> Outcome<Optio
 
 /// The pixels of a PNG with 8 bits for each of red, green and blue: rows × columns × 3.
 fn read(path: &Path) -> Result<Array, Box<dyn Error>> {
-    let file = File::open(path).map_err(|cause| format!("{}: {cause}", path.display()))?;
-    let mut reader = png::Decoder::new(BufReader::new(file)).read_info()?;
+    let named = |cause: &dyn Error| format!("{}: {cause}", path.display());
+    let file = File::open(path).map_err(|cause| named(&cause))?;
+    let mut reader = png::Decoder::new(BufReader::new(file)).read_info().map_err(|cause| named(&cause))?;
     let (width, height) = reader.info().size();
     if reader.output_color_type() != (png::ColorType::Rgb, png::BitDepth::Eight) {
         return Err(format!("{}: expected 8 bits for each of red, green and blue", path.display()).into());
     }
     let mut pixels = Array::zeros(DType::U8, &[height.into(), width.into(), 3]).ok_or("the image is too large")?;
-    reader.next_frame(pixels.bytes_mut())?;
+    reader.next_frame(pixels.bytes_mut()).map_err(|cause| named(&cause))?;
     Ok(pixels)
 }
 

@@ -93,7 +93,8 @@ fn the_first_program_of_the_readme_prints_what_it_says() {
 fn the_readme_names_only_files_that_are_there() {
     let readme = read("README.md");
     let folders = ["examples/", "benches/", "src/", "tests/", "grammar/", "stdlib/"];
-    let is_path = |word: &&str| folders.iter().any(|folder| word.starts_with(folder)) && !word.contains(['*', '…', ':']);
+    let is_path =
+        |word: &&str| folders.iter().any(|folder| word.starts_with(folder)) && !word.contains(['*', '…', ':']);
     let missing: Vec<_> =
         readme.split(['`', ' ', '\n']).filter(is_path).filter(|path| !Path::new(ROOT).join(path).exists()).collect();
     assert!(missing.is_empty(), "{missing:?}");

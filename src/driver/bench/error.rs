@@ -26,7 +26,7 @@ pub fn not_a_suite(file: FileId, text: &str, cause: &serde_json::Error) -> Diagn
     error("E0901", format!("the file is not {kind}")).primary(place, said).help(help)
 }
 
-/// The character at a line and a column, both from 1; serde_json counts bytes.
+/// The character at a line and a column, both from 1; the column counts bytes.
 fn place(file: FileId, text: &str, line: usize, column: usize) -> Span {
     let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let mut at = (start + column.saturating_sub(1)).min(text.len());
