@@ -130,10 +130,11 @@ mod tests {
 
     #[test]
     fn short_calls_are_run_in_groups_and_alternate_with_the_peer() {
-        let (mut ours, mut peer) = (Fake(1e-6, Vec::new()), Fake(1e-3, Vec::new()));
+        let (mut ours, mut peer) = (Fake(1.5e-6, Vec::new()), Fake(1.5e-3, Vec::new()));
         let (mine, theirs) = measure(&Plan::BENCH, &mut ours, Some(&mut peer)).expect("no call fails");
-        assert!((mine - 1e-6).abs() < 1e-12 && (theirs.expect("a peer") - 1e-3).abs() < 1e-12);
-        assert_eq!(ours.1, [vec![1, 1], vec![2000; 15]].concat());
+        assert!((mine - 1.5e-6).abs() < 1e-12 && (theirs.expect("a peer") - 1.5e-3).abs() < 1e-12);
+        // 2 ms hold 1333.3 and 1.3 of these calls.
+        assert_eq!(ours.1, [vec![1, 1], vec![1334; 15]].concat());
         assert_eq!(peer.1, [vec![1, 1], vec![2; 15]].concat());
     }
 
