@@ -58,12 +58,15 @@ fn in_stmt(kernel: &mut Kernel, stmt: Stmt) -> Stmt {
     }
 }
 
+/// Axes of nested loops with their extents, the outermost first.
+type Extents = Vec<(AxisId, i64)>;
+
 /// A naive reduction: loops around an accumulator that is set, fed and stored.
 struct Reduction<'a> {
-    spatial: Vec<(AxisId, i64)>,
+    spatial: Extents,
     acc: TensorId,
     neutral: ExprId,
-    reduced: Vec<(AxisId, i64)>,
+    reduced: Extents,
     /// The `Reduce` statement: its value, and how it joins.
     join: (&'a Stmt, ExprId),
     /// The final store: where, and what of the accumulator.
@@ -107,7 +110,7 @@ fn recognise(outer: &For) -> Option<Reduction<'_>> {
 }
 
 /// The serial loops that have nothing but each other in them, and what is inside.
-fn chain(outer: &For) -> Option<(Vec<(AxisId, i64)>, &[Stmt])> {
+fn chain(outer: &For) -> Option<(Extents, &[Stmt])> {
     let mut axes = Vec::new();
     let mut at = outer;
     loop {

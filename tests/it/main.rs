@@ -1,5 +1,7 @@
 //! Integration tests.
 
+#![allow(clippy::float_cmp, reason = "tests compare values that are exact")]
+
 mod bench;
 mod cli;
 mod cli_code;

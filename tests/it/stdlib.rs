@@ -207,7 +207,7 @@ fn compare(case: &Case, inputs: &[Values], outputs: &[Values]) -> Result<(), Str
         let tolerance = if found.dtype() == DType::F16 { tolerance.max(1e-3 * scale) } else { tolerance };
         for (flat, wanted) in wanted.data.iter().enumerate() {
             let found = found.get_f64(flat).expect("of the same extents");
-            if !((found - wanted).abs() <= tolerance) {
+            if (found - wanted).abs().partial_cmp(&tolerance).is_none_or(std::cmp::Ordering::is_gt) {
                 return Err(format!("output {number}, element {flat} is {found}, not {wanted}"));
             }
         }
