@@ -83,8 +83,8 @@ pub(super) struct CheckArgs {
 /// Which computation is meant: shared by `build`, `run` and `explain`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct What {
-    /// Compile this call instead of the file's own exports; may be given several times
-    #[arg(long = "export", value_name = "CALL")]
+    /// Compile this call, or the export of this name, instead of all exports of the file; may be given several times
+    #[arg(long = "export", value_name = "CALL|NAME")]
     pub(super) exports: Vec<String>,
 
     /// Give a size that the file leaves open a value; may be given several times
@@ -111,7 +111,7 @@ pub(super) struct BuildArgs {
     pub(super) target: String,
 
     /// What to write: ast graph loops llvm asm obj archive lib header
-    #[arg(long, value_name = "KIND,…", value_delimiter = ',', default_values = ["lib", "header"])]
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',', default_value = "lib,header")]
     pub(super) emit: Vec<String>,
 
     /// Folder to write to; `-` writes one text form to standard output
@@ -199,7 +199,8 @@ Examples:
   ftc build conv.ft --target x86 --emit obj,header -o out
   ftc build --export 'gemm(A: f32[37, 53], B: f32[53, 29])'
   ftc build conv.ft --emit loops -o -                  look at the loops
-  ftc build conv.ft --emit llvm,asm -o out             one file for each export";
+  ftc build conv.ft --emit llvm,asm -o out             one file for each export
+  ftc build conv.ft --export layer1 --emit asm -o -    one export alone";
 
 const RUN: &str = "\
 Examples:
@@ -207,8 +208,9 @@ Examples:
   ftc run conv.ft --target interp --in x=x.npy --in w=w.npy
   ftc run --export 'relu(x: f32[4])' --in x=x.npy
 
-Arrays are little-endian, in C order, and of exactly the export's element type and shape. NumPy has no bf16:
-such arrays are read from and written as two opaque bytes an element, as the package ml_dtypes does.";
+Arrays are little-endian, in C order, and of exactly the export's element type and shape.
+NumPy has no bf16: such arrays are read from and written as two opaque bytes an element (V2),
+as the package ml_dtypes does.";
 
 const EXPLAIN: &str = "\
 Examples:

@@ -57,9 +57,9 @@ pub(super) fn explain(report: &mut Report, args: &ExplainArgs) -> Outcome<()> {
     if let Some(page) = codes::page(subject) {
         return report.print(page);
     }
-    if is_code(subject) && !Path::new(subject).exists() {
+    if !Path::new(subject).exists() && !subject.contains(['.', '/', '-']) {
         let known = codes::all();
-        let near = nearest(subject, known.iter().copied());
+        let near = meant(subject, &known);
         return Err(report.session.user(error::unknown_code(subject, near)));
     }
     explain_file(report, Some(&subject.into()), &args.what)
@@ -70,10 +70,11 @@ fn explain_file(report: &mut Report, file: Option<&PathBuf>, what: &What) -> Out
     report.print(text)
 }
 
-/// Whether `E203` or `e0203` was meant as a code, not as a file.
-fn is_code(subject: &str) -> bool {
-    let digits = subject.strip_prefix(['E', 'e']).unwrap_or("");
-    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+/// The code that was probably meant: `E203` and `203` for `E0203`, else the nearest.
+fn meant<'a>(subject: &str, known: &[&'a str]) -> Option<&'a str> {
+    let padded = format!("E{:0>4}", subject.trim_start_matches(['E', 'e']));
+    let exact = known.iter().find(|code| **code == padded);
+    exact.copied().or_else(|| nearest(subject, known.iter().copied()))
 }
 
 fn list_of_codes() -> String {

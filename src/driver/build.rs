@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::artifact::{self, Interface};
 use crate::codegen::Form;
+use crate::diag::Diagnostic;
 use crate::graph::Graph;
 use crate::loops::{self, Kernel};
 use crate::syntax::ast;
@@ -62,9 +63,7 @@ struct Unit {
 /// Compiles and writes.
 pub fn build(session: &mut Session, request: &Request) -> Outcome<Built> {
     let kinds = Emit::parse(session, &request.emit)?;
-    if request.to == Destination::Stdout && (kinds.len() != 1 || !kinds[0].is_text()) {
-        return Err(session.user(error::not_for_stdout(&request.emit.join(","))));
-    }
+    check_request(request, &kinds).map_err(|wrong| session.user(wrong))?;
     let forms = forms(&kinds);
     let target = match request.target.as_str() {
         // It may not be known what this machine is; without code to write it does not matter.
@@ -78,6 +77,10 @@ pub fn build(session: &mut Session, request: &Request) -> Outcome<Built> {
         return finish(session, &request.to, vec![ast_output(&stem(path), &tree)]);
     }
     let selected = select::select(session, &request.what)?;
+    if request.to == Destination::Stdout && selected.exports.len() > 1 && !forms.is_empty() {
+        let names: Vec<_> = selected.exports.iter().map(|export| select::symbol(export).to_owned()).collect();
+        return Err(session.user(error::several_for_stdout(kinds[0].name(), &names)));
+    }
     let units = compile_all(session, &selected, &forms, &target)?;
     let name = library_name(request, &selected);
     let mut outputs = Vec::new();
@@ -85,6 +88,21 @@ pub fn build(session: &mut Session, request: &Request) -> Outcome<Built> {
         outputs.extend(emit(session, kind, &name, &units, &selected, &target)?);
     }
     finish(session, &request.to, outputs)
+}
+
+/// What is wrong with a request whatever the program is.
+fn check_request(request: &Request, kinds: &[Emit]) -> Result<(), Diagnostic> {
+    let plain = |name: &str| !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
+    if let Some(name) = request.name.as_deref().filter(|name| !plain(name)) {
+        return Err(error::malformed_option("--name", name, "NAME, the plain name of a file"));
+    }
+    if request.to == Destination::Stdout && (kinds.len() != 1 || !kinds[0].is_text()) {
+        return Err(error::not_for_stdout(&request.emit.join(",")));
+    }
+    if request.what.file.is_none() && kinds.contains(&Emit::Ast) {
+        return Err(error::no_tree());
+    }
+    Ok(())
 }
 
 /// Every export through the pipeline; errors of all of them are found.

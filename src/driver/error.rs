@@ -68,11 +68,11 @@ pub fn nothing_given() -> Diagnostic {
         .help("or call a function of the standard library: `--export 'gemm(A: f32[64, 64], B: f32[64, 64])'`")
 }
 
-/// E0703: `--call` names no export.
+/// E0703: `--call` or `--export` names no export.
 pub fn unknown_export(name: &str, known: &[String], nearest: Option<&str>) -> Diagnostic {
     let diagnostic = error("E0703", format!("there is no export `{name}`")).note(format!("exports: {}", list(known)));
     match nearest {
-        Some(near) => diagnostic.help(format!("did you mean `--call {near}`?")),
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
         None => diagnostic,
     }
 }
@@ -138,6 +138,18 @@ pub fn not_for_stdout(kinds: &str) -> Diagnostic {
     error("E0705", format!("`-o -` writes one text form to standard output, not `{kinds}`"))
         .help("ask for one of ast, graph, loops, llvm, asm, header: `--emit loops -o -`")
         .help("or name a folder: `-o out`")
+}
+
+/// E0705: a form of which one text holds one export.
+pub fn several_for_stdout(kind: &str, exports: &[String]) -> Diagnostic {
+    error("E0705", format!("`-o -` writes the {kind} form of one export, and there are {}", exports.len()))
+        .note(format!("exports: {}", list(exports)))
+        .help(format!("choose one: `--export {}`; or name a folder: `-o out`", exports[0]))
+}
+
+/// E0705: a syntax tree of no file.
+pub fn no_tree() -> Diagnostic {
+    error("E0705", "`--emit ast` writes the syntax tree of a file, and none is given")
 }
 
 /// E0706: an option that is not `NAME=VALUE`.
@@ -221,7 +233,7 @@ pub fn no_memory() -> Diagnostic {
 
 /// E0713: no such code, or no such file.
 pub fn unknown_code(subject: &str, nearest: Option<&str>) -> Diagnostic {
-    let diagnostic = error("E0713", format!("there is no error code `{subject}`"));
+    let diagnostic = error("E0713", format!("there is no error code `{subject}`, and no such file"));
     match nearest {
         Some(near) => diagnostic.help(format!("did you mean `ftc explain {near}`?")),
         None => diagnostic,

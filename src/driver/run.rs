@@ -82,10 +82,10 @@ fn named_files(session: &mut Session, option: &str, given: &[String]) -> Outcome
 fn choose(session: &mut Session, selected: &Selected, call: Option<&str>) -> Outcome<usize> {
     let names: Vec<_> = selected.exports.iter().map(|export| select::symbol(export).to_owned()).collect();
     match call {
-        Some(call) => names.iter().position(|name| name == call).ok_or_else(|| {
-            let near = nearest(call, names.iter().map(String::as_str));
-            session.user(error::unknown_export(call, &names, near))
-        }),
+        Some(call) => {
+            let found = names.iter().position(|name| name == call);
+            found.ok_or_else(|| session.user(select::unknown(call, &selected.exports)))
+        }
         None if names.len() == 1 => Ok(0),
         None => Err(session.user(error::which_export(&names))),
     }

@@ -8,7 +8,8 @@ use crate::source::{FileId, Span};
 use crate::syntax::{ast, parser};
 
 use super::modules::Modules;
-use super::session::{Outcome, Session, Stop};
+use super::session::{self, Outcome, Session, Stop};
+use super::suggest::nearest;
 use super::{error, files, load};
 
 /// The question, as the command line puts it.
@@ -47,7 +48,7 @@ pub fn select(session: &mut Session, what: &Selection) -> Outcome<Selected> {
     let (program, file) = open(session, what)?;
     let exports = match file {
         Some(_) if what.exports.is_empty() => sema::exports(&program),
-        _ => parse_exports(session, &what.exports)?,
+        _ => named_exports(session, &program, &what.exports)?,
     };
     if exports.is_empty() {
         return Err(session.user(nothing(session, &program, file)));
@@ -106,18 +107,34 @@ fn open(session: &mut Session, what: &Selection) -> Outcome<(Program, Option<Fil
     Ok((program, None))
 }
 
-fn parse_exports(session: &mut Session, texts: &[String]) -> Outcome<Vec<ast::Export>> {
+/// What `--export` asks for: calls, and names of exports that the file declares.
+fn named_exports(session: &mut Session, program: &Program, texts: &[String]) -> Outcome<Vec<ast::Export>> {
+    let declared = sema::exports(program);
     let mut exports = Vec::new();
-    let mut found = Vec::new();
-    for text in texts {
-        let file = session.sources.add("--export", text.as_str());
-        let (export, wrong) = parser::parse_export(file, text);
-        exports.extend(export);
-        found.extend(wrong);
-    }
-    let silent = exports.len() < texts.len() && !found.iter().any(Diagnostic::is_error);
+    session::for_each(texts, |text| {
+        let is_name = text.chars().all(|c| c.is_alphanumeric() || c == '_');
+        if !is_name || declared.is_empty() {
+            exports.push(parse_export(session, text)?);
+            return Ok(());
+        }
+        let found = declared.iter().find(|export| symbol(export) == text);
+        exports.push(found.ok_or_else(|| session.user(unknown(text, &declared)))?.clone());
+        Ok(())
+    })?;
+    Ok(exports)
+}
+
+fn parse_export(session: &mut Session, text: &str) -> Outcome<ast::Export> {
+    let file = session.sources.add("--export", text);
+    let (export, found) = parser::parse_export(file, text);
     session.report(found)?;
-    if silent { Err(Stop::Internal("an `--export` was dropped without an error".to_owned())) } else { Ok(exports) }
+    export.ok_or_else(|| Stop::Internal(format!("`--export '{text}'` was dropped without an error")))
+}
+
+/// The error of a name that is none of the declared exports.
+pub fn unknown(name: &str, declared: &[ast::Export]) -> Diagnostic {
+    let names: Vec<_> = declared.iter().map(|export| symbol(export).to_owned()).collect();
+    error::unknown_export(name, &names, nearest(name, names.iter().map(String::as_str)))
 }
 
 fn size(binding: &str) -> Result<(String, i64), Diagnostic> {

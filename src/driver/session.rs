@@ -118,3 +118,37 @@ pub fn for_each<T>(items: impl IntoIterator<Item = T>, mut work: impl FnMut(T) -
     let stops = items.into_iter().filter_map(|item| work(item).err());
     stops.max().map_or(Ok(()), Err)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Session, Stop, for_each};
+    use crate::diag::{Code, Diagnostic};
+
+    #[test]
+    fn what_does_not_verify_is_an_internal_error_that_names_the_pass() {
+        let session = Session::new();
+        assert_eq!(session.verify::<String>("lower", Ok(()), String::new), Ok(()));
+        let stop = session.verify("lower", Err(vec!["`i` is used outside its loop"]), || "kernel k".to_owned());
+        let said = "pass `lower` made something that does not verify:\n  `i` is used outside its loop\n\nkernel k";
+        assert_eq!(stop, Err(Stop::Internal(said.to_owned())));
+    }
+
+    #[test]
+    fn the_worst_reason_to_stop_decides() {
+        let mut done = 0;
+        let stops = [Err(Stop::Environment), Ok(()), Err(Stop::User)];
+        let outcome = for_each(stops, |stop| {
+            done += 1;
+            stop
+        });
+        assert_eq!((outcome, done), (Err(Stop::Environment), 3));
+    }
+
+    #[test]
+    fn a_finding_is_kept_once() {
+        let mut session = Session::new();
+        let finding = || vec![Diagnostic::error(Code("E0701"), "gone")];
+        assert_eq!((session.report(finding()), session.report(finding())), (Err(Stop::User), Err(Stop::User)));
+        assert_eq!(session.diagnostics.len(), 1);
+    }
+}

@@ -150,6 +150,7 @@ fn explain_knows_codes_and_files() {
     assert!(place.ftc(&["explain", "e0203"]).succeeds().out.starts_with("# E0203: "));
     assert!(place.ftc(&["explain"]).succeeds().out.contains("\nE0203: "));
     place.ftc(&["explain", "E0799"]).fails(1, "E0713", &["`E0799`", "`ftc explain E07"]);
+    place.ftc(&["explain", "203"]).fails(1, "E0713", &["did you mean `ftc explain E0203`?"]);
     let text = place.ftc(&["explain", "gemm.ft"]).succeeds().out;
     for part in ["mm\n", "A: f32[2, 3]", "C[i: 2, j: 2] = sum over k: 3", "24 floating-point operations"] {
         assert!(text.contains(part), "`{part}` is not in:\n{text}");
@@ -179,7 +180,7 @@ fn what_to_compile_must_be_clear() {
     place.ftc(&["build", "open.ft"]).fails(1, "E0512", &["`--export 'gemm(A: f32[64, 64], B: f32[64, 64])'`"]);
     place.ftc(&["run", "empty.ft"]).fails(1, "E0512", &["`empty.ft` has no export"]);
     place.ftc(&["run", "two.ft"]).fails(1, "E0703", &["`mm`, `nn`", "`--call mm`"]);
-    place.ftc(&["run", "two.ft", "--call", "mmm"]).fails(1, "E0703", &["did you mean `--call mm`?"]);
+    place.ftc(&["run", "two.ft", "--call", "mmm"]).fails(1, "E0703", &["did you mean `mm`?"]);
     let twice =
         ["gemm.ft", "--export", "gemm(A: f32[2, 2], B: f32[2, 2])", "--export", "gemm(A: f32[4, 4], B: f32[4, 4])"];
     place.ftc(&[&["build"][..], &twice].concat()).fails(1, "E0511", &["two exports are called `gemm`"]);
@@ -210,6 +211,23 @@ fn text_forms_go_to_standard_output() {
     assert!(emit("graph").contains("sum[k: 3]"), "{}", emit("graph"));
     assert!(emit("loops").contains("for k in 3"), "{}", emit("loops"));
     assert_eq!(place.names("."), ["a.npy", "b.npy", "gemm.ft"]);
+}
+
+#[test]
+fn one_of_several_exports_is_chosen_by_name() {
+    let place = Place::new();
+    place.write("two.ft", [GEMM, "export nn = gemm(A: f32[4, 4], B: f32[4, 4])\n"].concat());
+    let emit = |args: &[&str]| place.ftc(&[&["build", "two.ft", "-o", "-", "--emit"][..], args].concat());
+    let both = emit(&["graph"]).succeeds().out;
+    assert!(both.contains("graph mm") && both.contains("graph nn"), "{both}");
+    let one = emit(&["graph", "--export", "nn"]).succeeds().out;
+    assert!(!one.contains("graph mm") && one.contains("graph nn"), "{one}");
+    emit(&["graph", "--export", "n"]).fails(1, "E0703", &["no export `n`", "did you mean `nn`?"]);
+    emit(&["asm"]).fails(1, "E0705", &["one export, and there are 2", "`--export mm`"]);
+    place.ftc(&["build", "two.ft", "--name", "../x"]).fails(1, "E0706", &["`--name ../x`"]);
+    place.ftc(&["build", "two.ft", "--name", ""]).fails(1, "E0706", &["plain name"]);
+    let tree = ["build", "--export", "relu(x: f32[4])", "--emit", "ast", "-o", "-"];
+    place.ftc(&tree).fails(1, "E0705", &["syntax tree of a file"]);
 }
 
 #[test]
