@@ -5,7 +5,8 @@ use crate::expr::{ExprId, TensorId};
 use crate::graph::Role;
 use crate::scalar::{DType, Op};
 use crate::source::Span;
-use crate::syntax::ast::{Expr, Ident, Subscript};
+use crate::syntax::ast::{Expr, ExprKind, Ident, Subscript};
+use crate::syntax::print::print_expr;
 
 use super::elab::Elab;
 use super::value::{Binding, Size, TensorRef, Value};
@@ -16,6 +17,17 @@ struct Sub {
     expr: ExprId,
     span: Span,
     value: Value,
+}
+
+/// A read and one of its subscripts as they are written; a subscript that a spread stands for is `…`.
+fn quote(name: &Ident, at: &[Subscript], position: usize) -> (String, String) {
+    let has_spread = at.iter().any(|subscript| matches!(subscript, Subscript::Spread(_)));
+    let subscript = match at.get(position) {
+        Some(Subscript::At(expr)) if !has_spread => print_expr(expr),
+        _ => "…".to_owned(),
+    };
+    let kind = ExprKind::Read { tensor: name.clone(), at: at.to_vec(), otherwise: None };
+    (print_expr(&Expr { kind, span: name.span }), subscript)
 }
 
 impl<'p> Elab<'p> {
@@ -38,10 +50,11 @@ impl<'p> Elab<'p> {
         if subs.len() != shape.len() {
             return self.fail(error::index::wrong_rank(name, span, subs.len(), &shape, declared));
         }
+        let source = at;
         let at: Vec<_> = subs.iter().map(|sub| sub.expr).collect();
         let Some(otherwise) = otherwise else {
             let inside = subs.iter().zip(&shape).enumerate().fold(true, |all, (position, (sub, extent))| {
-                self.prove_inside(name, position, sub, extent, declared) && all
+                self.prove_inside((name, source), position, sub, extent, declared) && all
             });
             return if inside { self.element(&target, at) } else { Value::Error };
         };
@@ -146,17 +159,28 @@ impl<'p> Elab<'p> {
         }
     }
 
-    fn prove_inside(&mut self, name: &Ident, position: usize, sub: &Sub, extent: &Size, declared: Span) -> bool {
+    fn prove_inside(
+        &mut self,
+        (name, source): (&Ident, &[Subscript]),
+        position: usize,
+        sub: &Sub,
+        extent: &Size,
+        declared: Span,
+    ) -> bool {
         let facts = self.frame.facts.clone();
         let domain = self.domain_of(&[&facts[..], &[sub.expr]].concat());
         let verdict = prove::within(&mut self.graph.pool, sub.expr, 0, extent.value - 1, &domain, &facts);
-        let place = error::index::Place { tensor: name, position, span: sub.span, extent, declared };
         let range = match &sub.value {
             Value::Index(_, Some(range)) => Some((range.lo.to_string(), range.hi.to_string())),
             _ => None,
         };
-        let diagnostic = match verdict {
+        let verdict = match verdict {
             Verdict::Proved => return true,
+            verdict => verdict,
+        };
+        let (read, subscript) = quote(name, source, position);
+        let place = error::index::Place { tensor: name, position, span: sub.span, extent, declared, read, subscript };
+        let diagnostic = match verdict {
             _ if self.graph.pool.has_load(sub.expr) => error::index::data_subscript(&place),
             Verdict::Refuted(witness) => {
                 let value = self.evaluate_at(sub.expr, &witness);
@@ -165,7 +189,7 @@ impl<'p> Elab<'p> {
                 let sizes = self.sizes_behind(sub, extent);
                 error::index::escapes(&place, range.as_ref(), &point, value, &sizes)
             }
-            Verdict::Unknown => error::index::not_proved(&place, range.as_ref()),
+            Verdict::Proved | Verdict::Unknown => error::index::not_proved(&place, range.as_ref()),
         };
         self.report(diagnostic);
         false

@@ -19,7 +19,7 @@ impl Loader for Std {
     }
 
     fn known(&self) -> Vec<String> {
-        Vec::new()
+        ftc::driver::modules::std_modules()
     }
 }
 

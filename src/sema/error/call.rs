@@ -118,7 +118,8 @@ pub(in super::super) fn extent_differs(
     span: Span,
     declared: Span,
 ) -> Diagnostic {
-    Diagnostic::error(Code("E0506"), format!("an extent is {}, not `{name}` = {wanted}", found.show_value()))
+    let expected = if name == wanted.to_string() { name.to_owned() } else { format!("`{name}` = {wanted}") };
+    Diagnostic::error(Code("E0506"), format!("an extent is {}, not {expected}", found.show_value()))
         .primary(span, format!("has an extent of {}", found.show_value()))
         .secondary(declared, format!("must be {wanted}"))
         .help("pass a tensor of that shape")
@@ -164,7 +165,11 @@ pub(in super::super) fn bound_not_satisfied(generic: &Generic, dtype: DType, spa
     Diagnostic::error(Code("E0508"), format!("`{}` cannot be `{dtype}`", generic.name.name))
         .primary(span, format!("has elements of type `{dtype}`"))
         .secondary(generic.bound.span, format!("must be a `{}`", generic.bound.name))
-        .help("pass elements of a type that is")
+        .help(match generic.bound.name.as_str() {
+            "float" => "pass elements of type `f16`, `bf16`, `f32` or `f64`",
+            "int" => "pass elements of type `i8`, `u8`, `i32` or `i64`",
+            _ => "pass elements that are numbers",
+        })
 }
 
 pub(in super::super) fn open_sizes(open: &[(String, Span)]) -> Diagnostic {

@@ -14,6 +14,9 @@ pub(in super::super) struct Place<'a> {
     pub(in super::super) span: Span,
     pub(in super::super) extent: &'a Size,
     pub(in super::super) declared: Span,
+    /// The read, and the subscript, as they are written.
+    pub(in super::super) read: String,
+    pub(in super::super) subscript: String,
 }
 
 pub(in super::super) fn wrong_rank(
@@ -53,7 +56,15 @@ pub(in super::super) fn escapes(
     let extent = place.extent.show();
     let says = match range {
         Some((lo, hi)) => format!("ranges over {lo}..={hi}, but `{tensor}` has extent {extent} here"),
+        None if point.is_empty() => format!("`{tensor}` has extent {extent} here"),
         None => format!("can leave 0..{extent}"),
+    };
+    let help = match value {
+        _ if point.is_empty() => {
+            format!("subscripts count from 0; for what may not be there, write `{} else 0`", place.read)
+        }
+        Some(..0) => escape_help(place, &format!("{} >= 0", place.subscript)),
+        _ => escape_help(place, &format!("{} < {extent}", place.subscript)),
     };
     let row = value.map_or_else(String::new, |value| format!(" gives {value}"));
     let at = if point.is_empty() { "this".to_owned() } else { show_values(point) };
@@ -63,9 +74,14 @@ pub(in super::super) fn escapes(
         .primary(place.span, says)
         .secondary(place.declared, format!("`{tensor}`, declared here"))
         .note(fact)
-        .help(format!(
-            "shrink the range of the index, or read with a default: `{tensor}[…] else 0`, or test it: `if … < {extent} {{ {tensor}[…] }} else {{ … }}`"
-        ))
+        .help(help)
+}
+
+fn escape_help(place: &Place<'_>, inside: &str) -> String {
+    let read = &place.read;
+    format!(
+        "shrink a range, read with a default: `{read} else 0`, or ask first: `if {inside} {{ {read} }} else {{ … }}`"
+    )
 }
 
 pub(in super::super) fn not_proved(place: &Place<'_>, range: Option<&(String, String)>) -> Diagnostic {
@@ -78,7 +94,10 @@ pub(in super::super) fn not_proved(place: &Place<'_>, range: Option<&(String, St
     Diagnostic::error(Code("E0204"), format!("subscript {} of `{tensor}` is not proved inside", place.position + 1))
         .primary(place.span, says)
         .secondary(place.declared, format!("`{tensor}`, declared here"))
-        .help(format!("read with a default: `{tensor}[…] else 0`, or bound the subscript: `clamp(…, 0, {extent} - 1)`"))
+        .help(format!(
+            "read with a default: `{} else 0`, or bound the subscript: `clamp({}, 0, {extent} - 1)`",
+            place.read, place.subscript
+        ))
 }
 
 pub(in super::super) fn ranges_differ(name: &Ident, first: &Evidence, other: &Evidence) -> Diagnostic {
@@ -131,7 +150,10 @@ pub(in super::super) fn data_subscript(place: &Place<'_>) -> Diagnostic {
     )
     .primary(place.span, format!("must stay in 0..{last}, whatever the inputs are"))
     .secondary(place.declared, format!("`{tensor}`, declared here"))
-    .help(format!("read with a default: `{tensor}[…] else 0`, or bound it: `clamp(…, 0, {last} - 1)`"))
+    .help(format!(
+        "read with a default: `{} else 0`, or bound it: `clamp({}, 0, {last} - 1)`",
+        place.read, place.subscript
+    ))
 }
 
 pub(in super::super) fn not_an_integer(span: Span, what: &str) -> Diagnostic {

@@ -141,9 +141,9 @@ pub(in super::super) fn no_outputs(name: &Ident) -> Diagnostic {
 }
 
 pub(in super::super) fn unused(name: &Ident, how: &str) -> Diagnostic {
-    Diagnostic::warning(Code("E0311"), format!("`{}` {how}", name.name))
-        .primary(name.span, how)
-        .help(format!("remove it, or call it `_{}`", name.name))
+    Diagnostic::warning(Code("E0311"), format!("`{}` {how}", name.name)).primary(name.span, how).help(
+        if how.contains("import") { "remove it".to_owned() } else { format!("remove it, or call it `_{}`", name.name) },
+    )
 }
 
 pub(in super::super) fn used_before(name: &Ident, declared: Span) -> Diagnostic {

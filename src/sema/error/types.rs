@@ -71,6 +71,7 @@ pub(in super::super) fn index_as_value(span: Span, dtype: &str) -> Diagnostic {
 }
 
 pub(in super::super) fn unknown_type(name: &Ident, near: Option<String>) -> Diagnostic {
+    let near = near.or_else(|| foreign_type(&name.name).map(str::to_owned));
     let known: Vec<_> = DType::ALL.iter().map(|dtype| dtype.name()).collect();
     let diagnostic = Diagnostic::error(Code("E0406"), format!("there is no type `{}`", name.name))
         .primary(name.span, "not an element type or a type parameter");
@@ -82,6 +83,22 @@ pub(in super::super) fn unknown_type(name: &Ident, near: Option<String>) -> Diag
             name.name
         )),
     }
+}
+
+/// The element type that goes by another name elsewhere.
+fn foreign_type(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "float32" | "float" | "single" => "f32",
+        "float64" | "double" => "f64",
+        "float16" | "half" => "f16",
+        "bfloat16" => "bf16",
+        "int8" => "i8",
+        "uint8" | "byte" => "u8",
+        "int32" => "i32",
+        "int64" | "long" => "i64",
+        "boolean" => "bool",
+        _ => return None,
+    })
 }
 
 pub(in super::super) fn unknown_bound(name: &Ident, near: Option<String>) -> Diagnostic {
@@ -188,7 +205,7 @@ pub(in super::super) fn ragged_table(span: Span, wanted: i64, found: usize) -> D
     let says = if found == 0 {
         "of another depth than its neighbours".to_owned()
     } else {
-        format!("{found} entries, not {wanted}")
+        format!("has {}, not {wanted}", if found == 1 { "1 entry".to_owned() } else { format!("{found} entries") })
     };
     Diagnostic::error(Code("E0412"), "the rows of a table differ in length")
         .primary(span, says)
