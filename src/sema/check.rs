@@ -37,7 +37,7 @@ fn without_echoes(program: &Program, earlier: &[Diagnostic], found: Vec<Diagnost
     let module = &program.modules[0];
     let errors: Vec<_> = earlier.iter().filter(|diagnostic| diagnostic.is_error()).collect();
     let broken: Vec<Span> = errors.iter().copied().filter_map(place).filter(|span| span.file == module.file).collect();
-    if broken.is_empty() {
+    if errors.is_empty() {
         return found;
     }
     let recursive = errors.iter().any(|diagnostic| diagnostic.code.0 == "E0308");

@@ -8,14 +8,17 @@ use ftc::sema::{self, Loader, Request};
 use ftc::source::SourceMap;
 use ftc::syntax::parser;
 
-/// Finds `std::…` in `stdlib`, and nothing else.
+/// Finds `std::…` in `stdlib`, and other modules among those of the wrong programs.
 pub(crate) struct Std;
 
 impl Loader for Std {
     fn load(&mut self, _from: &str, path: &[&str]) -> Option<(String, String)> {
         let (&root, rest) = path.split_first()?;
-        let text = fs::read_to_string(format!("stdlib/{}.ft", rest.join("/"))).ok()?;
-        (root == "std").then(|| (path.join("::"), text))
+        let file = match root {
+            "std" => format!("stdlib/{}.ft", rest.join("/")),
+            _ => format!("tests/ui/modules/{}.ft", path.join("/")),
+        };
+        Some((path.join("::"), fs::read_to_string(file).ok()?))
     }
 
     fn known(&self) -> Vec<String> {

@@ -54,3 +54,20 @@ fn examples_are_wrong_and_right_as_they_say() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Codes that come from the command line: `tests/it/cli.rs` has their cases.
+const OF_THE_COMMAND_LINE: [&str; 2] = ["E0512", "E0517"];
+
+#[test]
+fn every_code_of_the_checker_has_a_wrong_program() {
+    let mut marked = String::new();
+    for folder in ["index", "name", "type", "call", "size"] {
+        for (_, text) in crate::front::sources(&format!("tests/ui/{folder}")) {
+            text.lines().filter_map(|line| line.split_once("//~")).for_each(|(_, codes)| marked += codes);
+        }
+    }
+    let of_checker = codes::all().into_iter().filter(|code| ("E02".."E07").contains(code));
+    let missing: Vec<_> =
+        of_checker.filter(|code| !marked.contains(code) && !OF_THE_COMMAND_LINE.contains(code)).collect();
+    assert!(missing.is_empty(), "no case in tests/ui: {missing:?}");
+}

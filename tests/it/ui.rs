@@ -1,4 +1,4 @@
-//! Wrong programs and what is said about them: `tests/ui/**/*.ft`.
+//! Wrong programs and what is said about them: `tests/ui/*/*.ft`. The files in `modules` are for the cases to use.
 //!
 //! A mark `//~ E0104` stands on every line that an error points at; marks and errors must agree. The snapshot beside a
 //! case holds the source and the errors as they are shown. A program without marks must be without errors.
@@ -8,7 +8,7 @@ use std::path::Path;
 use ftc::diag::Diagnostic;
 use ftc::diag::render::{Style, render};
 use ftc::sema::{self, Request};
-use ftc::source::{FileId, SourceMap};
+use ftc::source::SourceMap;
 use ftc::syntax::parser;
 
 use crate::front::Std;
@@ -16,7 +16,7 @@ use crate::front::Std;
 #[test]
 fn diagnostics() {
     let mut wrong = String::new();
-    insta::glob!("../ui", "**/*.ft", |path| wrong.push_str(&check(path)));
+    insta::glob!("../ui", "[!m]*/*.ft", |path| wrong.push_str(&check(path)));
     assert!(wrong.is_empty(), "marks and errors differ:\n{wrong}");
 }
 
@@ -56,13 +56,7 @@ fn errors(sources: &mut SourceMap, name: &str, text: &str) -> Vec<Diagnostic> {
             found.extend(made.err().into_iter().flatten());
         }
     }
-    found.retain(|diagnostic| is_of(diagnostic, file));
     found
-}
-
-/// Whether the place that is wrong is in the case itself.
-fn is_of(diagnostic: &Diagnostic, file: FileId) -> bool {
-    diagnostic.labels.iter().any(|label| label.primary && label.span.file == file)
 }
 
 /// The marks: line and code.
@@ -74,13 +68,15 @@ fn marks(text: &str) -> Vec<(usize, String)> {
     marks
 }
 
-/// The lines and codes of what was reported.
+/// The lines and codes of what was reported; what is wrong in another file counts for the first line.
 fn places(sources: &SourceMap, diagnostics: &[Diagnostic]) -> Vec<(usize, String)> {
+    let case = sources.files().map(|(file, _)| file).next();
     let mut places: Vec<(usize, String)> = diagnostics
         .iter()
         .map(|diagnostic| {
             let primary = diagnostic.labels.iter().find(|label| label.primary).expect("a primary label");
             let (line, _) = sources.line_column(primary.span.file, primary.span.start);
+            let line = if Some(primary.span.file) == case { line } else { 1 };
             (line, diagnostic.code.0.to_owned())
         })
         .collect();
