@@ -20,6 +20,19 @@ fn diagnostics() {
     assert!(wrong.is_empty(), "marks and errors differ:\n{wrong}");
 }
 
+/// The examples of the language reference are whole programs without errors or warnings.
+#[test]
+fn examples_of_the_reference_are_right() {
+    let page = std::fs::read_to_string("grammar/README.md").expect("the reference is there");
+    let mut wrong = String::new();
+    for example in page.split("```ft\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+        let mut sources = SourceMap::new();
+        let found = errors(&mut sources, "README.md", example);
+        wrong.push_str(&render(&sources, &found, Style::Plain));
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
 /// Compares a case with its snapshot; gives what is wrong with its marks.
 fn check(path: &Path) -> String {
     let text = std::fs::read_to_string(path).expect("a case is UTF-8");
