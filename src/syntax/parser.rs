@@ -1,7 +1,7 @@
 //! Text to tree: lexer, layout, then the grammar, item by item. The only user of lalrpop.
 //!
 //! Where an item does not parse, the error is reported and the smallest piece around it that stands between two
-//! separators (an argument, a clause, a statement) is replaced by [`Tok::Bad`], which the grammar takes for an
+//! separators (an argument, a clause, a statement) is replaced by `Tok::Bad`, which the grammar takes for an
 //! expression; then the item is parsed again. So one error does not hide another, and no error is reported for what
 //! is already known to be wrong.
 
