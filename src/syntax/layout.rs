@@ -49,7 +49,7 @@ pub(crate) enum State {
 pub(crate) struct Layout<'s> {
     /// The items in order.
     pub(crate) chunks: Vec<Chunk<'s>>,
-    /// `///` lines that document nothing; they count as ordinary comments.
+    /// `///` lines that document nothing, as ordinary comments.
     pub(crate) comments: Vec<Comment>,
     /// What was wrong.
     pub(crate) errors: Vec<SyntaxError>,
@@ -113,8 +113,9 @@ impl<'s, 'o> Cutter<'s, 'o> {
             if at > 0 && self.begins_item(&tokens[at..], docs) {
                 return at;
             }
-            let documents = next
-                .is_some_and(|tok| tok == Tok::Hash || (tok.starts_item() && !matches!(tok, Tok::Use | Tok::Schedule)));
+            let after_pub = self.tokens.last().is_some_and(|last| last.tok == Tok::Pub);
+            let can_have = |tok: Tok<'_>| tok.starts_item() && !matches!(tok, Tok::Use | Tok::Schedule);
+            let documents = !after_pub && next.is_some_and(|tok| tok == Tok::Hash || can_have(tok));
             for &doc in &tokens[at..at + docs] {
                 if documents && self.open.is_empty() && self.lead {
                     self.tokens.push(doc);
@@ -180,9 +181,12 @@ impl<'s, 'o> Cutter<'s, 'o> {
         self.out.errors.push(SyntaxError::new(Span::new(self.file, token.start, token.end), kind));
     }
 
+    /// Keeps documentation of nothing as a comment with two slashes: the printer may put it before an item, which it
+    /// must not document then.
     fn comment(&mut self, doc: Token<'s>) {
-        let text = self.text[doc.start..doc.end].trim_end().to_owned();
-        let span = Span::new(self.file, doc.start, doc.start + text.len());
+        let Tok::Doc(said) = doc.tok else { return };
+        let text = if said.is_empty() { "//".to_owned() } else { format!("// {said}") };
+        let span = Span::new(self.file, doc.start, doc.end);
         self.out.comments.push(Comment { text, span, trailing: !doc.first });
     }
 

@@ -220,8 +220,11 @@ impl<'a> Printer<'a> {
         let mut doc = self.link(rest, least);
         let mut end = rest.span.end as usize;
         for (op, operand) in links.into_iter().rev() {
-            doc = doc.append(self.comment_after(end)).append(if hugs { self.text(" ") } else { self.arena.line() });
-            doc = doc.append(self.comments_before(operand.span.start as usize));
+            let behind = self.comment_after(end);
+            let above = self.comments_before(operand.span.start as usize);
+            let commented = !matches!((&*behind, &*above), (pretty::Doc::Nil, pretty::Doc::Nil));
+            let gap = if hugs && !commented { self.text(" ") } else { self.arena.line() };
+            doc = doc.append(behind).append(gap).append(above);
             doc = doc.append(format!("{} ", spelling(op))).append(self.link(operand, at.tighter()));
             end = operand.span.end as usize;
         }
