@@ -42,9 +42,10 @@ fn check(text: &str) -> String {
 }
 
 #[test]
-fn files_of_the_project_are_stable() {
+fn files_of_the_project_are_in_the_canonical_layout() {
     let check = |path: &Path| {
-        check(&std::fs::read_to_string(path).expect("a file of the project is UTF-8"));
+        let text = std::fs::read_to_string(path).expect("a file of the project is UTF-8");
+        assert!(check(&text) == text, "{} is not as `ftc fmt` prints it", path.display());
     };
     insta::glob!("../..", "stdlib/**/*.ft", check);
     insta::glob!("../..", "examples/**/*.ft", check);

@@ -140,7 +140,8 @@ impl<'a> Printer<'a> {
             }
             ExprKind::Reduce { op, indices, body } => {
                 let head = self.name(op).append(self.filled_list("[", indices, "]", reduce_span, Self::reduce_index));
-                head.append(self.parens(body))
+                let defaulted = matches!(body.kind, ExprKind::Read { otherwise: Some(_), .. });
+                head.append(if defaulted { self.wide_parens(body) } else { self.parens(body) })
             }
             ExprKind::Call { callee, args } => {
                 let place = |arg: &Arg| arg.name.as_ref().map_or(arg.value.span, |name| name.span.to(arg.value.span));
@@ -194,10 +195,12 @@ impl<'a> Printer<'a> {
                 | ExprKind::Array(_)
         );
         let hugs = own_brackets || begins_with_block(expr);
+        if hugs { self.text("(").append(self.expr(expr)).append(")") } else { self.wide_parens(expr) }
+    }
+
+    /// An expression in parentheses that may take lines of their own.
+    fn wide_parens(&mut self, expr: &Expr) -> Doc<'a> {
         let doc = self.expr(expr);
-        if hugs {
-            return self.text("(").append(doc).append(")");
-        }
         let line = self.arena.line_();
         self.text("(").append(line.clone().append(doc).nest(INDENT)).append(line).append(")").group()
     }
