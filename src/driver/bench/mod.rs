@@ -86,7 +86,6 @@ pub fn bench(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Even
     if let Some(budget) = &request.budget {
         options::Budget::parse(budget).map_err(|wrong| session.user(wrong))?;
     }
-    let cpu = cpu(session, &request.target)?;
     let suite = read_suite(session, &request.suite)?;
     let chosen =
         options::select(&suite, &request.ops, request.filter.as_deref()).map_err(|wrong| session.user(wrong))?;
@@ -96,6 +95,7 @@ pub fn bench(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Even
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = request.threads.unwrap_or_else(cores);
     let mut peer = start_peer(session, request, threads)?;
+    let cpu = cpu(session, &request.target)?;
     let columns = if peer.is_some() { PeerColumns::Shown } else { PeerColumns::Absent };
     let table = Table::new(chosen.iter().map(|workload| (workload.name.as_str(), workload.op.as_str())), columns);
     let shared = Bench { program: &program, cpu: &cpu, threads, seed: request.seed, schedule: SCHEDULE };

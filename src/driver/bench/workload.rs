@@ -12,6 +12,7 @@ use crate::artifact::Interface;
 use crate::diag::Diagnostic;
 use crate::driver::loaded::{self, Loaded};
 use crate::driver::{Outcome, Session, Stop, error as driver_error, lower};
+use crate::graph::eval::EvalError;
 use crate::graph::{self, Graph, flops};
 use crate::runtime::Array;
 use crate::runtime::library::LibraryError;
@@ -58,7 +59,7 @@ pub fn run(session: &mut Session, bench: &Bench<'_>, workload: &Workload, row: &
     let kernel = loaded::load(session, &kernel, &Interface::of(&kernel), bench.cpu)?;
     kernel.library.set_threads(bench.threads);
     let mut rng = data::source(bench.seed, &workload.name);
-    let values = inputs(&made, &mut rng);
+    let values = inputs(&made, &mut rng).ok_or_else(|| session.environment(driver_error::no_memory()))?;
     let inputs: Option<Vec<_>> = values.iter().map(Array::from_values).collect();
     let outputs = made.graph.outputs.iter().map(|&id| poisoned(&made.graph, id)).collect::<Option<Vec<_>>>();
     let (Some(inputs), Some(mut outputs)) = (inputs, outputs) else {
@@ -113,7 +114,7 @@ fn instantiate(session: &mut Session, program: &Program, function: &Function, wo
     Ok(Made { graph, flops, ranges, export })
 }
 
-fn inputs(made: &Made, rng: &mut StdRng) -> Vec<Values> {
+fn inputs(made: &Made, rng: &mut StdRng) -> Option<Vec<Values>> {
     let tensors = made.graph.inputs.iter().map(|&id| &made.graph.tensors[id]);
     tensors.zip(&made.ranges).map(|(tensor, range)| data::random(rng, tensor.dtype, &tensor.shape, *range)).collect()
 }
@@ -138,7 +139,10 @@ fn compare(
     rng: &mut StdRng,
 ) -> Outcome<f64> {
     let found = session.passes.run("reference", || reference::distances(graph, inputs, outputs, rng));
-    let found = found.map_err(|cause| Stop::Internal(format!("the reference of `{}`: {cause}", workload.name)))?;
+    let found = found.map_err(|cause| match cause {
+        EvalError::TooLarge => session.environment(driver_error::no_memory()),
+        cause => Stop::Internal(format!("the reference of `{}`: {cause}", workload.name)),
+    })?;
     let mut worst = 0.0_f64;
     for (distance, output) in found.iter().zip(outputs) {
         let limit = accuracy::tolerance(output.dtype());
