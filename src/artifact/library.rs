@@ -4,7 +4,7 @@
 //! compiler, which the `cc` crate finds as it does for build scripts: `CC_<target>`, `CC`, then the usual names.
 
 use std::ffi::OsString;
-use std::io::{self, Cursor};
+use std::io::Cursor;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
@@ -136,19 +136,6 @@ fn tail(text: &str) -> String {
 }
 
 /// The folder in which a file is to be.
-pub(super) fn folder_of(path: &Path) -> &Path {
+fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// A temporary file in the folder of `path`, so that renaming it to `path` is one step.
-pub(super) fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".ftc-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // What a plain file would get: the mask of the process takes the rest away.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder_of(path))
 }

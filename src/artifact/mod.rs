@@ -1,20 +1,17 @@
 //! Files that other programs use: archives, shared libraries, and the header that goes with them.
 //!
-//! [`Interface`] describes an export to its caller. Everything is a value in memory until [`write_atomic`] puts it
-//! into a file; only [`link_shared`] runs another program, the C compiler as linker.
+//! [`Interface`] describes an export to its caller. Everything is a value in memory, which others put into
+//! files; only [`link_shared`] runs another program, the C compiler as linker, and writes what that makes.
 
 mod error;
 mod header;
 mod library;
 mod python;
 
-use std::io::Write;
-use std::path::Path;
-
 pub use error::ArtifactError;
 pub use header::header;
 pub use library::{Linker, archive, link_shared};
-pub use python::python;
+pub use python::{python, python_module};
 
 use crate::codegen::plan;
 use crate::loops::{BufferKind, Kernel};
@@ -99,13 +96,4 @@ impl Param {
     pub fn bytes(&self) -> usize {
         self.len() as usize * self.dtype.bytes()
     }
-}
-
-/// Writes a file so that it is there completely or not at all, whatever happens on the way.
-pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), ArtifactError> {
-    let fail = |source| ArtifactError::Write { path: path.to_owned(), source };
-    let mut file = library::beside(path).map_err(fail)?;
-    file.write_all(bytes).map_err(fail)?;
-    file.persist(path).map_err(|error| fail(error.error))?;
-    Ok(())
 }

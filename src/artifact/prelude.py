@@ -3,7 +3,10 @@ from pathlib import Path as _Path
 
 import numpy as _np
 
-_library = _ctypes.CDLL(str(_Path(__file__).resolve().parent / LIBRARY))
+try:
+    _library = _ctypes.CDLL(str(_Path(__file__).resolve().parent / LIBRARY))
+except OSError as _cause:
+    raise ImportError(f"cannot load {LIBRARY}, which `ftc build --emit lib,python` puts beside this module") from _cause
 
 
 class KernelError(RuntimeError):

@@ -22,11 +22,11 @@ pub(super) struct Cli {
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(super) struct Common {
-    /// Diagnostics for people, or as one JSON object a line
+    /// Diagnostics, and what `build` wrote, for people or as one JSON object a line
     #[arg(long, global = true, value_enum, default_value_t = MessageFormat::Human, value_name = "FORMAT")]
     pub(super) message_format: MessageFormat,
 
-    /// Colour the diagnostics; `auto`: when they go to a terminal and NO_COLOR is not set
+    /// Colour the diagnostics; `auto`: on a terminal, unless NO_COLOR or CLICOLOR_FORCE is set
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub(super) color: Color,
 
@@ -110,7 +110,7 @@ pub(super) struct BuildArgs {
     #[arg(long, default_value = "native", value_name = "TARGET")]
     pub(super) target: String,
 
-    /// What to write: ast graph loops llvm asm obj archive lib header
+    /// What to write: ast graph loops llvm asm obj archive lib header python
     #[arg(long, value_name = "KIND,…", value_delimiter = ',', default_value = "lib,header")]
     pub(super) emit: Vec<String>,
 
@@ -198,6 +198,7 @@ Examples:
   ftc build conv.ft                                    libconv.so and conv.h for this machine
   ftc build conv.ft --target x86 --emit obj,header -o out
   ftc build --export 'gemm(A: f32[37, 53], B: f32[53, 29])'
+  ftc build conv.ft --emit lib,python -o out           and a Python module for NumPy arrays
   ftc build conv.ft --emit loops -o -                  look at the loops
   ftc build conv.ft --emit llvm,asm -o out             one file for each export
   ftc build conv.ft --export layer1 --emit asm -o -    one export alone";

@@ -28,9 +28,8 @@ pub(super) fn build(report: &mut Report, args: &BuildArgs) -> Outcome<()> {
     };
     match build::build(&mut report.session, &request)? {
         Built::Text(text) => report.print(text),
-        Built::Files(paths) => {
-            let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-            report.say(&format!("wrote {}", names.join(", ")));
+        Built::Files(files) => {
+            report.wrote(&files);
             Ok(())
         }
     }

@@ -1,9 +1,13 @@
 //! What a command says: results to standard output, findings to standard error, and at the end an exit code.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::path::PathBuf;
+
+use serde_json::json;
 
 use crate::diag::render::{self, Style};
 use crate::diag::{Diagnostic, Severity};
+use crate::driver::emit::Emit;
 use crate::driver::{Outcome, Session, Stop, error};
 
 use super::args::{Color, Common, MessageFormat};
@@ -44,6 +48,31 @@ impl Report {
         }
     }
 
+    /// Says which files a build wrote.
+    pub(super) fn wrote(&self, files: &[(Emit, PathBuf)]) {
+        let text = match self.common.message_format {
+            MessageFormat::Human => {
+                let names: Vec<_> = files.iter().map(|(_, path)| path.display().to_string()).collect();
+                format!("wrote {}\n", names.join(", "))
+            }
+            MessageFormat::Json => {
+                let line = |(kind, path): &(Emit, PathBuf)| {
+                    format!("{}\n", json!({"artifact": path.to_string_lossy(), "kind": kind.name()}))
+                };
+                files.iter().map(line).collect()
+            }
+        };
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
+
+    /// Says something that whoever reads the results should know.
+    pub(super) fn note(&self, text: &str) {
+        let _ = match self.common.message_format {
+            MessageFormat::Human => writeln!(io::stderr(), "note: {text}"),
+            MessageFormat::Json => writeln!(io::stderr(), "{}", json!({"note": text})),
+        };
+    }
+
     /// Shows all findings and gives the exit code.
     pub(super) fn finish(self, outcome: &Outcome<()>) -> u8 {
         let mut text = match self.common.message_format {
@@ -73,8 +102,8 @@ impl Report {
     fn human(&self) -> String {
         let style = match self.common.color {
             Color::Always => Style::Color,
-            Color::Auto if io::stderr().is_terminal() && !no_color() => Style::Color,
-            Color::Auto | Color::Never => Style::Plain,
+            Color::Never => Style::Plain,
+            Color::Auto => automatic(),
         };
         let mut text = render::render(&self.session.sources, &self.session.diagnostics, style);
         if let Some(summary) = summary(&self.session.diagnostics) {
@@ -85,9 +114,15 @@ impl Report {
     }
 }
 
-/// Whether the variable NO_COLOR is set to anything (<https://no-color.org>).
-fn no_color() -> bool {
-    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+/// Colour for terminals, unless the environment has another wish: NO_COLOR (<https://no-color.org>), which goes first,
+/// or CLICOLOR_FORCE (<https://bixense.com/clicolors>).
+fn automatic() -> Style {
+    let wish = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    if wish("NO_COLOR").is_some() {
+        return Style::Plain;
+    }
+    let is_forced = wish("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+    if is_forced || io::stderr().is_terminal() { Style::Color } else { Style::Plain }
 }
 
 /// `2 errors, 1 warning`; none if there are neither.

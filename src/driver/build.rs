@@ -45,8 +45,8 @@ pub enum Destination {
 /// What a build came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Built {
-    /// These files were written.
-    Files(Vec<PathBuf>),
+    /// These files were written, each of its kind.
+    Files(Vec<(Emit, PathBuf)>),
     /// This is for standard output.
     Text(Vec<u8>),
 }
@@ -74,7 +74,7 @@ pub fn build(session: &mut Session, request: &Request) -> Outcome<Built> {
         // The tree is there even where the program means nothing yet.
         let file = files::read_source(session, path)?;
         let tree = parse(session, file)?;
-        return finish(session, &request.to, vec![ast_output(&stem(path), &tree)]);
+        return finish(session, &request.to, vec![(Emit::Ast, ast_output(&stem(path), &tree))]);
     }
     let selected = select::select(session, &request.what)?;
     if request.to == Destination::Stdout && selected.exports.len() > 1 && !forms.is_empty() {
@@ -85,7 +85,8 @@ pub fn build(session: &mut Session, request: &Request) -> Outcome<Built> {
     let name = library_name(request, &selected);
     let mut outputs = Vec::new();
     for kind in kinds {
-        outputs.extend(emit(session, kind, &name, &units, &selected, &target)?);
+        let files = emit(session, kind, &name, &units, &selected, &target)?;
+        outputs.extend(files.into_iter().map(|file| (kind, file)));
     }
     finish(session, &request.to, outputs)
 }
@@ -141,7 +142,7 @@ fn forms(kinds: &[Emit]) -> Vec<Form> {
             Emit::Llvm => Some(Form::Ir),
             Emit::Asm => Some(Form::Asm),
             Emit::Obj | Emit::Archive | Emit::Lib => Some(Form::Object),
-            Emit::Ast | Emit::Graph | Emit::Loops | Emit::Header => None,
+            Emit::Ast | Emit::Graph | Emit::Loops | Emit::Header | Emit::Python => None,
         })
         .collect();
     forms.sort_unstable();
@@ -175,9 +176,10 @@ fn emit(
             vec![Output::new(format!("lib{name}.a"), bytes)]
         }
         Emit::Lib => vec![shared_library(session, name, units, target)?],
-        Emit::Header => {
-            let interfaces: Vec<_> = units.iter().map(|unit| unit.interface.clone()).collect();
-            vec![Output::new(format!("{name}.h"), artifact::header(name, &interfaces))]
+        Emit::Header => vec![Output::new(format!("{name}.h"), artifact::header(name, &interfaces(units)))],
+        Emit::Python => {
+            let text = artifact::python(&shared_library_file(name), &interfaces(units));
+            vec![Output::new(format!("{}.py", artifact::python_module(name)), text)]
         }
     })
 }
@@ -193,10 +195,18 @@ fn objects(units: &[Unit]) -> Vec<(String, Vec<u8>)> {
     units.iter().map(|unit| (format!("{}.o", unit.interface.name), unit.form(Form::Object))).collect()
 }
 
+fn interfaces(units: &[Unit]) -> Vec<Interface> {
+    units.iter().map(|unit| unit.interface.clone()).collect()
+}
+
+fn shared_library_file(name: &str) -> String {
+    format!("lib{name}.so")
+}
+
 /// Links in a temporary folder: the linker wants a file, and the place for it must stay empty until all is well.
 fn shared_library(session: &mut Session, name: &str, units: &[Unit], target: &Target) -> Outcome<Output> {
     let Target::Cpu(cpu) = target else { unreachable!("an object was made, so the target is a CPU") };
-    let file = format!("lib{name}.so");
+    let file = shared_library_file(name);
     let unwritable = |cause| error::unwritable("a temporary file", &cause);
     let folder = tempfile::tempdir().map_err(|cause| session.environment(unwritable(cause)))?;
     let place = folder.path().join(&file);
@@ -233,17 +243,18 @@ fn stem(path: &Path) -> String {
     }
 }
 
-fn finish(session: &mut Session, to: &Destination, outputs: Vec<Output>) -> Outcome<Built> {
+fn finish(session: &mut Session, to: &Destination, outputs: Vec<(Emit, Output)>) -> Outcome<Built> {
     let path = match to {
         Destination::Stdout => {
-            let texts: Vec<_> = outputs.into_iter().map(|output| output.bytes).collect();
+            let texts: Vec<_> = outputs.into_iter().map(|(_, output)| output.bytes).collect();
             return Ok(Built::Text(texts.join(&b'\n')));
         }
         Destination::Folder(path) => path,
     };
     let folder = Folder::open(session, path)?;
+    let (kinds, outputs): (Vec<_>, Vec<_>) = outputs.into_iter().unzip();
     let placed = |output: Output| Output { path: folder.join(&output.path), ..output };
     let outputs: Vec<_> = outputs.into_iter().map(placed).collect();
     output::write_all(session, &outputs)?;
-    Ok(Built::Files(outputs.into_iter().map(|output| output.path).collect()))
+    Ok(Built::Files(kinds.into_iter().zip(outputs.into_iter().map(|output| output.path)).collect()))
 }

@@ -25,15 +25,27 @@ pub enum Emit {
     Lib,
     /// The C header of the libraries.
     Header,
+    /// A Python module that loads the shared library.
+    Python,
 }
 
 /// Kinds that are planned, and refused until then with words of their own.
-const LATER: [&str; 7] = ["space", "schedule", "c", "cuda", "ptx", "cubin", "python"];
+const LATER: [&str; 6] = ["space", "schedule", "c", "cuda", "ptx", "cubin"];
 
 impl Emit {
     /// All kinds, in the order of the pipeline.
-    pub const ALL: [Self; 9] =
-        [Self::Ast, Self::Graph, Self::Loops, Self::Llvm, Self::Asm, Self::Obj, Self::Archive, Self::Lib, Self::Header];
+    pub const ALL: [Self; 10] = [
+        Self::Ast,
+        Self::Graph,
+        Self::Loops,
+        Self::Llvm,
+        Self::Asm,
+        Self::Obj,
+        Self::Archive,
+        Self::Lib,
+        Self::Header,
+        Self::Python,
+    ];
 
     /// The word on the command line.
     pub const fn name(self) -> &'static str {
@@ -47,6 +59,7 @@ impl Emit {
             Self::Archive => "archive",
             Self::Lib => "lib",
             Self::Header => "header",
+            Self::Python => "python",
         }
     }
 
