@@ -21,7 +21,7 @@ pub fn reason(error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
         io::ErrorKind::NotADirectory => "a part of the path is a file, not a directory".to_owned(),
-        io::ErrorKind::FileTooLarge => "it is longer than 64 MiB".to_owned(),
+        io::ErrorKind::FileTooLarge => "it is too long".to_owned(),
         io::ErrorKind::StorageFull => "the disk is full".to_owned(),
         io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
         _ => error.to_string(),
@@ -31,7 +31,11 @@ pub fn reason(error: &io::Error) -> String {
 /// E0701: a source file cannot be read.
 pub fn unreadable(path: &Path, cause: &io::Error) -> Diagnostic {
     let name = path.display();
-    let diagnostic = error("E0701", format!("cannot read `{name}`: {}", reason(cause)));
+    let why = match cause.kind() {
+        io::ErrorKind::FileTooLarge => "it is longer than 64 MiB".to_owned(),
+        _ => reason(cause),
+    };
+    let diagnostic = error("E0701", format!("cannot read `{name}`: {why}"));
     match cause.kind() {
         io::ErrorKind::IsADirectory => {
             diagnostic.help(format!("name a file in it: `{}`", path.join("FILE.ft").display()))
@@ -136,7 +140,7 @@ pub fn later_emit(kind: &str, known: &[&str]) -> Diagnostic {
 /// E0705: more or other than one text form for standard output.
 pub fn not_for_stdout(kinds: &str) -> Diagnostic {
     error("E0705", format!("`-o -` writes one text form to standard output, not `{kinds}`"))
-        .help("ask for one of ast, graph, loops, llvm, asm, header: `--emit loops -o -`")
+        .help("ask for one of ast, graph, loops, llvm, asm, header, python: `--emit loops -o -`")
         .help("or name a folder: `-o out`")
 }
 
@@ -164,7 +168,13 @@ pub fn repeated_option(option: &str, name: &str) -> Diagnostic {
 
 /// E0707: an output cannot be written.
 pub fn unwritable(what: &str, cause: &io::Error) -> Diagnostic {
-    error("E0707", format!("cannot write {what}: {}", reason(cause)))
+    let why = match cause.kind() {
+        io::ErrorKind::NotFound => "its folder does not exist".to_owned(),
+        io::ErrorKind::FileTooLarge => "it is longer than a file may be here".to_owned(),
+        io::ErrorKind::QuotaExceeded => "your share of the disk is full".to_owned(),
+        _ => reason(cause),
+    };
+    error("E0707", format!("cannot write {what}: {why}"))
 }
 
 /// E0707: the output folder is a file.

@@ -53,6 +53,12 @@ pub fn write_all(session: &mut Session, files: &[Output]) -> Outcome<()> {
     Ok(())
 }
 
+/// Finds out whether a file could be written, for commands that take long before they write it.
+pub fn check(session: &mut Session, path: &Path) -> Outcome<()> {
+    let name = format!("`{}`", path.display());
+    prepare(&Output::new(path, "")).map(drop).map_err(|cause| session.environment(error::unwritable(&name, &cause)))
+}
+
 /// A file whose bytes are on the disk, but not yet in its place.
 enum Prepared<'a> {
     Temporary(NamedTempFile, PathBuf),

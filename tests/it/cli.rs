@@ -74,6 +74,17 @@ fn colour_is_for_terminals_and_who_asks() {
     assert!(!coloured(&place.ftc(&["check", "no.ft"])));
     assert!(coloured(&place.ftc(&["check", "no.ft", "--color", "always"])));
     assert!(!coloured(&place.ftc(&["--color", "never", "check", "no.ft"])));
+    let with = |variables: &[(&str, &str)], args: &[&str]| {
+        let mut command = place.command(&[&["check", "no.ft"][..], args].concat());
+        coloured(&ran(command.envs(variables.iter().copied())))
+    };
+    let (no, force) = (("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1"));
+    assert!(with(&[force], &[]));
+    assert!(!with(&[("CLICOLOR_FORCE", "0")], &[]));
+    assert!(!with(&[no], &[]) && !with(&[no, force], &[]));
+    assert!(with(&[("NO_COLOR", ""), force], &[]), "an empty variable is as good as none");
+    // The command line has the last word.
+    assert!(with(&[no], &["--color", "always"]) && !with(&[force], &["--color", "never"]));
 }
 
 #[test]

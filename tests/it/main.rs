@@ -6,6 +6,7 @@ mod bench;
 mod cli;
 mod cli_code;
 mod cli_fmt;
+mod cli_output;
 mod codegen;
 mod codegen_files;
 mod codegen_math;
