@@ -38,11 +38,11 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 
-    /// What may be spent on finding a schedule for each workload; so far there is nothing to find
+    /// What may be spent on finding a schedule for each workload; without effect yet
     #[arg(long, value_name = "20s|0trials")]
     pub budget: Option<String>,
 
-    /// Pack weights once, ahead of time; so far nothing is packed
+    /// Pack weights once, ahead of time; without effect yet
     #[arg(long)]
     pub const_weights: bool,
 
@@ -58,7 +58,7 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "DIR")]
     pub dump: Option<PathBuf>,
 
-    /// Also write these artefacts of each workload: graph loops llvm asm obj archive lib header
+    /// Also write these artefacts of each workload: graph loops llvm asm obj archive lib header python
     #[arg(long, value_name = "KIND,…", value_delimiter = ',')]
     pub emit: Vec<String>,
 
@@ -92,6 +92,7 @@ pub(super) fn run(report: &mut Report, args: &BenchArgs) -> Outcome<()> {
         threads: args.threads.map(usize::from),
         seed: args.seed,
         budget: args.budget.clone(),
+        const_weights: args.const_weights,
         json: args.json.clone(),
         dump: args.dump.clone(),
         emit: args.emit.clone(),
@@ -103,6 +104,9 @@ pub(super) fn run(report: &mut Report, args: &BenchArgs) -> Outcome<()> {
     let mut printed = Ok(());
     let done = bench::bench(&mut session, &request, &mut |event| {
         let line = advance(&bar, &event);
+        if let Event::Note(text) = event {
+            bar.suspend(|| report.note(text));
+        }
         if let Some(line) = line
             && printed.is_ok()
         {
@@ -125,6 +129,7 @@ fn advance(bar: &ProgressBar, event: &Event<'_>) -> Option<String> {
             bar.enable_steady_tick(Duration::from_millis(200));
             Some(table.header())
         }
+        Event::Note(_) => None,
         Event::Workload(name) => {
             bar.set_message((*name).to_owned());
             None

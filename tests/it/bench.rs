@@ -130,6 +130,41 @@ fn a_workload_that_fails_does_not_stop_the_others() {
 
 #[cfg(feature = "llvm")]
 #[test]
+fn arrays_that_no_memory_holds_fail_their_own_row() {
+    // In double precision `A` takes 128 TB, which is all that a process can address.
+    let huge = r#"{"name": "H", "op": "gemm", "dtype": "f32", "params": {"M": 4000000, "K": 4000000, "N": 1}}"#;
+    let ran = bench(&suite(&[huge, GEMM]), &[]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(ran.stdout.contains("H         gemm  failed: E0712: there is not enough memory"), "{}", ran.stdout);
+    assert!(ran.stdout.ends_with("2 workloads, 1 failed\n"), "{}", ran.stdout);
+}
+
+#[cfg(feature = "llvm")]
+#[test]
+fn options_without_effect_say_so() {
+    let said = |args: &[&str]| bench(&suite(&[GEMM]), args).stderr;
+    assert_eq!(said(&["--budget", "0trials"]), "");
+    let notes = said(&["--budget", "20s", "--const-weights"]);
+    assert!(notes.starts_with("note: `--budget` has no effect yet: "), "{notes}");
+    assert!(notes.contains("\nnote: `--const-weights` has no effect yet: "), "{notes}");
+    let lines = said(&["--const-weights", "--message-format", "json"]);
+    let line: Value = serde_json::from_str(&lines).expect("one line of JSON");
+    assert!(line["note"].as_str().is_some_and(|note| note.starts_with("`--const-weights`")), "{line}");
+}
+
+#[cfg(feature = "llvm")]
+#[test]
+fn a_report_that_cannot_be_written_is_refused_before_anything_is_measured() {
+    for place in ["no/such/rows.json", "suite.json/rows.json", "."] {
+        let ran = bench(&suite(&[GEMM]), &["--json", place]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{place}");
+        assert!(ran.stderr.contains("error[E0707]") && ran.stderr.contains(place), "{}", ran.stderr);
+        assert!(!place.starts_with("no") || ran.stderr.contains("its folder does not exist"), "{}", ran.stderr);
+    }
+}
+
+#[cfg(feature = "llvm")]
+#[test]
 fn a_filter_and_operators_select() {
     let names = |args: &[&str]| {
         let ran = bench(&suite(&[GEMM, CONV, SHIFT]), args);

@@ -58,6 +58,8 @@ pub struct Request {
     pub seed: u64,
     /// What may be spent on finding schedules.
     pub budget: Option<String>,
+    /// Whether weights count as constants, packed ahead of time.
+    pub const_weights: bool,
     /// Where the report goes.
     pub json: Option<PathBuf>,
     /// Where inputs and outputs go.
@@ -71,6 +73,8 @@ pub struct Request {
 /// What is said while a benchmark runs.
 #[derive(Debug)]
 pub enum Event<'a> {
+    /// Something that a reader of the numbers should know.
+    Note(&'a str),
     /// It begins: so many workloads, in a table of this form.
     Start(usize, &'a Table),
     /// This workload begins.
@@ -83,9 +87,7 @@ pub enum Event<'a> {
 
 /// Measures a suite. Rows are reported as they come, the report is written even where some of them failed.
 pub fn bench(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Event<'_>)) -> Outcome<()> {
-    if let Some(budget) = &request.budget {
-        options::Budget::parse(budget).map_err(|wrong| session.user(wrong))?;
-    }
+    let notes = options::without_effect(request).map_err(|wrong| session.user(wrong))?;
     let suite = read_suite(session, &request.suite)?;
     let chosen =
         options::select(&suite, &request.ops, request.filter.as_deref()).map_err(|wrong| session.user(wrong))?;
@@ -96,6 +98,10 @@ pub fn bench(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Even
     let threads = request.threads.unwrap_or_else(cores);
     let mut peer = start_peer(session, request, threads)?;
     let cpu = cpu(session, &request.target)?;
+    check_report(session, request.json.as_deref())?;
+    for note in notes {
+        tell(Event::Note(note));
+    }
     let columns = if peer.is_some() { PeerColumns::Shown } else { PeerColumns::Absent };
     let table = Table::new(chosen.iter().map(|workload| (workload.name.as_str(), workload.op.as_str())), columns);
     let shared = Bench { program: &program, cpu: &cpu, threads, seed: request.seed, schedule: SCHEDULE };
@@ -216,6 +222,11 @@ fn write_artefacts(session: &mut Session, request: &Request, workload: &Workload
         name: Some(workload.name.clone()),
     };
     build::build(session, &request).map(drop)
+}
+
+/// A report that cannot be written is no reason to find out after an hour.
+fn check_report(session: &mut Session, path: Option<&Path>) -> Outcome<()> {
+    path.map_or(Ok(()), |path| output::check(session, path))
 }
 
 fn write_report(session: &mut Session, path: Option<&Path>, report: &Report) -> Outcome<()> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use regex_lite::Regex;
 
+use super::Request;
 use super::error;
 use super::suite::{Suite, Workload};
 use crate::diag::Diagnostic;
@@ -34,6 +35,18 @@ impl Budget {
         });
         budget.ok_or_else(|| error::option("--budget", text, "a time or a number of trials: `20s`, `2m`, `0trials`"))
     }
+}
+
+/// What is to be said about options that are understood, and have no effect yet.
+pub fn without_effect(request: &Request) -> Result<Vec<&'static str>, Diagnostic> {
+    let budget = match request.budget.as_deref().map(Budget::parse).transpose()? {
+        None | Some(Budget::Trials(0)) => None,
+        Some(Budget::Trials(_) | Budget::Time(_)) => {
+            Some("`--budget` has no effect yet: schedules are not searched for, every kernel has the default one")
+        }
+    };
+    let weights = "`--const-weights` has no effect yet: nothing is packed ahead of time";
+    Ok(budget.into_iter().chain(request.const_weights.then_some(weights)).collect())
 }
 
 /// The workloads of a suite that `--ops` and `--filter` leave.
