@@ -5,7 +5,7 @@
 //! - **Sizes**: extents of buffers and loops are at least 1, and the bytes of all buffers together fit `i64`. A table
 //!   holds as many constants as its shape says, of its type.
 //! - **Parameters**: inputs, then outputs; each exactly once.
-//! - **Scopes**: an axis belongs to one loop and is used only inside; a temporary belongs to one `alloc` and is used
+//! - **Scopes**: an axis belongs to one loop and is used only inside; a temporary is used inside of its `alloc`s
 //!   only inside; only temporaries are allocated.
 //! - **Types**: every expression keeps the rules of [`crate::expr`]; a condition is a `bool`; what is stored has the
 //!   type of the buffer; what is reduced has a compute type for which the reduction is defined.

@@ -3,32 +3,199 @@
 //! A [`Schedule`] is a list of [`Step`]s; [`apply`] gives the kernel that they make of a naive one, or says which step
 //! is refused and why. It takes a kernel that verifies and gives one.
 //!
+//! The kernel is taken apart into nests (`nest`), each primitive changes them (one file each: `split`, `fuse`,
+//! `reorder`, `parallel`, `vectorize`, `unroll`, `stage`, `accumulate`, `rfactor`, `inline`), and `realize` writes the
+//! loops down again. Results stay the same to the bit, but for the order in which sums are joined.
+//!
 //! [`rows`] is what is applied where nobody chose a schedule: it gives a reduction a row of accumulators where that
 //! makes its innermost loop run along memory.
 
+mod accumulate;
+mod fuse;
+mod inline;
+pub mod nest;
+mod parallel;
+mod realize;
+mod reorder;
+mod rfactor;
 pub mod rows;
+mod split;
+mod stage;
 pub mod step;
+mod unroll;
+mod vectorize;
 
 pub use step::{Schedule, Step, Tail};
 
-use crate::loops::Kernel;
+use crate::loops::{Kernel, LoopKind};
+use nest::{Form, Nest, Program, VarId};
 
 /// Why a schedule cannot be applied.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("step {}: {message}", step + 1)]
 pub struct Refused {
-    /// The step, counted from 0.
+    /// The step, counted from 0; the number of steps where what is wrong shows at the end only.
     pub step: usize,
-    /// What is wrong with it: "`reorder` would move …".
+    /// What is wrong with it: "the lanes of `k` would join …".
     pub message: String,
     /// What to do instead, where that is known.
     pub help: Option<String>,
 }
 
+/// Why a primitive does not apply.
+#[derive(Clone, Debug)]
+struct Refusal {
+    message: String,
+    help: Option<String>,
+}
+
+fn refuse<T>(message: impl Into<String>, help: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal { message: message.into(), help: Some(help.into()) })
+}
+
 /// The kernel under a schedule.
 pub fn apply(kernel: &Kernel, schedule: &Schedule) -> Result<Kernel, Refused> {
-    match schedule.steps.first() {
-        None => Ok(kernel.clone()),
-        Some(step) => Err(Refused { step: 0, message: format!("`{step}` is not supported yet"), help: None }),
+    let mut program = Program::of(kernel);
+    for (number, step) in schedule.steps.iter().enumerate() {
+        apply_step(&mut program, step).map_err(|Refusal { message, help }| Refused { step: number, message, help })?;
     }
+    let at_end = |message| Refused { step: schedule.steps.len(), message, help: None };
+    for nest in &program.nests {
+        vectorize::check(nest).and_then(|()| accumulate::check(nest)).map_err(at_end)?;
+    }
+    Ok(realize::realize(program))
+}
+
+fn apply_step(program: &mut Program, step: &Step) -> Result<(), Refusal> {
+    match step {
+        Step::Split { axis, parts, tail } => {
+            on_loop(program, axis, |nest, var| shapes(nest).and_then(|()| split::split(nest, var, parts, *tail)))
+        }
+        Step::Fuse { axes, name } => {
+            on_loops(program, axes, |nest, vars| shapes(nest).and_then(|()| fuse::fuse(nest, vars, name)))
+        }
+        Step::Reorder { axes } => {
+            on_loops(program, axes, |nest, vars| shapes(nest).and_then(|()| reorder::reorder(nest, vars)))
+        }
+        Step::Unroll { axes } => on_loops(program, axes, unroll::unroll),
+        Step::Parallel { axis } => on_loop(program, axis, parallel::parallel),
+        Step::Vectorize { axis } => on_loop(program, axis, vectorize::vectorize),
+        Step::Accumulate { at } => on_loop(program, at, accumulate::accumulate),
+        Step::Rfactor { axis } => on_loop(program, axis, rfactor::rfactor),
+        Step::Inline { tensor } => inline::inline(program, tensor),
+        Step::Stage { operand, at, layout, scope } => {
+            stage_step(program, operand, at.as_deref(), layout.as_deref(), *scope)
+        }
+        Step::ComputeAt { .. } => refuse("`compute … at …` is not there yet", "`inline` the intermediate, or store it"),
+    }
+}
+
+/// What shapes loops comes before what is placed inside of them: copies and accumulators name loops as they are.
+fn shapes(nest: &Nest) -> Result<(), Refusal> {
+    if nest.copies.is_empty() && nest.accumulate.is_empty() {
+        return Ok(());
+    }
+    refuse(
+        "the loops of this nest have copies or accumulators placed in them already",
+        "`split`, `fuse` and `reorder` come before `stage` and `accumulate`",
+    )
+}
+
+fn stage_step(
+    program: &mut Program,
+    operand: &str,
+    at: Option<&str>,
+    layout: Option<&[String]>,
+    scope: crate::loops::Scope,
+) -> Result<(), Refusal> {
+    let anchor = at.or_else(|| layout.and_then(|names| names.first()).map(String::as_str));
+    let number = match anchor {
+        Some(name) => loop_of(program, name)?.0,
+        None => reader_of(program, operand)?,
+    };
+    let at = at.map(|name| loop_of(program, name)).transpose()?.map(|(_, var)| var);
+    let layout = match layout {
+        Some(names) => names.iter().map(|name| loop_of(program, name).map(|(_, var)| var)).collect::<Result<_, _>>()?,
+        None => {
+            let nest = &program.nests[number];
+            match stage::tensor(program, nest, operand) {
+                Some(tensor) => stage::inside(program, nest, stage::operand(program, nest, operand, tensor)?, at),
+                None => Vec::new(),
+            }
+        }
+    };
+    stage::stage(program, number, stage::Request { operand, at, layout, scope })
+}
+
+/// The only nest that reads a tensor.
+fn reader_of(program: &Program, operand: &str) -> Result<usize, Refusal> {
+    let readers = program.nests.iter().enumerate().filter(|(_, nest)| stage::tensor(program, nest, operand).is_some());
+    match &readers.map(|(number, _)| number).collect::<Vec<_>>()[..] {
+        [reader] => Ok(*reader),
+        readers => refuse(
+            format!("`{operand}` is read by {} nests", readers.len()),
+            "name a loop of the nest that is meant: `stage … at …`",
+        ),
+    }
+}
+
+fn on_loop(
+    program: &mut Program,
+    name: &str,
+    change: impl FnOnce(&mut Nest, VarId) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let (nest, var) = loop_of(program, name)?;
+    change(&mut program.nests[nest], var)
+}
+
+/// As [`on_loop`], for several loops of one nest.
+fn on_loops(
+    program: &mut Program,
+    names: &[String],
+    change: impl FnOnce(&mut Nest, &[VarId]) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let found: Vec<_> = names.iter().map(|name| loop_of(program, name)).collect::<Result<_, _>>()?;
+    let Some(&(number, _)) = found.first() else { return refuse("no loop is named", "name the loops") };
+    if let Some(other) = found.iter().position(|&(nest, _)| nest != number) {
+        return refuse(
+            format!("`{}` and `{}` are loops of different nests", names[0], names[other]),
+            "a step changes loops of one nest",
+        );
+    }
+    let vars: Vec<_> = found.iter().map(|&(_, var)| var).collect();
+    if let Some(twice) = (0..vars.len()).find(|&at| vars[..at].contains(&vars[at])) {
+        return refuse(format!("`{}` is named twice", names[twice]), "name each loop once");
+    }
+    change(&mut program.nests[number], &vars)
+}
+
+/// The loop of a name.
+fn loop_of(program: &Program, name: &str) -> Result<(usize, VarId), Refusal> {
+    let Some((number, var)) = program.find(name) else {
+        let loops = program.nests.iter().flat_map(|nest| nest.order.iter().map(|&var| nest.vars[var].name.as_str()));
+        let names: Vec<_> = loops.collect();
+        return refuse(format!("there is no loop `{name}`"), format!("the loops are `{}`", names.join("`, `")));
+    };
+    let nest = &program.nests[number];
+    match &nest.vars[var].form {
+        Form::Loop => Ok((number, var)),
+        Form::Split { parts, .. } => {
+            let parts: Vec<_> = parts.iter().map(|&part| nest.vars[part].name.as_str()).collect();
+            refuse(format!("`{name}` was split"), format!("name one of its parts: `{}`", parts.join("`, `")))
+        }
+        Form::Fused { into, .. } => {
+            let into = &nest.vars[*into].name;
+            refuse(format!("`{name}` was fused into `{into}`"), format!("name `{into}`"))
+        }
+    }
+}
+
+/// Says how a loop runs; once.
+fn set_kind(nest: &mut Nest, var: VarId, kind: LoopKind) -> Result<(), Refusal> {
+    let var = &mut nest.vars[var];
+    if var.kind != LoopKind::Serial {
+        return refuse(format!("`{}` has a kind already", var.name), "a loop is parallel, a vector or unrolled");
+    }
+    var.kind = kind;
+    Ok(())
 }

@@ -34,6 +34,7 @@ mod pages;
 mod place;
 mod run;
 mod schedule;
+mod schedule_gen;
 mod stdlib;
 mod syntax;
 mod syntax_print;

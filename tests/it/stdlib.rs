@@ -30,6 +30,7 @@ use ftc::lower::lower;
 #[cfg(feature = "llvm")]
 use ftc::runtime;
 use ftc::scalar::{DType, Values};
+use ftc::schedule;
 use ftc::sema::{self, Loader, Program, Request};
 use ftc::source::SourceMap;
 use ftc::syntax::parser;
@@ -37,6 +38,8 @@ use ftc::syntax::parser;
 use ftc::target::Target;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+
+use crate::schedule_gen;
 
 type Reference = Box<dyn Fn(&[Array]) -> Vec<Array>>;
 type Adjust = fn(&[i64], f64) -> f64;
@@ -220,6 +223,31 @@ fn the_interpreter_agrees_with_the_references() {
     let (cases, mut library) = (cases(), library());
     let built: Vec<_> = cases.iter().map(|case| library.build(case, "kernel")).collect();
     check(&built, |built| interp::run(&built.kernel, &built.inputs).map_err(|error| error.to_string()));
+}
+
+/// The legality of schedules: whatever `apply` does not refuse verifies, and gives what the naive nest gives.
+#[test]
+fn random_schedules_agree_with_the_references() {
+    let (cases, mut library) = (cases(), library());
+    for seed in 0..schedule_seeds() {
+        let built: Vec<_> = cases.iter().map(|case| library.build(case, "kernel")).collect();
+        check(&built, |built| {
+            let schedule = schedule_gen::schedule(&built.kernel, seed, 24);
+            let show = |why: String| format!("seed {seed}: {why}\n{schedule}");
+            let kernel = schedule::apply(&built.kernel, &schedule).map_err(|refused| show(refused.to_string()))?;
+            for kernel in [kernel.clone(), simplify(kernel)] {
+                verify::verify(&kernel).map_err(|why| show(format!("{why:?}\n{kernel}")))?;
+                let outputs = interp::run(&kernel, &built.inputs).map_err(|error| show(error.to_string()))?;
+                compare(built.case, &built.inputs, &outputs).map_err(|why| show(format!("{why}\n{kernel}")))?;
+            }
+            Ok(()).and_then(|()| interp::run(&built.kernel, &built.inputs).map_err(|error| error.to_string()))
+        });
+    }
+}
+
+/// How many random schedules each operator gets; more by hand with `FTC_SCHEDULE_SEEDS`.
+fn schedule_seeds() -> u64 {
+    std::env::var("FTC_SCHEDULE_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(2)
 }
 
 #[cfg(feature = "llvm")]

@@ -14,7 +14,6 @@ use crate::loops::{Buffer, BufferKind, For, LoopKind, Scope, Stmt};
 #[derive(Default)]
 pub(super) struct Seen {
     loops: BTreeSet<AxisId>,
-    allocs: BTreeSet<TensorId>,
 }
 
 /// Checks everything but the body, and that the body uses no axis or buffer that does not exist.
@@ -143,8 +142,8 @@ pub(super) fn statement(errors: &mut Errors<'_>, seen: &mut Seen, stmt: &Stmt, c
             kinds(errors, l, context);
         }
         Stmt::Alloc { buffer, .. } => {
-            if !seen.allocs.insert(*buffer) {
-                errors.add(Rule::Scopes, format!("`{}` is allocated twice", kernel.tensor(*buffer)));
+            if context.has_temporary(*buffer) {
+                errors.add(Rule::Scopes, format!("`{}` is allocated inside of its own life", kernel.tensor(*buffer)));
             }
             match kernel.buffers[*buffer].kind {
                 BufferKind::Temp(Scope::Shared) => in_grid(errors, context, "shared memory"),

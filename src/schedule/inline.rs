@@ -1,0 +1,191 @@
+//! `inline t`: an intermediate is not stored but computed where it is used.
+//!
+//! ```text
+//! for i { t[i] = f(x[i]) }; for j { y[j] = t[j] + t[j+1] }     ==>     for j { y[j] = f(x[j]) + f(x[j+1]) }
+//! for i { t[i] = sum(…) }; for j { y[j] = relu(t[j]) }         ==>     for j { y[j] = relu(sum(…)) }
+//! ```
+//!
+//! Legal for an intermediate that one nest writes whole, element `t[i, j, …]` for each `i, j, …`. If it is a reduction,
+//! it becomes part of its consumer, which must be its only one, elementwise, and read each of its elements once.
+
+use super::nest::{Item, Nest, Program, Role, VarId, loads_of};
+use super::{Refusal, refuse};
+use crate::arena::{Arena, Id};
+use crate::expr::{AxisId, Expr, ExprId, TensorId};
+use crate::loops::{BufferKind, Kernel};
+
+pub(super) fn inline(program: &mut Program, name: &str) -> Result<(), Refusal> {
+    let found = program.kernel.buffers.iter().find(|(_, buffer)| buffer.name == name);
+    let Some(tensor) = found.filter(|(_, buffer)| matches!(buffer.kind, BufferKind::Temp(_))).map(|(id, _)| id) else {
+        return refuse(format!("`{name}` is not an intermediate"), "inputs and outputs are stored as they are");
+    };
+    let Some((producer, axes)) = producer(program, tensor) else {
+        return refuse(format!("`{name}` is not written whole by one nest"), "it has to be stored");
+    };
+    let users = users(program, tensor)?;
+    if users.iter().any(|&user| is_scheduled(&program.nests[user])) || is_scheduled(&program.nests[producer]) {
+        return refuse(format!("loops of `{name}` or its users are scheduled already"), "`inline` comes first");
+    }
+    if program.nests[producer].reduction.is_some() {
+        merge(program, producer, tensor, &users)?;
+    } else {
+        for &user in &users {
+            substitute(program, user, producer, tensor, &axes);
+        }
+    }
+    let mut items = std::mem::take(&mut program.items);
+    remove(&mut items, producer, tensor);
+    program.items = items;
+    // Its loops have no names any more.
+    (program.nests[producer].vars, program.nests[producer].order) = (Arena::new(), Vec::new());
+    Ok(())
+}
+
+/// The nest that writes a tensor whole, and the axes that are its subscripts.
+fn producer(program: &Program, tensor: TensorId) -> Option<(usize, Vec<AxisId>)> {
+    let mut writers = live(program).into_iter().filter(|&number| program.nests[number].buffer == tensor);
+    let writer = writers.next().filter(|_| writers.next().is_none())?;
+    let nest = &program.nests[writer];
+    let axes: Option<Vec<_>> = nest.at.iter().map(|&at| as_axis(&program.kernel, at)).collect();
+    let axes = axes?;
+    let shape = &program.kernel.buffers[tensor].shape;
+    let extent = |axis: AxisId| nest.vars.iter().find(|(_, var)| var.axis == Some(axis)).map(|(_, var)| var.extent);
+    let whole = axes.iter().zip(shape).all(|(&axis, &size)| extent(axis) == Some(size));
+    let distinct = axes.iter().enumerate().all(|(place, axis)| !axes[..place].contains(axis));
+    (whole && distinct).then_some((writer, axes))
+}
+
+fn as_axis(kernel: &Kernel, expr: ExprId) -> Option<AxisId> {
+    if let Expr::Axis(axis) = kernel.pool.get(expr) { Some(*axis) } else { None }
+}
+
+/// The nests that are in the body.
+fn live(program: &Program) -> Vec<usize> {
+    fn go(items: &[Item], found: &mut Vec<usize>) {
+        for item in items {
+            match item {
+                Item::Nest(number) => found.push(*number),
+                Item::Alloc { body, .. } => go(body, found),
+                Item::Other(_) => {}
+            }
+        }
+    }
+    let mut found = Vec::new();
+    go(&program.items, &mut found);
+    found
+}
+
+fn users(program: &Program, tensor: TensorId) -> Result<Vec<usize>, Refusal> {
+    let reads = |nest: &Nest, expr| !loads_of(&program.kernel, expr, tensor).is_empty() && nest.buffer != tensor;
+    let numbers = live(program);
+    let users = numbers.into_iter().filter(|&number| {
+        let nest = &program.nests[number];
+        reads(nest, nest.value()) || reads(nest, nest.result)
+    });
+    Ok(users.collect())
+}
+
+fn is_scheduled(nest: &Nest) -> bool {
+    nest.vars.iter().any(|(_, var)| var.axis.is_none() || var.kind != crate::loops::LoopKind::Serial)
+        || !nest.copies.is_empty()
+        || !nest.accumulate.is_empty()
+}
+
+/// Replaces the loads of an elementwise intermediate by what is stored there.
+fn substitute(program: &mut Program, user: usize, producer: usize, tensor: TensorId, axes: &[AxisId]) {
+    let stored = program.nests[producer].result;
+    let pool = &mut program.kernel.pool;
+    let mut replace = |expr: ExprId| {
+        pool.map(expr, &mut |pool, e| match pool.get(e) {
+            Expr::Load { tensor: loaded, at } if *loaded == tensor => {
+                let at = at.clone();
+                Some(pool.substitute(stored, &|axis| axes.iter().position(|&a| a == axis).map(|place| at[place])))
+            }
+            _ => None,
+        })
+    };
+    let nest = &mut program.nests[user];
+    nest.result = replace(nest.result);
+    if let Some(reduction) = &mut nest.reduction {
+        reduction.value = replace(reduction.value);
+    }
+}
+
+/// Makes an elementwise consumer the last thing that its reduction does.
+fn merge(program: &mut Program, producer: usize, tensor: TensorId, users: &[usize]) -> Result<(), Refusal> {
+    let name = program.kernel.buffers[tensor].name.clone();
+    let unfit = || {
+        Err(Refusal {
+            message: format!(
+                "`{name}` is a reduction, and not used by one elementwise nest that reads each element once"
+            ),
+            help: Some("leave it stored, or compute it inside of its consumer with `compute … at …`".to_owned()),
+        })
+    };
+    let [user] = users[..] else { return unfit() };
+    let consumer = program.nests[user].clone();
+    let loads = loads_of(&program.kernel, consumer.result, tensor);
+    let [load] = loads[..] else { return unfit() };
+    let Expr::Load { at, .. } = program.kernel.pool.get(load) else { return unfit() };
+    let read: Option<Vec<_>> = at.iter().map(|&at| as_axis(&program.kernel, at)).collect();
+    let Some(read) = read else { return unfit() };
+    let extents: Vec<_> = read.iter().map(|&axis| extent_of(&consumer, axis)).collect();
+    let shape = &program.kernel.buffers[tensor].shape;
+    let elementwise = consumer.reduction.is_none()
+        && read.iter().enumerate().all(|(place, axis)| !read[..place].contains(axis))
+        && extents.iter().zip(shape).all(|(&extent, &size)| extent == Some(size))
+        && consumer.vars.iter().all(|(_, var)| var.extent == 1 || var.axis.is_some_and(|axis| read.contains(&axis)));
+    if !elementwise {
+        return unfit();
+    }
+    program.nests[user] = merged(program, producer, &consumer, load, &read);
+    Ok(())
+}
+
+fn extent_of(nest: &Nest, axis: AxisId) -> Option<i64> {
+    nest.vars.iter().find(|(_, var)| var.axis == Some(axis)).map(|(_, var)| var.extent)
+}
+
+/// The reduction over the axes of its consumer, with the consumer's value of it.
+fn merged(program: &mut Program, producer: usize, consumer: &Nest, load: ExprId, read: &[AxisId]) -> Nest {
+    let source = program.nests[producer].clone();
+    let from: Vec<_> = source.at.iter().filter_map(|&at| as_axis(&program.kernel, at)).collect();
+    let pool = &mut program.kernel.pool;
+    let to: Vec<_> = read.iter().map(|&axis| pool.axis(axis)).collect();
+    let moved = |axis| from.iter().position(|&a| a == axis).map(|place| to[place]);
+    let stored = pool.substitute(source.result, &moved);
+    let result = pool.map(consumer.result, &mut |_, e| (e == load).then_some(stored));
+    let reduction = source.reduction.map(|mut reduction| {
+        reduction.value = pool.substitute(reduction.value, &moved);
+        reduction
+    });
+    let mut vars: Arena<VarId, _> = Arena::new();
+    for (_, var) in consumer.vars.iter() {
+        vars.push(var.clone());
+    }
+    for (_, var) in source.vars.iter().filter(|(_, var)| var.role == Role::Reduced) {
+        vars.push(var.clone());
+    }
+    let order = (0..vars.len()).map(VarId::new).collect();
+    Nest { vars, order, result, reduction, ..consumer.clone() }
+}
+
+/// Takes a nest, and the life of what it wrote, out of the body.
+fn remove(items: &mut Vec<Item>, nest: usize, tensor: TensorId) {
+    let mut result = Vec::new();
+    for mut item in items.drain(..) {
+        match &mut item {
+            Item::Nest(number) if *number == nest => continue,
+            Item::Alloc { buffer, body } if *buffer == tensor => {
+                let mut body = std::mem::take(body);
+                remove(&mut body, nest, tensor);
+                result.extend(body);
+                continue;
+            }
+            Item::Alloc { body, .. } => remove(body, nest, tensor),
+            Item::Nest(_) | Item::Other(_) => {}
+        }
+        result.push(item);
+    }
+    *items = result;
+}

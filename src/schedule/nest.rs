@@ -1,0 +1,290 @@
+//! What schedules work on: one stage of a computation as a set of loops whose order and kind are still open.
+//!
+//! A [`Program`] is a kernel whose nests are taken apart; primitives change its [`Nest`]s, and `realize` writes the
+//! loops down again. A nest has *variables*: the axes of the naive loops, and what splitting and fusing made of them.
+//! Variables in [`Form::Loop`] are loops; [`Nest::order`] lists them, the outermost first. The value of any other
+//! variable follows from those:
+//!
+//! ```text
+//! i split by [?, 2, 16]       i = i.0 * 32 + i.1 * 16 + i.2
+//! p, q fused as pq            p = pq / Q, q = pq % Q
+//! ```
+//!
+//! Not here: tiles, copies and guards as loops; they are data until `realize` places them.
+
+use crate::arena::{Arena, Id};
+use crate::expr::{AxisId, Expr, ExprId, TensorId};
+use crate::loops::{Block, BufferKind, For, Kernel, LoopKind, Scope, Stmt};
+use crate::scalar::ReduceOp;
+
+use super::step::Tail;
+
+crate::define_id!(
+    /// A variable of a nest.
+    VarId, "v"
+);
+
+/// A kernel, taken apart.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Everything but the body.
+    pub kernel: Kernel,
+    /// The body: nests and what is around them.
+    pub items: Vec<Item>,
+    /// The nests, in the order of the body.
+    pub nests: Vec<Nest>,
+}
+
+/// A part of a program's body.
+#[derive(Clone, Debug)]
+pub enum Item {
+    /// A nest, by its number.
+    Nest(usize),
+    /// The life of an intermediate.
+    Alloc {
+        /// The intermediate.
+        buffer: TensorId,
+        /// Its life.
+        body: Vec<Item>,
+    },
+    /// What is no nest stays as it is.
+    Other(Stmt),
+}
+
+/// The computation of one tensor, or of a part of it: `buffer[at] = result`, for all values of the spatial variables.
+#[derive(Clone, Debug)]
+pub struct Nest {
+    /// All variables.
+    pub vars: Arena<VarId, Var>,
+    /// Those that are loops, the outermost first.
+    pub order: Vec<VarId>,
+    /// What is written.
+    pub buffer: TensorId,
+    /// Where.
+    pub at: Vec<ExprId>,
+    /// What is stored; it loads the accumulator of the reduction, if there is one.
+    pub result: ExprId,
+    /// What is reduced.
+    pub reduction: Option<Reduction>,
+    /// The loops inside of which accumulators are kept.
+    pub accumulate: Vec<VarId>,
+    /// Copies of operands.
+    pub copies: Vec<Copy>,
+}
+
+/// A reduction of `value` over the reduced variables.
+#[derive(Clone, Debug)]
+pub struct Reduction {
+    /// How values join.
+    pub op: ReduceOp,
+    /// The single value that stands for the result in [`Nest::result`].
+    pub acc: TensorId,
+    /// What is reduced.
+    pub value: ExprId,
+}
+
+/// A variable.
+#[derive(Clone, Debug)]
+pub struct Var {
+    /// As in the text of a schedule.
+    pub name: String,
+    /// Whether values are joined along it.
+    pub role: Role,
+    /// The number of its values; for the first part of a split, with one that may not be full.
+    pub extent: i64,
+    /// How its loop runs.
+    pub kind: LoopKind,
+    /// What it is.
+    pub form: Form,
+    /// The axis of the naive loop.
+    pub axis: Option<AxisId>,
+    /// The variable that it is a part of, and which part.
+    pub part_of: Option<(VarId, usize)>,
+}
+
+/// What a variable is to the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Every value computes other elements.
+    Spatial,
+    /// Values are joined.
+    Reduced,
+    /// Values are joined, each in an accumulator of its own first (`rfactor`).
+    Private,
+}
+
+/// Where the value of a variable comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// From its loop.
+    Loop,
+    /// From its parts, the slowest first.
+    Split {
+        /// The parts.
+        parts: Vec<VarId>,
+        /// What happens where they do not fill it.
+        tail: Tail,
+    },
+    /// From the variable that it was fused into: `into / inner % extent`.
+    Fused {
+        /// The fused variable.
+        into: VarId,
+        /// The product of the extents of the faster ones.
+        inner: i64,
+    },
+}
+
+/// A copy of an operand in the order in which it is read.
+#[derive(Clone, Debug)]
+pub struct Copy {
+    /// What is copied: a load, or a choice between a load and a constant.
+    pub operand: ExprId,
+    /// The name of the tensor.
+    pub name: String,
+    /// Inside of which loop; none for before all.
+    pub at: Option<VarId>,
+    /// Loops inside of `at` on which the operand depends, the slowest first.
+    pub layout: Vec<VarId>,
+    /// Where it lives.
+    pub scope: Scope,
+}
+
+impl Program {
+    /// Takes a naive kernel apart.
+    pub fn of(kernel: &Kernel) -> Self {
+        let mut kernel = kernel.clone();
+        let body = std::mem::take(&mut kernel.body);
+        let mut program = Self { kernel, items: Vec::new(), nests: Vec::new() };
+        program.items = program.take_apart(body);
+        program
+    }
+
+    fn take_apart(&mut self, block: Block) -> Vec<Item> {
+        block
+            .into_iter()
+            .map(|stmt| match recognize(&self.kernel, &stmt) {
+                Some(nest) => {
+                    self.nests.push(nest);
+                    Item::Nest(self.nests.len() - 1)
+                }
+                None => match stmt {
+                    Stmt::Alloc { buffer, body } => Item::Alloc { buffer, body: self.take_apart(body) },
+                    other => Item::Other(other),
+                },
+            })
+            .collect()
+    }
+
+    /// The nest and the variable of a name.
+    pub fn find(&self, name: &str) -> Option<(usize, VarId)> {
+        self.nests.iter().enumerate().find_map(|(number, nest)| Some((number, nest.find(name)?)))
+    }
+}
+
+impl Nest {
+    /// The variable of a name.
+    pub fn find(&self, name: &str) -> Option<VarId> {
+        self.vars.iter().find(|(_, var)| var.name == name).map(|(id, _)| id)
+    }
+
+    /// The place of a loop in the order.
+    pub fn position(&self, var: VarId) -> Option<usize> {
+        self.order.iter().position(|&other| other == var)
+    }
+
+    /// The number of loops outside of what is placed inside loop `at`.
+    pub fn level(&self, at: Option<VarId>) -> usize {
+        at.and_then(|var| self.position(var)).map_or(0, |position| position + 1)
+    }
+
+    /// The number of values of a split variable from one value of its part `part` to the next.
+    pub fn stride(&self, parts: &[VarId], part: usize) -> i64 {
+        parts[part + 1..].iter().map(|&inner| self.vars[inner].extent).product()
+    }
+
+    /// The loops that the value of a variable depends on.
+    pub fn leaves(&self, var: VarId) -> Vec<VarId> {
+        match &self.vars[var].form {
+            Form::Loop => vec![var],
+            Form::Split { parts, .. } => parts.iter().flat_map(|&part| self.leaves(part)).collect(),
+            Form::Fused { into, .. } => self.leaves(*into),
+        }
+    }
+
+    /// The loops that the value of an expression depends on, in the order of the loops.
+    pub fn loops_of(&self, kernel: &Kernel, expr: ExprId) -> Vec<VarId> {
+        let axes = kernel.pool.axes(expr);
+        let roots = self.vars.iter().filter(|(_, var)| var.axis.is_some_and(|axis| axes.contains(&axis)));
+        let leaves: Vec<_> = roots.flat_map(|(root, _)| self.leaves(root)).collect();
+        self.order.iter().copied().filter(|var| leaves.contains(var)).collect()
+    }
+
+    /// The value to which the operands belong: what is reduced, or what is stored.
+    pub fn value(&self) -> ExprId {
+        self.reduction.as_ref().map_or(self.result, |reduction| reduction.value)
+    }
+}
+
+impl Var {
+    /// A variable with a loop of its own.
+    pub const fn new(name: String, role: Role, extent: i64) -> Self {
+        Self { name, role, extent, kind: LoopKind::Serial, form: Form::Loop, axis: None, part_of: None }
+    }
+
+    /// Whether values of different iterations are joined, into one accumulator or several.
+    pub const fn is_reduced(&self) -> bool {
+        matches!(self.role, Role::Reduced | Role::Private)
+    }
+}
+
+/// The nest that a statement is, if it has the form that lowering gives.
+fn recognize(kernel: &Kernel, stmt: &Stmt) -> Option<Nest> {
+    let mut vars = Arena::new();
+    let inner = chain(kernel, stmt, Role::Spatial, &mut vars);
+    let (buffer, at, result, reduction) = match inner {
+        Stmt::Store { buffer, at, value } => (*buffer, at, *value, None),
+        Stmt::Alloc { buffer: acc, body } if is_accumulator(kernel, *acc) => {
+            let [Stmt::Store { buffer: set, .. }, feed, Stmt::Store { buffer, at, value }] = &body[..] else {
+                return None;
+            };
+            let fed = chain(kernel, feed, Role::Reduced, &mut vars);
+            let Stmt::Reduce { buffer: joined, op, value: term, .. } = fed else { return None };
+            if set != acc || joined != acc {
+                return None;
+            }
+            (*buffer, at, *value, Some(Reduction { op: *op, acc: *acc, value: *term }))
+        }
+        _ => return None,
+    };
+    let order = vars.ids().collect();
+    let (accumulate, copies) = (Vec::new(), Vec::new());
+    Some(Nest { vars, order, buffer, at: at.clone(), result, reduction, accumulate, copies })
+}
+
+fn is_accumulator(kernel: &Kernel, buffer: TensorId) -> bool {
+    let buffer = &kernel.buffers[buffer];
+    buffer.shape.is_empty() && buffer.kind == BufferKind::Temp(Scope::Register)
+}
+
+/// Makes variables of the serial loops that have nothing but each other in them; gives what is inside.
+fn chain<'a>(kernel: &Kernel, mut stmt: &'a Stmt, role: Role, vars: &mut Arena<VarId, Var>) -> &'a Stmt {
+    while let Stmt::For(For { axis, extent, kind: LoopKind::Serial, body }) = stmt {
+        let [inner] = &body[..] else { return stmt };
+        let name = kernel.axes[*axis].name.clone();
+        vars.push(Var { axis: Some(*axis), ..Var::new(name, role, *extent) });
+        stmt = inner;
+    }
+    stmt
+}
+
+/// The distinct loads of a tensor in an expression, in the order of their ids.
+pub fn loads_of(kernel: &Kernel, expr: ExprId, tensor: TensorId) -> Vec<ExprId> {
+    let mut loads = Vec::new();
+    kernel.pool.visit(expr, &mut |id, e| {
+        if matches!(e, Expr::Load { tensor: loaded, .. } if *loaded == tensor) {
+            loads.push(id);
+        }
+    });
+    loads.sort_by_key(|id| id.index());
+    loads
+}

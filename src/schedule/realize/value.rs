@@ -1,0 +1,158 @@
+//! What variables and expressions of a nest are at a place: in terms of the loops that are open there.
+
+use crate::expr::{Expr, ExprId, TensorId};
+use crate::loops::{Block, LoopKind, Stmt};
+use crate::scalar::{Const, Op};
+use crate::schedule::nest::{Form, Reduction, VarId};
+use crate::schedule::step::Tail;
+
+use super::{Emit, Env};
+
+impl Emit<'_> {
+    /// The value of a variable.
+    pub(super) fn value(&mut self, var: VarId, env: &Env) -> ExprId {
+        if let Some(&known) = env.value.get(var) {
+            return known;
+        }
+        let nest = self.nest;
+        match &nest.vars[var].form {
+            Form::Loop => unreachable!("the loop of `{}` is open where its value is used", nest.vars[var].name),
+            Form::Split { parts, .. } => {
+                let start = env.start.get(var).copied();
+                self.sum(start, parts, parts.len(), env)
+            }
+            Form::Fused { into, inner } => {
+                let (whole, inner, extent) = (self.value(*into, env), *inner, nest.vars[var].extent);
+                let slowest = inner * extent == nest.vars[*into].extent;
+                let pool = &mut self.kernel.pool;
+                let by = pool.int(inner);
+                let quotient = pool.binary(Op::Div, whole, by);
+                let extent = pool.int(extent);
+                if slowest { quotient } else { pool.binary(Op::Mod, quotient, extent) }
+            }
+        }
+    }
+
+    /// The sum of the first `count` parts, or of those after `start` to it.
+    pub(super) fn sum(&mut self, start: Option<(usize, ExprId)>, parts: &[VarId], count: usize, env: &Env) -> ExprId {
+        let (first, mut sum) = start.unwrap_or_else(|| (0, self.kernel.pool.int(0)));
+        for part in first..count {
+            let value = self.value(parts[part], env);
+            let stride = self.nest.stride(parts, part);
+            let pool = &mut self.kernel.pool;
+            let stride = pool.int(stride);
+            let term = pool.mul(value, stride);
+            sum = pool.add(sum, term);
+        }
+        sum
+    }
+
+    /// An expression over the naive axes, at this place.
+    pub(super) fn place(&mut self, expr: ExprId, env: &Env) -> ExprId {
+        let used = self.kernel.pool.axes(expr);
+        let nest = self.nest;
+        let mut values = Vec::new();
+        for (root, var) in nest.vars.iter() {
+            if let Some(axis) = var.axis.filter(|axis| used.contains(axis)) {
+                values.push((axis, self.value(root, env)));
+            }
+        }
+        self.kernel.pool.substitute(expr, &|axis| values.iter().find(|(from, _)| *from == axis).map(|(_, to)| *to))
+    }
+
+    /// As [`Emit::place`], with operands read from their copies.
+    pub(super) fn operands(&mut self, expr: ExprId, env: &Env) -> ExprId {
+        let copies = self.copy_reads(env);
+        let read =
+            self.kernel.pool.map(expr, &mut |_, e| copies.iter().find(|(from, _)| *from == e).map(|(_, to)| *to));
+        self.place(read, env)
+    }
+
+    /// What is reduced, at this place. Where a variable may be outside, loads that depend on it give 0 there, and a
+    /// reduced one gives what is neutral.
+    pub(super) fn summand(&mut self, reduction: &Reduction, env: &Env) -> ExprId {
+        let copies = self.copy_reads(env);
+        let padded: Vec<_> = env.guards.iter().copied().filter(|&var| !self.branches(var)).collect();
+        let guards: Vec<_> = padded.iter().map(|&var| (var, self.inside(var, env))).collect();
+        let loads: Vec<_> = guards.iter().map(|&(var, cond)| (self.naive_axes(var), cond)).collect();
+        let read = self.kernel.pool.map(reduction.value, &mut |pool, e| {
+            if let Some((_, copy)) = copies.iter().find(|(from, _)| *from == e) {
+                return Some(*copy);
+            }
+            let Expr::Load { .. } = pool.get(e) else { return None };
+            let used = pool.axes(e);
+            let zero = pool.constant(Const::int(pool.dtype(e), 0));
+            let conds = loads.iter().filter(|(axes, _)| axes.iter().any(|axis| used.contains(axis)));
+            Some(conds.fold(e, |value, &(_, cond)| pool.select(cond, value, zero)))
+        });
+        let mut value = self.place(read, env);
+        for (var, cond) in guards {
+            if self.nest.vars[var].is_reduced() {
+                let pool = &mut self.kernel.pool;
+                let neutral = pool.constant(reduction.op.neutral(pool.dtype(value)));
+                value = pool.select(cond, value, neutral);
+            }
+        }
+        value
+    }
+
+    /// What replaces the operands that are copied.
+    fn copy_reads(&mut self, env: &Env) -> Vec<(ExprId, ExprId)> {
+        let made: Vec<_> =
+            env.copies.iter().map(|&copy| (self.copies[copy].operand, self.copies[copy].buffer)).collect();
+        let layouts: Vec<_> = env.copies.iter().map(|&copy| self.copies[copy].layout.clone()).collect();
+        made.into_iter()
+            .zip(layouts)
+            .map(|((operand, buffer), layout)| (operand, self.element(buffer, &layout, env)))
+            .collect()
+    }
+
+    /// The element of a temporary whose dimensions are variables.
+    pub(super) fn element(&mut self, buffer: TensorId, vars: &[VarId], env: &Env) -> ExprId {
+        let at = self.values(vars, env);
+        let dtype = self.kernel.buffers[buffer].dtype;
+        self.kernel.pool.load(buffer, at, dtype)
+    }
+
+    /// The values of several variables.
+    pub(super) fn values(&mut self, vars: &[VarId], env: &Env) -> Vec<ExprId> {
+        vars.iter().map(|&var| self.value(var, env)).collect()
+    }
+
+    /// Whether a variable is inside its extent.
+    pub(super) fn inside(&mut self, var: VarId, env: &Env) -> ExprId {
+        let (value, extent) = (self.value(var, env), self.nest.vars[var].extent);
+        let pool = &mut self.kernel.pool;
+        let extent = pool.int(extent);
+        pool.binary(Op::Lt, value, extent)
+    }
+
+    /// Statements under the condition that some variables are inside their extents.
+    pub(super) fn guarded(&mut self, guards: &[VarId], env: &Env, block: Block) -> Block {
+        let mut cond = self.kernel.pool.bool(true);
+        for &var in guards {
+            let inside = self.inside(var, env);
+            cond = self.kernel.pool.and(cond, inside);
+        }
+        match self.kernel.pool.as_const(cond).and_then(Const::as_bool) {
+            Some(true) => block,
+            Some(false) => Block::new(),
+            None => vec![Stmt::If { cond, then: block, otherwise: Block::new() }],
+        }
+    }
+
+    /// Whether being outside is avoided by a branch around the innermost statement, not by padding.
+    pub(super) fn branches(&self, var: VarId) -> bool {
+        let is_vector = |leaf: &VarId| self.nest.vars[*leaf].kind == LoopKind::Vector;
+        matches!(self.nest.vars[var].form, Form::Split { tail: Tail::Guard, .. })
+            && !self.nest.leaves(var).iter().any(is_vector)
+    }
+
+    /// The naive axes whose values depend on a variable.
+    pub(super) fn naive_axes(&self, var: VarId) -> Vec<crate::expr::AxisId> {
+        let leaves = self.nest.leaves(var);
+        let roots =
+            self.nest.vars.iter().filter(|(root, _)| self.nest.leaves(*root).iter().any(|leaf| leaves.contains(leaf)));
+        roots.filter_map(|(_, var)| var.axis).collect()
+    }
+}

@@ -1,0 +1,100 @@
+//! `split i by [?, 2, 16]`: one loop becomes several, nested where it was.
+//!
+//! ```text
+//! for i in 64 { … i … }      ==>      for i.0 in 2 { for i.1 in 2 { for i.2 in 16 { … i.0 * 32 + i.1 * 16 + i.2 … } } }
+//! ```
+//!
+//! Always legal: the values of `i` and their order stay. Where the parts do not fill `i` exactly, the tail says what to
+//! do; `overlap` computes some values twice, so they must not be joined to anything, and `i` must have at least as many
+//! values as the parts hold. A part can be split again where its new parts fill it exactly.
+
+use super::nest::{Form, Nest, Role, Var, VarId};
+use super::step::Tail;
+use super::{Refusal, refuse};
+
+/// More values than this in all inner parts are a mistake.
+const MOST: i64 = 1 << 40;
+
+pub(super) fn split(nest: &mut Nest, var: VarId, parts: &[Option<i64>], tail: Tail) -> Result<(), Refusal> {
+    let inner = extents(nest, var, parts)?;
+    let product: i64 = inner.iter().product();
+    let Var { name, role, extent, kind, part_of, .. } = nest.vars[var].clone();
+    if kind != crate::loops::LoopKind::Serial {
+        return refuse(format!("`{name}` has a kind already"), "split first, then say how the parts run");
+    }
+    if tail == Tail::Overlap {
+        overlap(nest, var, product)?;
+    }
+    if part_of.is_some() && extent % product != 0 {
+        return refuse(
+            format!("{extent} values of `{name}`, itself a part, cannot be parts of {product}"),
+            "split the whole axis by all its parts at once",
+        );
+    }
+    let outer = (extent + product - 1) / product;
+    let ids: Vec<_> = std::iter::once(outer)
+        .chain(inner)
+        .enumerate()
+        .map(|(index, extent)| nest.vars.push(Var::new(format!("{name}.{index}"), role, extent)))
+        .collect();
+    let at = nest.position(var).expect("it is a loop");
+    nest.order.splice(at..=at, ids.iter().copied());
+    match part_of {
+        None => adopt(nest, var, ids, tail),
+        Some((whole, index)) => {
+            let Form::Split { parts, tail } = &nest.vars[whole].form else { unreachable!("it is a part") };
+            let (mut parts, tail) = (parts.clone(), *tail);
+            parts.splice(index..=index, ids);
+            adopt(nest, whole, parts, tail);
+            // What was a part is nothing any more; its name stays known for messages.
+            nest.vars[var].part_of = None;
+            let parts = nest.vars.iter().filter(|(_, v)| v.name.starts_with(&format!("{name}."))).map(|(id, _)| id);
+            nest.vars[var].form = Form::Split { parts: parts.collect(), tail };
+        }
+    }
+    Ok(())
+}
+
+fn extents(nest: &Nest, var: VarId, parts: &[Option<i64>]) -> Result<Vec<i64>, Refusal> {
+    let name = &nest.vars[var].name;
+    let mut product = 1i64;
+    let mut extents = Vec::new();
+    for part in parts {
+        let Some(extent) = *part else {
+            return refuse(format!("the parts of `{name}` have a hole"), "write a number, or let `ftc tune` find one");
+        };
+        product = product.saturating_mul(extent);
+        if extent < 1 || product > MOST {
+            return refuse(format!("`{name}` cannot have a part of {extent} values"), "parts are at least 1");
+        }
+        extents.push(extent);
+    }
+    if extents.is_empty() {
+        return refuse(format!("`{name}` is split into one part"), "write `split i by [?, 16]`");
+    }
+    Ok(extents)
+}
+
+fn overlap(nest: &Nest, var: VarId, product: i64) -> Result<(), Refusal> {
+    let Var { name, role, extent, .. } = &nest.vars[var];
+    if *role != Role::Spatial {
+        return refuse(
+            format!("`{name}` is reduced, and overlapping parts would join values twice"),
+            "use `tail peel`",
+        );
+    }
+    if *extent < product {
+        return refuse(
+            format!("`{name}` has {extent} values, fewer than the {product} of its parts"),
+            "use `tail pad` or smaller parts",
+        );
+    }
+    Ok(())
+}
+
+fn adopt(nest: &mut Nest, whole: VarId, parts: Vec<VarId>, tail: Tail) {
+    for (index, &part) in parts.iter().enumerate() {
+        nest.vars[part].part_of = Some((whole, index));
+    }
+    nest.vars[whole].form = Form::Split { parts, tail };
+}

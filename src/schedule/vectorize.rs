@@ -1,0 +1,40 @@
+//! `vectorize j.2`: the iterations of a loop are the lanes of vectors.
+//!
+//! Legal for a loop of 2, 4, … 64 iterations that is innermost, spatial or with private accumulators (`rfactor`). What
+//! is longer than a register becomes several registers.
+
+use super::nest::{Nest, Role, VarId};
+use super::{Refusal, refuse};
+use crate::loops::LoopKind;
+
+/// Lanes of the longest vector.
+const MOST: i64 = 64;
+
+pub(super) fn vectorize(nest: &mut Nest, var: VarId) -> Result<(), Refusal> {
+    let (name, extent) = (nest.vars[var].name.clone(), nest.vars[var].extent);
+    if nest.vars[var].role == Role::Reduced {
+        return refuse(
+            format!("the lanes of `{name}` would join their values to one accumulator"),
+            format!("`rfactor {name}` first gives each lane its own"),
+        );
+    }
+    if !(2..=MOST).contains(&extent) || extent.count_ones() != 1 {
+        return refuse(
+            format!("a vector of {extent} lanes does not exist"),
+            format!("`split {name} by [?, 16]` and vectorize `{name}.1`: lanes are 2, 4, 8, … {MOST}"),
+        );
+    }
+    super::set_kind(nest, var, LoopKind::Vector)
+}
+
+/// Once all steps are applied: vectors are innermost.
+pub(super) fn check(nest: &Nest) -> Result<(), String> {
+    let Some(at) = nest.order.iter().position(|&var| nest.vars[var].kind == LoopKind::Vector) else { return Ok(()) };
+    match nest.order.get(at + 1) {
+        None => Ok(()),
+        Some(&inside) => Err(format!(
+            "`{}` is a vector, and the loop of `{}` is inside of it",
+            nest.vars[nest.order[at]].name, nest.vars[inside].name
+        )),
+    }
+}
