@@ -88,7 +88,7 @@ pub(super) fn run(report: &mut Report, args: &BenchArgs) -> Outcome<()> {
         ops: args.ops.clone(),
         filter: args.filter.clone(),
         peer: args.peer.clone(),
-        python: std::env::var("FTC_PYTHON").unwrap_or_else(|_| "python3".to_owned()),
+        python: bench::peer::python(),
         threads: args.threads.map(usize::from),
         seed: args.seed,
         budget: args.budget.clone(),

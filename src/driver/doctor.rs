@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::codegen;
 use crate::target::Cpu;
 
-use super::modules;
+use super::{bench, modules};
 
 /// One thing that ftc works with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,11 +84,13 @@ fn writable() -> Finding {
 }
 
 fn python(package: &'static str) -> Finding {
-    let (purpose, remedy) = match package {
-        "torch" => ("`ftc bench --peer torch`", "`pip install torch`"),
-        _ => ("making and reading `.npy` files", "`pip install numpy`"),
+    let (program, purpose, remedy) = match package {
+        "torch" => {
+            (bench::peer::python(), "`ftc bench --peer torch`", "`pip install torch`; FTC_PYTHON names its Python")
+        }
+        _ => ("python3".to_owned(), "modules of `--emit python`, and making `.npy` files", "`pip install numpy`"),
     };
-    let found = ask("python3", &["-c", &format!("import {package}; print({package}.__version__)")]);
+    let found = ask(&program, &["-c", &format!("import {package}; print({package}.__version__)")]);
     let state = if found.is_ok() { State::Found } else { State::Absent(remedy) };
     Finding { name: package, state, detail: either(found), purpose }
 }

@@ -1,6 +1,7 @@
 //! What one run of the compiler keeps: sources, findings, times. And the three ways in which it can stop.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::artifact::ArtifactError;
 use crate::codegen::CodegenError;
@@ -105,10 +106,15 @@ impl Session {
     }
 }
 
-/// A finding with the names of its files in place of their ids.
+/// A finding with its files in place of their ids. Names alone do not tell them apart: there are several `--export`.
 fn fingerprint(sources: &SourceMap, finding: &Diagnostic) -> String {
-    let name = |span: Span| &sources.file(span.file).name;
-    let place = |label: &Label| format!("\n{}:{:?}:{}", name(label.span), label.span.range(), label.message);
+    let file = |span: Span| {
+        let file = sources.file(span.file);
+        let mut hasher = DefaultHasher::new();
+        (&file.name, &file.text).hash(&mut hasher);
+        hasher.finish()
+    };
+    let place = |label: &Label| format!("\n{:x}:{:?}:{}", file(label.span), label.span.range(), label.message);
     let places: Vec<_> = finding.labels.iter().map(place).collect();
     format!("{}{}{}", finding.code.0, finding.message, places.concat())
 }

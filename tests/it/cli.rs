@@ -178,6 +178,8 @@ fn targets_lists_and_doctor_examines() {
     let doctor = place.ftc(&["doctor"]);
     assert!([0, 2].contains(&doctor.code), "{doctor:?}");
     assert!(doctor.out.contains("C compiler"), "{doctor:?}");
+    let other = ran(place.command(&["doctor"]).env("FTC_PYTHON", "no-such-python"));
+    assert!(other.out.contains("absent  torch             `no-such-python`"), "{other:?}");
 }
 
 #[test]
@@ -239,6 +241,14 @@ fn one_of_several_exports_is_chosen_by_name() {
     place.ftc(&["build", "two.ft", "--name", ""]).fails(1, "E0706", &["plain name"]);
     let tree = ["build", "--export", "relu(x: f32[4])", "--emit", "ast", "-o", "-"];
     place.ftc(&tree).fails(1, "E0705", &["syntax tree of a file"]);
+}
+
+#[test]
+fn errors_of_every_export_are_shown() {
+    let place = Place::new();
+    let calls = ["--export", "a = gemm(X: f32[2, 2])", "--export", "b = gemm(X: f32[2, 3])"];
+    let ran = place.ftc(&[&["build", "--emit", "graph"][..], &calls].concat());
+    assert!(ran.code == 1 && ran.err.contains("a = gemm") && ran.err.contains("b = gemm"), "{ran:?}");
 }
 
 #[test]

@@ -52,6 +52,11 @@ pub struct Peer {
     files: tempfile::TempDir,
 }
 
+/// The Python that peers run in: what the variable FTC_PYTHON names, or `python3`.
+pub fn python() -> String {
+    std::env::var("FTC_PYTHON").unwrap_or_else(|_| "python3".to_owned())
+}
+
 impl Peer {
     /// Starts PyTorch with so many threads.
     pub fn start(python: &str, threads: usize) -> Result<Self, PeerError> {
