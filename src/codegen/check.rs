@@ -92,9 +92,13 @@ const MATH: &[&str] = &[
     "sincos",
 ];
 
+/// How the names of OpenMP's runtime start.
+const OPENMP: &[&str] = &["omp_", "GOMP_"];
+
 /// Whether C or its library has this name.
 pub fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name)
+        || OPENMP.iter().any(|start| name.starts_with(start))
         || MATH.iter().any(|math| name.strip_prefix(math).is_some_and(|rest| rest.is_empty() || rest == "f"))
 }
 

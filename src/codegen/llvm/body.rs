@@ -1,24 +1,26 @@
 //! The function that computes: all memory comes as arguments, and it returns nothing.
 //!
 //! ```text
-//! define internal void @gemm.body(ptr noalias … %A, ptr noalias … %B, ptr noalias … %C, temporaries…)
+//! define internal void @gemm.body(ptr noalias … %A, ptr noalias … %B, ptr noalias … %C, temporaries…, threads…)
 //! ```
 //!
 //! Parameters are followed by the temporaries of the workspace. Each is a pointer of its own, so that `noalias` says
-//! of every buffer that nothing else overlaps it. Null was excluded by the caller, `entry`.
+//! of every buffer that nothing else overlaps it. Null was excluded by the caller, `entry`. Where loops are parallel,
+//! the number of threads and the address of their part of the workspace come last.
 
 use inkwell::attributes::{Attribute, AttributeLoc};
 use inkwell::basic_block::BasicBlock;
 use inkwell::module::Linkage;
-use inkwell::types::BasicType;
+use inkwell::types::{BasicMetadataTypeEnum, BasicType};
 use inkwell::values::FunctionValue;
 
 use super::expr::Memo;
 use super::ir::Value;
+use super::parallel::{self, Team, Used};
 use super::types::Cx;
 use crate::arena::IdMap;
 use crate::codegen::bounds::Bounds;
-use crate::codegen::plan::{ALIGN, Place, Plan};
+use crate::codegen::plan::{self, ALIGN, Plan};
 use crate::expr::{AxisId, TensorId};
 use crate::loops::{Buffer, BufferKind, Kernel};
 use crate::scalar::{Const, DType};
@@ -27,11 +29,22 @@ use crate::scalar::{Const, DType};
 pub(super) struct Body<'ctx, 'k> {
     pub(super) cx: &'k Cx<'ctx>,
     pub(super) kernel: &'k Kernel,
-    pub(super) bounds: Bounds,
+    pub(super) plan: &'k Plan,
+    pub(super) bounds: &'k Bounds,
     pub(super) pointers: IdMap<TensorId, Value<'ctx>>,
     pub(super) axes: IdMap<AxisId, Value<'ctx>>,
     pub(super) memo: Memo<'ctx>,
-    function: FunctionValue<'ctx>,
+    /// None where a parallel loop is not a fork.
+    pub(super) team: Option<Team<'ctx>>,
+    pub(super) function: FunctionValue<'ctx>,
+}
+
+/// Whether a pointer may be stored somewhere.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Escapes {
+    Never,
+    /// Threads find it in memory.
+    ToThreads,
 }
 
 /// Emits the computation.
@@ -44,18 +57,30 @@ pub(super) fn emit<'ctx>(cx: &Cx<'ctx>, kernel: &Kernel, plan: &Plan) -> Functio
             pointers.insert(id, table(cx, buffer, values));
         }
     }
-    for &temp in &plan.temps {
-        if plan.places.get(temp) == Some(&Place::Stack) {
-            pointers.insert(temp, on_stack(cx, &kernel.buffers[temp]));
-        }
+    for temp in plan.on_stack(&plan.temps) {
+        pointers.insert(temp, on_stack(cx, &kernel.buffers[temp]));
     }
-    let bounds = Bounds::of(kernel);
-    let mut body = Body { cx, kernel, bounds, pointers, axes: IdMap::new(), memo: Memo::default(), function };
+    let (bounds, team) = (&Bounds::of(kernel), team(plan, function));
+    let (axes, memo) = (IdMap::new(), Memo::default());
+    let mut body = Body { cx, kernel, plan, bounds, pointers, axes, memo, team, function };
     body.memo.push();
     body.block(&kernel.body);
     body.memo.pop();
     cx.ir.ret(None);
     function
+}
+
+/// The last parameters of the body.
+fn team<'ctx>(plan: &Plan, function: FunctionValue<'ctx>) -> Option<Team<'ctx>> {
+    let bytes = plan.per_thread?;
+    let mut params = function.get_params();
+    let slots = (bytes > 0).then(|| params.pop()).flatten();
+    let threads = params.pop().expect("a body with forks is told the number of threads");
+    threads.set_name("threads");
+    if let Some(slots) = slots {
+        slots.set_name("slots");
+    }
+    Some(Team { threads: Value::of(&threads), slots: slots.map(|slots| Value::of(&slots)) })
 }
 
 impl<'ctx> Body<'ctx, '_> {
@@ -74,40 +99,61 @@ fn declare<'ctx>(
     plan: &Plan,
     pointers: &mut IdMap<TensorId, Value<'ctx>>,
 ) -> FunctionValue<'ctx> {
-    let ids: Vec<_> = kernel.params.iter().copied().chain(plan.in_workspace().map(|(temp, _)| temp)).collect();
-    let kind = cx.ir.context.void_type().fn_type(&vec![cx.pointer().into(); ids.len()], false);
+    let temps = plan.in_workspace(&plan.temps).map(|(temp, _)| temp);
+    let ids: Vec<_> = kernel.params.iter().copied().chain(temps).collect();
+    let pointer = BasicMetadataTypeEnum::from(cx.pointer());
+    let threads = plan.per_thread.map(|_| cx.ir.context.i32_type().into());
+    let slots = plan.per_thread.filter(|&bytes| bytes > 0).map(|_| pointer);
+    let params: Vec<_> = ids.iter().map(|_| pointer).chain(threads).chain(slots).collect();
+    let kind = cx.ir.context.void_type().fn_type(&params, false);
     let function = cx.module.add_function(&format!("{}.body", kernel.name), kind, Some(Linkage::Internal));
     super::entry::common_attributes(cx, function);
     // Inlined into its only caller it would lose what its parameters say about overlap.
     function.add_attribute(AttributeLoc::Function, attribute(cx, "noinline", 0));
+    let mut shared = Used::default();
+    for fork in plan::forks(kernel) {
+        parallel::used(kernel, &fork.body, &mut shared);
+    }
     for (&id, (nth, param)) in ids.iter().zip(function.get_params().into_iter().enumerate()) {
-        let buffer = &kernel.buffers[id];
-        param.set_name(&buffer.name);
-        let loc = AttributeLoc::Param(nth as u32);
-        for attribute in param_attributes(cx, buffer) {
-            function.add_attribute(loc, attribute);
-        }
+        let escapes = if shared.tensors.contains(&id) { Escapes::ToThreads } else { Escapes::Never };
+        describe_param(cx, function, nth, &kernel.buffers[id], escapes);
         pointers.insert(id, Value::of(&param));
     }
     function
 }
 
-fn param_attributes(cx: &Cx<'_>, buffer: &Buffer) -> Vec<Attribute> {
-    let align = if let BufferKind::Temp(_) = buffer.kind { ALIGN } else { buffer.dtype.bytes() };
+/// Names a parameter after its buffer, and says what is known of it.
+pub(super) fn describe_param(cx: &Cx<'_>, function: FunctionValue<'_>, nth: usize, buffer: &Buffer, escapes: Escapes) {
+    let param = function.get_nth_param(nth as u32).expect("the function was declared with this parameter");
+    param.set_name(&buffer.name);
+    for attribute in param_attributes(cx, buffer, escapes) {
+        function.add_attribute(AttributeLoc::Param(nth as u32), attribute);
+    }
+}
+
+fn param_attributes(cx: &Cx<'_>, buffer: &Buffer, escapes: Escapes) -> Vec<Attribute> {
     let mut attributes = vec![
         attribute(cx, "noalias", 0),
         attribute(cx, "nofree", 0),
         attribute(cx, "noundef", 0),
         attribute(cx, "nonnull", 0),
-        // Value 0 means that nothing of the pointer is kept.
-        attribute(cx, "captures", 0),
-        attribute(cx, "align", align as u64),
-        attribute(cx, "dereferenceable", buffer.bytes() as u64),
     ];
+    if escapes == Escapes::Never {
+        // Value 0 means that nothing of the pointer is kept.
+        attributes.push(attribute(cx, "captures", 0));
+    }
+    attributes.push(attribute(cx, "align", alignment(buffer) as u64));
+    attributes.push(attribute(cx, "dereferenceable", buffer.bytes() as u64));
     if let BufferKind::Input { .. } = buffer.kind {
         attributes.push(attribute(cx, "readonly", 0));
     }
     attributes
+}
+
+/// Small temporaries on the stack are aligned as their elements are.
+fn alignment(buffer: &Buffer) -> usize {
+    let is_own = matches!(buffer.kind, BufferKind::Temp(_));
+    if is_own && buffer.bytes() >= ALIGN { ALIGN } else { buffer.dtype.bytes() }
 }
 
 /// An attribute that LLVM knows by name.
@@ -115,7 +161,8 @@ pub(super) fn attribute(cx: &Cx<'_>, name: &str, value: u64) -> Attribute {
     cx.ir.context.create_enum_attribute(Attribute::get_named_enum_kind_id(name), value)
 }
 
-fn on_stack<'ctx>(cx: &Cx<'ctx>, buffer: &Buffer) -> Value<'ctx> {
+/// Room for a temporary on the stack.
+pub(super) fn on_stack<'ctx>(cx: &Cx<'ctx>, buffer: &Buffer) -> Value<'ctx> {
     let scalar = cx.memory(buffer.dtype);
     let slot = if buffer.shape.is_empty() {
         cx.ir.builder.build_alloca(scalar, &buffer.name)
@@ -123,7 +170,7 @@ fn on_stack<'ctx>(cx: &Cx<'ctx>, buffer: &Buffer) -> Value<'ctx> {
         cx.ir.builder.build_alloca(scalar.array_type(buffer.len() as u32), &buffer.name)
     };
     let slot = slot.expect("the builder stands in the entry block");
-    if buffer.bytes() >= ALIGN
+    if alignment(buffer) == ALIGN
         && let Some(instruction) = slot.as_instruction()
     {
         instruction.set_alignment(ALIGN as u32).expect("an alloca has an alignment");

@@ -5,13 +5,14 @@
 //! int32_t NAME_call(void *const *args) the same with the arguments in an array
 //! ```
 
-use inkwell::AddressSpace;
 use inkwell::attributes::AttributeLoc;
 use inkwell::module::Linkage;
+use inkwell::types::FunctionType;
 use inkwell::values::FunctionValue;
 
 use super::body::attribute;
 use super::ir::{IntPredicate, Value};
+use super::parallel;
 use super::types::Cx;
 use crate::codegen::plan::{ALIGN, Plan};
 use crate::loops::Kernel;
@@ -54,18 +55,42 @@ fn direct<'ctx>(cx: &Cx<'ctx>, kernel: &Kernel, plan: &Plan, body: FunctionValue
     if let Some(any_null) = nulls.reduce(|a, b| cx.ir.or(a, b)) {
         leave_if(cx, function, any_null, "null", Status::NullPointer);
     }
-    if plan.workspace == 0 {
-        cx.ir.call(body, &args);
-    } else {
-        let workspace = allocate(cx, plan.workspace);
+    let threads = plan.per_thread.map(|_| parallel::max_threads(cx));
+    if let Some(bytes) = workspace_bytes(cx, plan, threads) {
+        let workspace = allocate(cx, bytes);
         leave_if(cx, function, is_null(cx, workspace), "full", Status::OutOfMemory);
-        let temps = plan.in_workspace().map(|(_, offset)| at_offset(cx, workspace, offset));
-        let all: Vec<_> = args.iter().copied().chain(temps).collect();
+        let temps = plan.in_workspace(&plan.temps).map(|(_, offset)| at_offset(cx, workspace, offset));
+        let slots = plan.per_thread.filter(|&bytes| bytes > 0).map(|_| at_offset(cx, workspace, plan.workspace));
+        let all: Vec<_> = args.iter().copied().chain(temps).chain(threads).chain(slots).collect();
         cx.ir.call(body, &all);
-        cx.ir.call(library_function(cx, "free", &[cx.pointer().into()], false), &[workspace]);
+        let kind = cx.ir.context.void_type().fn_type(&[cx.pointer().into()], false);
+        cx.ir.call(external(cx, "free", kind), &[workspace]);
+    } else {
+        let all: Vec<_> = args.into_iter().chain(threads).collect();
+        cx.ir.call(body, &all);
     }
     leave(cx, Status::Fine);
     function
+}
+
+/// How much a call allocates; none if nothing.
+fn workspace_bytes<'ctx>(cx: &Cx<'ctx>, plan: &Plan, threads: Option<Value<'ctx>>) -> Option<Value<'ctx>> {
+    let index = cx.register(DType::I64);
+    let constant = |value: usize| cx.ir.int_of(index, value as i64);
+    let shared = constant(plan.workspace);
+    let (Some(threads), Some(each @ 1..)) = (threads, plan.per_thread) else {
+        return (plan.workspace > 0).then_some(shared);
+    };
+    let threads = cx.ir.zext(threads, index);
+    let bytes = cx.ir.add(shared, cx.ir.mul(threads, constant(each)));
+    let limit = isize::MAX as usize / ALIGN * ALIGN;
+    let most = limit.saturating_sub(plan.workspace) / each;
+    if most >= i32::MAX as usize {
+        return Some(bytes);
+    }
+    // More than memory has: the allocation fails as it should.
+    let fits = cx.ir.icmp(IntPredicate::LLVMIntULE, threads, constant(most));
+    Some(cx.ir.select(fits, bytes, constant(limit)))
 }
 
 fn by_array<'ctx>(cx: &Cx<'ctx>, kernel: &Kernel, function: FunctionValue<'ctx>) {
@@ -112,29 +137,19 @@ fn leave(cx: &Cx<'_>, status: Status) {
 }
 
 /// `aligned_alloc` wants a multiple of the alignment, which a plan's workspace is.
-fn allocate<'ctx>(cx: &Cx<'ctx>, bytes: usize) -> Value<'ctx> {
+fn allocate<'ctx>(cx: &Cx<'ctx>, bytes: Value<'ctx>) -> Value<'ctx> {
     let size = cx.ir.context.i64_type();
-    let function = library_function(cx, "aligned_alloc", &[size.into(), size.into()], true);
+    let function = external(cx, "aligned_alloc", cx.pointer().fn_type(&[size.into(), size.into()], false));
     function.add_attribute(AttributeLoc::Return, attribute(cx, "noalias", 0));
-    let constant = |value: usize| cx.ir.int_of(size.into(), value as i64);
-    cx.ir.call(function, &[constant(ALIGN), constant(bytes)])
+    cx.ir.call(function, &[cx.ir.int_of(size.into(), ALIGN as i64), bytes])
 }
 
-fn at_offset<'ctx>(cx: &Cx<'ctx>, base: Value<'ctx>, offset: usize) -> Value<'ctx> {
+/// The address so many bytes after another.
+pub(super) fn at_offset<'ctx>(cx: &Cx<'ctx>, base: Value<'ctx>, offset: usize) -> Value<'ctx> {
     cx.ir.element(cx.memory(DType::U8), base, cx.ir.int_of(cx.register(DType::I64), offset as i64))
 }
 
-/// A function of the C library, which gives a pointer or nothing.
-fn library_function<'ctx>(
-    cx: &Cx<'ctx>,
-    name: &str,
-    params: &[inkwell::types::BasicMetadataTypeEnum<'ctx>],
-    gives_pointer: bool,
-) -> FunctionValue<'ctx> {
-    let kind = if gives_pointer {
-        cx.ir.context.ptr_type(AddressSpace::default()).fn_type(params, false)
-    } else {
-        cx.ir.context.void_type().fn_type(params, false)
-    };
+/// A function of a library.
+pub(super) fn external<'ctx>(cx: &Cx<'ctx>, name: &str, kind: FunctionType<'ctx>) -> FunctionValue<'ctx> {
     cx.module.get_function(name).unwrap_or_else(|| cx.module.add_function(name, kind, None))
 }

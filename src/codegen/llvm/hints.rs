@@ -25,10 +25,25 @@ pub(super) fn mark_loop(ir: &Ir<'_>, branch: Value<'_>, kind: LoopKind) {
         }
         LoopKind::Serial | LoopKind::Parallel | LoopKind::Grid(_) | LoopKind::Block(_) => return,
     };
+    mark(context, branch, &[hint]);
+}
+
+/// Keeps the iterations of the loop that ends with `branch` as they are: all of them run the same instructions.
+pub(super) fn keep_rolled(ir: &Ir<'_>, branch: Value<'_>) {
+    let context = ir.context.raw();
+    // SAFETY: a constant of the context.
+    let no = unsafe { LLVMValueAsMetadata(LLVMConstInt(LLVMInt1TypeInContext(context), 0, 0)) };
+    let scalar = node(context, &mut [string(context, "llvm.loop.vectorize.enable"), no]);
+    let rolled = node(context, &mut [string(context, "llvm.loop.unroll.disable")]);
+    mark(context, branch, &[scalar, rolled]);
+}
+
+fn mark(context: LLVMContextRef, branch: Value<'_>, hints: &[LLVMMetadataRef]) {
     // SAFETY: the first operand of a loop's node is the node itself; a temporary stands there until it exists.
     unsafe {
         let itself = LLVMTemporaryMDNode(context, std::ptr::null_mut(), 0);
-        let mark = node(context, &mut [itself, hint]);
+        let mut operands: Vec<_> = [itself].into_iter().chain(hints.iter().copied()).collect();
+        let mark = node(context, &mut operands);
         LLVMMetadataReplaceAllUsesWith(itself, mark);
         let key = "llvm.loop";
         let kind = LLVMGetMDKindIDInContext(context, key.as_ptr().cast(), key.len() as u32);

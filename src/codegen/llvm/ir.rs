@@ -19,7 +19,7 @@ use inkwell::llvm_sys::{
     LLVMIntPredicate, LLVMRealPredicate, LLVMTypeKind,
 };
 use inkwell::module::Module;
-use inkwell::types::{AsTypeRef, BasicTypeEnum};
+use inkwell::types::{AsTypeRef, BasicTypeEnum, StructType};
 use inkwell::values::{ArrayValue, AsValueRef, FunctionValue};
 
 pub(super) use inkwell::llvm_sys::LLVMIntPredicate as IntPredicate;
@@ -303,6 +303,13 @@ impl<'ctx> Ir<'ctx> {
                 flags,
             )
         })
+    }
+
+    /// The address of field `nth` of the struct at `base`.
+    pub(super) fn field(&self, kind: StructType<'ctx>, base: Value<'ctx>, nth: u32) -> Value<'ctx> {
+        let (builder, kind) = (self.builder.as_mut_ptr(), kind.as_type_ref());
+        // SAFETY: the struct has so many fields.
+        Value::new(unsafe { llvm::LLVMBuildStructGEP2(builder, kind, base.raw, nth, NO_NAME) })
     }
 
     /// A merge of values that come from several blocks.

@@ -1,7 +1,7 @@
 //! Loop IR to machine code for CPUs, through LLVM; the only user of inkwell.
 //!
 //! One kernel is one module of three functions: `entry` has the two that C sees, `body` has the third, which computes,
-//! with `stmt`, `expr`, `ops`, `convert` and `math` below it. `ir` is LLVM's builder in short words; `types` holds what
+//! with `stmt`, `expr`, `ops`, `convert` and `math` below it. `parallel` adds two for each loop on several threads. `ir` is LLVM's builder in short words; `types` holds what
 //! all of them share. `emit` turns the finished module into text or bytes.
 //!
 //! The text before optimisation follows the kernel statement by statement, so it is what tests compare. Everything is
@@ -16,6 +16,7 @@ mod hints;
 mod ir;
 mod math;
 mod ops;
+mod parallel;
 mod stmt;
 mod types;
 

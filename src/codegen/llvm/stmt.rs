@@ -39,13 +39,14 @@ impl<'ctx> Body<'ctx, '_> {
 
     fn nest(&mut self, nest: &For) {
         match nest.kind {
-            // Threads come later; one after another is always right.
-            LoopKind::Serial | LoopKind::Parallel | LoopKind::Unroll | LoopKind::Vector => self.count(nest),
+            LoopKind::Parallel => self.parallel(nest),
+            LoopKind::Serial | LoopKind::Unroll | LoopKind::Vector => self.count(nest),
             LoopKind::Grid(_) | LoopKind::Block(_) => unreachable!("a kernel for a GPU was refused"),
         }
     }
 
-    fn count(&mut self, nest: &For) {
+    /// One iteration after another.
+    pub(super) fn count(&mut self, nest: &For) {
         let kernel = self.kernel;
         let name = &kernel.axes[nest.axis].name;
         self.memo.push();
