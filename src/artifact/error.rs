@@ -66,7 +66,14 @@ impl ArtifactError {
                 .help("`--emit obj`, `archive`, and `header` need none"),
             Self::Link { command, status, stderr, .. } => {
                 let diagnostic = diagnostic.note(format!("command: {command}")).note(format!("it ended with {status}"));
-                if stderr.is_empty() { diagnostic } else { diagnostic.note(format!("it said: {stderr}")) }
+                let diagnostic =
+                    if stderr.is_empty() { diagnostic } else { diagnostic.note(format!("it said: {stderr}")) };
+                let lacks_threads = stderr.lines().any(|line| line.contains("cannot find -lgomp"));
+                if lacks_threads {
+                    diagnostic.help("install OpenMP's runtime `libgomp` for the target")
+                } else {
+                    diagnostic
+                }
             }
         }
     }

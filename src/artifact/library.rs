@@ -77,7 +77,7 @@ impl Linker {
         }
         let linked = work.path().join("linked.so");
         let mut command = self.tool.to_command();
-        command.args(arguments(output)).arg("-o").arg(&linked).args(files).args(libraries(objects));
+        command.args(arguments(output, objects)).arg("-o").arg(&linked).args(files).args(libraries(objects));
         self.run(&mut command, output)?;
         std::fs::rename(&linked, output).map_err(fail)
     }
@@ -108,18 +108,31 @@ fn build(arch: Arch) -> cc::Build {
     build
 }
 
-fn arguments(output: &Path) -> Vec<OsString> {
+fn arguments(output: &Path, objects: &[(String, Vec<u8>)]) -> Vec<OsString> {
     let mut soname = OsString::from("-Wl,-soname,");
     soname.push(output.file_name().unwrap_or(output.as_os_str()));
     // Kernels need nothing that runs at the start, and no helpers of the compiler; without them linking is faster.
     let fixed = ["-shared", "-nostdlib", "-Wl,--build-id=none", "-Wl,--as-needed", "-Wl,-z,relro,-z,now"];
-    fixed.into_iter().map(OsString::from).chain([soname]).collect()
+    // OpenMP's threads wait for the next parallel loop; some of its runtimes cannot be unloaded meanwhile.
+    let stays = names(objects, FORK).then_some("-Wl,-z,nodelete");
+    fixed.into_iter().chain(stays).map(OsString::from).chain([soname]).collect()
 }
+
+/// The function of OpenMP's runtime that all parallel loops call.
+const FORK: &[u8] = b"GOMP_parallel";
+/// How the names of vector functions start.
+const VECTOR: &[u8] = b"_ZGV";
 
 /// The libraries that the objects call. Vector functions have a library of their own, which some C libraries lack.
 fn libraries(objects: &[(String, Vec<u8>)]) -> Vec<&'static str> {
-    let calls_vectors = objects.iter().any(|(_, bytes)| bytes.windows(4).any(|window| window == b"_ZGV"));
-    if calls_vectors { vec!["-lmvec", "-lm", "-lc"] } else { vec!["-lm", "-lc"] }
+    let threads = names(objects, FORK).then_some("-lgomp");
+    let vectors = names(objects, VECTOR).then_some("-lmvec");
+    threads.into_iter().chain(vectors).chain(["-lm", "-lc"]).collect()
+}
+
+/// Whether any object has `text` in a name.
+fn names(objects: &[(String, Vec<u8>)], text: &[u8]) -> bool {
+    objects.iter().any(|(_, bytes)| bytes.windows(text.len()).any(|window| window == text))
 }
 
 /// A command as one would type it.

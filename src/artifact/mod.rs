@@ -28,6 +28,8 @@ pub struct Interface {
     pub params: Vec<Param>,
     /// Bytes that a call allocates and frees.
     pub workspace: usize,
+    /// Bytes that it allocates beside these for each thread; none if it runs on the caller's thread alone.
+    pub per_thread: Option<usize>,
 }
 
 /// One parameter: a pointer to a dense, row-major tensor.
@@ -66,11 +68,23 @@ impl Interface {
             };
             Param { name: buffer.name.clone(), dtype: buffer.dtype, shape: buffer.shape.clone(), direction }
         });
+        let plan = plan::plan(kernel);
         Self {
             name: kernel.name.clone(),
             doc: Vec::new(),
             params: params.collect(),
-            workspace: plan::plan(kernel).workspace,
+            workspace: plan.workspace,
+            per_thread: plan.per_thread,
+        }
+    }
+
+    /// The memory that a call allocates, in words: `64 bytes, and 128 more for each thread`; none if there is none.
+    pub fn memory(&self) -> Option<String> {
+        match (self.workspace, self.per_thread.unwrap_or(0)) {
+            (0, 0) => None,
+            (shared, 0) => Some(format!("{shared} bytes")),
+            (0, each) => Some(format!("{each} bytes for each thread")),
+            (shared, each) => Some(format!("{shared} bytes, and {each} more for each thread")),
         }
     }
 

@@ -4,6 +4,7 @@
 use std::io;
 use std::path::Path;
 
+use crate::artifact::Interface;
 use crate::codegen::CodegenError;
 use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
@@ -231,9 +232,10 @@ pub fn call_failed(message: &str) -> Diagnostic {
 }
 
 /// E0712: the intermediate tensors do not fit.
-pub fn no_workspace(export: &str, bytes: usize) -> Diagnostic {
-    error("E0712", format!("there is not enough memory for the intermediate tensors of `{export}`"))
-        .note(format!("they take {bytes} bytes"))
+pub fn no_workspace(interface: &Interface) -> Diagnostic {
+    let bytes = interface.memory().unwrap_or_default();
+    error("E0712", format!("there is not enough memory for the intermediate tensors of `{}`", interface.name))
+        .note(format!("they take {bytes}"))
 }
 
 /// E0712: the arrays do not fit.

@@ -165,7 +165,7 @@ fn call(
 
 fn failed(interface: &Interface, cause: &LibraryError) -> Diagnostic {
     match cause {
-        LibraryError::Call { code: NO_MEMORY, .. } => error::no_workspace(&interface.name, interface.workspace),
+        LibraryError::Call { code: NO_MEMORY, .. } => error::no_workspace(interface),
         LibraryError::Call { .. } | LibraryError::Load(_) | LibraryError::Symbol { .. } => {
             error::call_failed(&cause.to_string())
         }

@@ -73,8 +73,9 @@ impl Library {
         Ok(Call { export: export.to_owned(), entry, args, arrays: PhantomData })
     }
 
-    /// Sets the number of threads of kernels that are called from this thread. A library whose kernels all run on one
-    /// thread does not have OpenMP, and stays as it is.
+    /// Sets the number of threads of kernels that are called from this thread, those of other libraries included: the
+    /// number is OpenMP's, in whose place the environment's `OMP_NUM_THREADS` stands before. A library whose kernels all
+    /// run on one thread does not have OpenMP, and stays as it is.
     pub fn set_threads(&self, threads: usize) {
         let threads = i32::try_from(threads).unwrap_or(i32::MAX);
         // SAFETY: the function of this name is OpenMP's, which the library was linked with.

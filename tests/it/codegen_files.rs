@@ -55,7 +55,7 @@ fn parameters_get_names_that_c_takes() {
         direction: Direction::In { is_const: false },
     };
     let params = ["double", "double_", "α", "y.1", "1st"].map(param).to_vec();
-    let interface = Interface { name: "f".into(), doc: Vec::new(), params, workspace: 0 };
+    let interface = Interface { name: "f".into(), doc: Vec::new(), params, workspace: 0, per_thread: None };
     let header = artifact::header("lib", &[interface]);
     let wanted =
         "f(const double *double_, const double *double__, const double *_, const double *y_1, const double *_1st);";
