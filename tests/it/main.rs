@@ -11,6 +11,7 @@ mod codegen;
 mod codegen_files;
 mod codegen_math;
 mod codegen_random;
+mod codegen_threads;
 mod codegen_values;
 mod draft;
 mod eval;
