@@ -24,7 +24,7 @@ pub(super) fn check(program: &Program, earlier: &[Diagnostic]) -> Vec<Diagnostic
             Item::Variant(variant) => found.extend(check_variant(program, variant)),
             Item::Export(export) => found.extend(check_export(program, export)),
             Item::Const(constant) => found.extend(check_constant(program, constant)),
-            Item::Use(_) | Item::Error(_) => {}
+            Item::Use(_) | Item::Schedule(_) | Item::Error(_) => {}
         }
     }
     found.extend(unused_imports(program));
@@ -61,6 +61,7 @@ const fn span_of(item: &Item) -> Span {
         Item::Function(item) => item.span,
         Item::Variant(item) => item.span,
         Item::Export(item) => item.span,
+        Item::Schedule(item) => item.span,
         Item::Error(span) => *span,
     }
 }
@@ -241,6 +242,9 @@ fn unused_imports(program: &Program) -> Vec<Diagnostic> {
             }
             Item::Export(export) => {
                 used.insert(&export.function.name);
+            }
+            Item::Schedule(schedule) => {
+                used.insert(&schedule.function.name);
             }
             Item::Const(constant) => used.extend(walk::names(&constant.value)),
             Item::Error(_) => return Vec::new(),

@@ -48,6 +48,8 @@ pub enum Item {
     Variant(Variant),
     /// `export name = f(…)`
     Export(Export),
+    /// `schedule f for x86 { … }`
+    Schedule(Schedule),
     /// Something that did not parse; an error was reported.
     Error(Span),
 }
@@ -248,6 +250,94 @@ pub enum ExportArg {
         /// Its value.
         value: Expr,
     },
+}
+
+/// `schedule function for target { steps }`: in which order and where a function is computed, not what.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    /// The `///` lines.
+    pub docs: Vec<String>,
+    /// An export or a function.
+    pub function: Ident,
+    /// The machine that it is for; any if none is written.
+    pub target: Option<Ident>,
+    /// The steps, in the order in which they are applied.
+    pub steps: Vec<Step>,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// One step of a schedule.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What it does.
+    pub kind: StepKind,
+    /// The whole step.
+    pub span: Span,
+}
+
+/// The kinds of step. Axes and tensors are those of the loops, which only the compiler's later passes know.
+#[derive(Clone, Debug)]
+pub enum StepKind {
+    /// `split j by [?, 2, 16] tail pad`
+    Split {
+        /// The axis.
+        axis: Ident,
+        /// All parts, the outermost first; at least one.
+        parts: Vec<Part>,
+        /// The word after `tail`: one of `peel guard overlap pad`.
+        tail: Option<Ident>,
+    },
+    /// `fuse p q as pq`
+    Fuse {
+        /// The axes; at least two.
+        axes: Vec<Ident>,
+        /// The new axis.
+        name: Ident,
+    },
+    /// `reorder i.0 k.0 i.1`
+    Reorder(Vec<Ident>),
+    /// `parallel i.0`
+    Parallel(Ident),
+    /// `vectorize j.2`
+    Vectorize(Ident),
+    /// `unroll i.1 j.1`
+    Unroll(Vec<Ident>),
+    /// `stage B at k.0 as [k.1, j.1] in stack`
+    Stage {
+        /// The tensor that is copied.
+        operand: Ident,
+        /// The axis inside of which it is copied.
+        at: Option<Ident>,
+        /// The axes of the copy.
+        layout: Option<Vec<Ident>>,
+        /// The word after `in`: one of `global stack register shared`.
+        scope: Option<Ident>,
+    },
+    /// `accumulate at k.0`
+    Accumulate(Ident),
+    /// `rfactor k.1`
+    Rfactor(Ident),
+    /// `inline t`
+    Inline(Ident),
+    /// `compute t at y.p`
+    Compute {
+        /// The tensor.
+        tensor: Ident,
+        /// The axis inside of which it is computed.
+        at: Ident,
+    },
+    /// Something that did not parse; an error was reported.
+    Error,
+}
+
+/// A part of a split axis.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Its number of values; none for `?`.
+    pub extent: Option<i64>,
+    /// The place.
+    pub span: Span,
 }
 
 /// A statement of a function's body.

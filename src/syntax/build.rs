@@ -5,9 +5,10 @@
 
 use super::ast::{
     self, Arg as AstArg, Attr, Braces, ConstItem, Dim, Expr, ExprKind, Generic, Ident, Index, Item, LocalLet, Output,
-    Param, ReduceIndex, Stmt, StmtKind, Subscript, Type,
+    Param, ReduceIndex, StepKind, Stmt, StmtKind, Subscript, Type,
 };
 use super::error::{ErrorKind, ShapeError, SyntaxError};
+use super::schedule;
 use crate::source::{FileId, Span};
 
 /// The deepest expression that is accepted.
@@ -202,6 +203,26 @@ pub(crate) fn export_value(name: Ident, value: Tree) -> ast::ExportArg {
     ast::ExportArg::Value { name, value: value.expr }
 }
 
+/// `schedule f for x86 { steps }`
+pub(crate) fn schedule(((function, target, steps), span): Spanned<(Ident, Option<Ident>, Vec<ast::Step>)>) -> Item {
+    Item::Schedule(ast::Schedule { docs: Vec::new(), function, target, steps, span })
+}
+
+/// A step of a schedule.
+pub(crate) fn step((kind, span): Spanned<ast::StepKind>) -> ast::Step {
+    ast::Step { kind, span }
+}
+
+/// `?` or `14` in a split.
+pub(crate) fn part<T>((_, span): Spanned<T>, extent: Option<i64>) -> ast::Part {
+    ast::Part { extent, span }
+}
+
+/// `14` in a split.
+pub(crate) fn known_part(node: Spanned<i64>) -> ast::Part {
+    part(node, Some(node.0))
+}
+
 impl Build {
     /// A builder of nodes in `file`.
     pub(crate) fn new(file: FileId) -> Self {
@@ -249,6 +270,7 @@ impl Build {
             Item::Const(item) => item.docs = lines,
             Item::Variant(item) => item.docs = lines,
             Item::Export(item) => item.docs = lines,
+            Item::Schedule(item) => item.docs = lines,
             Item::Use(_) | Item::Error(_) => {}
         }
         if let Some(attr) = attrs.first() {
@@ -280,6 +302,57 @@ impl Build {
         let ((name, function, (when, body)), span) = node;
         let body = self.statements(body);
         Item::Variant(ast::Variant { docs: Vec::new(), name, function, when: when.map(expr), body, span })
+    }
+
+    // ---- Schedules ------------------------------------------------------------------------------------------------
+
+    /// `split i by [?, 14] tail pad`
+    pub(crate) fn split(
+        &mut self,
+        axis: Ident,
+        (parts, span): Spanned<Vec<ast::Part>>,
+        tail: Option<Ident>,
+    ) -> StepKind {
+        if parts.is_empty() {
+            self.error(span, ShapeError::NoParts);
+            return StepKind::Error;
+        }
+        if self.step_word("tail", &schedule::TAILS, tail.as_ref()) {
+            return StepKind::Split { axis, parts, tail };
+        }
+        StepKind::Error
+    }
+
+    /// `fuse i j as ij`
+    pub(crate) fn fuse(&mut self, axes: Vec<Ident>, name: Ident) -> StepKind {
+        if let [one] = axes.as_slice() {
+            self.error(one.span, ShapeError::FuseOne);
+            return StepKind::Error;
+        }
+        StepKind::Fuse { axes, name }
+    }
+
+    /// `stage B at k.0 as [k.1, j.1] in stack`
+    pub(crate) fn stage(
+        &mut self,
+        operand: Ident,
+        at: Option<Ident>,
+        layout: Option<Vec<Ident>>,
+        scope: Option<Ident>,
+    ) -> StepKind {
+        if self.step_word("in", &schedule::SCOPES, scope.as_ref()) {
+            return StepKind::Stage { operand, at, layout, scope };
+        }
+        StepKind::Error
+    }
+
+    /// Says whether the word behind `of`, if there is one, is a known one.
+    fn step_word(&mut self, of: &'static str, known: &'static [&'static str], word: Option<&Ident>) -> bool {
+        let unknown = word.filter(|word| !known.contains(&word.name.as_str()));
+        if let Some(word) = unknown {
+            self.error(word.span, ShapeError::StepWord { of, found: word.name.clone(), known });
+        }
+        unknown.is_none()
     }
 
     /// `0..N` in an attribute.

@@ -5,7 +5,7 @@
 
 use super::error::{ParseError, SyntaxError};
 use super::token::{Tok, Token};
-use super::{habits, words};
+use super::{habits, schedule, words};
 use crate::source::{FileId, Span};
 
 /// Where the grammar failed.
@@ -26,6 +26,10 @@ pub(crate) type Finding = Option<(usize, ParseError)>;
 
 /// The error to report for a failure.
 pub(crate) fn classify(failure: &Failure<'_, '_>) -> SyntaxError {
+    if schedule::is_schedule(failure.tokens) && !failure.complete() {
+        let (at, error) = schedule::unfit(failure);
+        return SyntaxError::new(failure.span(at), error);
+    }
     let findings = [habits::operators, habits::forms, habits::words, habits::lists, habits::heads, habits::equals];
     let found = findings.iter().find_map(|finding| finding(failure));
     let (at, error) = found.unwrap_or_else(|| (failure.at, words::unexpected(failure)));

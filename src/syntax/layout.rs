@@ -40,8 +40,6 @@ pub(crate) enum State {
     Mended,
     /// Not to be parsed; an error was reported.
     Broken,
-    /// A `schedule` block; an error was reported.
-    Schedule,
 }
 
 /// What layout finds.
@@ -114,7 +112,7 @@ impl<'s, 'o> Cutter<'s, 'o> {
                 return at;
             }
             let after_pub = self.tokens.last().is_some_and(|last| last.tok == Tok::Pub);
-            let can_have = |tok: Tok<'_>| tok.starts_item() && !matches!(tok, Tok::Use | Tok::Schedule);
+            let can_have = |tok: Tok<'_>| tok.starts_item() && tok != Tok::Use;
             let documents = !after_pub && next.is_some_and(|tok| tok == Tok::Hash || can_have(tok));
             for &doc in &tokens[at..at + docs] {
                 if documents && self.open.is_empty() && self.lead {
@@ -197,9 +195,6 @@ impl<'s, 'o> Cutter<'s, 'o> {
         if self.open.is_empty() && self.lead {
             let attr = self.tokens.last().is_some_and(|last| last.tok == Tok::Hash) && token.tok == Tok::LBracket;
             self.lead = attr || matches!(token.tok, Tok::Hash | Tok::Pub | Tok::RBracket | Tok::Doc(_));
-            if token.tok == Tok::Schedule {
-                self.state = State::Schedule;
-            }
         }
         self.line_end(token);
         if self.chain(token) {
@@ -316,12 +311,6 @@ impl<'s, 'o> Cutter<'s, 'o> {
         }
         let start = self.tokens.first().map_or(0, |token| token.start);
         let span = Span::new(self.file, start, last.end);
-        if self.state == State::Schedule {
-            let header =
-                self.tokens.iter().take_while(|token| token.tok != Tok::LBrace).last().map_or(last.end, |t| t.end);
-            let start = self.tokens.iter().find(|token| token.tok == Tok::Schedule).map_or(start, |token| token.start);
-            self.out.errors.push(SyntaxError::new(Span::new(self.file, start, header), BracketError::Schedule));
-        }
         self.out.chunks.push(Chunk { tokens: self.tokens, span, state: self.state });
     }
 }

@@ -1,7 +1,7 @@
 //! Source text to syntax tree, and back.
 //!
 //! `lexer` (the only user of logos) cuts text into tokens; `layout` cuts tokens into items and finds where statements
-//! end; `parser` (the only user of lalrpop) builds the tree by `grammar/ftc.lalrpop`, through `build`, recovering from
+//! end; `schedule` knows the words of schedule blocks; `parser` (the only user of lalrpop) builds the tree by `grammar/ftc.lalrpop`, through `build`, recovering from
 //! errors, which `expect` puts into words. `print` writes a tree as canonical text with its comments, which is also the
 //! formatter: `parse(print(tree)) == tree`.
 
@@ -15,5 +15,6 @@ mod lexer;
 mod lookalike;
 pub mod parser;
 pub mod print;
+mod schedule;
 mod token;
 mod words;

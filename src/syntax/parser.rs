@@ -16,6 +16,7 @@ use super::error::SyntaxError;
 use super::expect::{self, Failure};
 use super::layout::{self, Chunk, State};
 use super::lexer;
+use super::schedule;
 use super::token::{Tok, Token};
 use crate::diag::Diagnostic;
 use crate::source::FileId;
@@ -37,13 +38,8 @@ pub fn parse(file: FileId, text: &str) -> (ast::File, Vec<Diagnostic>) {
     let lexed = lexer::lex(file, text);
     let layout = layout::layout(file, text, &lexed.tokens);
     let mut errors = lexed.errors;
-    let in_schedule = |error: &SyntaxError| {
-        let schedules = layout.chunks.iter().filter(|chunk| chunk.state == State::Schedule);
-        schedules.map(|chunk| chunk.span).any(|span| span.start <= error.span.start && error.span.end <= span.end)
-    };
-    errors.retain(|error| !in_schedule(error));
     errors.extend(layout.errors);
-    let items = layout.chunks.into_iter().map(|chunk| item(file, chunk, &mut errors)).collect();
+    let items = layout.chunks.into_iter().map(|chunk| item(file, text, chunk, &mut errors)).collect();
     let mut comments = lexed.comments;
     comments.extend(layout.comments);
     comments.sort_by_key(|comment| comment.span.start);
@@ -63,10 +59,18 @@ pub fn parse_export(file: FileId, text: &str) -> (Option<ast::Export>, Vec<Diagn
     (export, diagnostics(errors))
 }
 
-fn item(file: FileId, chunk: Chunk<'_>, errors: &mut Vec<SyntaxError>) -> ast::Item {
+fn item<'s>(file: FileId, text: &'s str, mut chunk: Chunk<'s>, errors: &mut Vec<SyntaxError>) -> ast::Item {
     // With more errors than are shown, the rest of the file is not worth the time.
-    if matches!(chunk.state, State::Broken | State::Schedule) || errors.len() > MAX_ERRORS {
+    if chunk.state == State::Broken || errors.len() > MAX_ERRORS {
         return ast::Item::Error(chunk.span);
+    }
+    if schedule::is_schedule(&chunk.tokens) {
+        let (tokens, names) = schedule::words(text, &chunk.tokens);
+        // What was taken for a malformed number is a part of a name.
+        errors.retain(|error| {
+            !names.iter().any(|name| error.span.file == file && name.contains(&error.span.range().start))
+        });
+        chunk.tokens = tokens;
     }
     let parser = grammar::ItemParser::new();
     let item = retry(file, chunk.tokens, chunk.state, errors, |build, tokens| parser.parse(build, tokens));
@@ -102,7 +106,8 @@ fn retry<'s, T>(
             Err(ParseError::InvalidToken { .. } | ParseError::ExtraToken { .. }) => (fed.get() - 1, Vec::new()),
             Err(ParseError::User { error }) => match error {},
         };
-        let segment = segment(&tokens, at);
+        let in_schedule = schedule::is_schedule(&tokens);
+        let segment = if in_schedule { step(&tokens, at) } else { segment(&tokens, at) };
         let known = [at.checked_sub(1), Some(at)].into_iter().flatten().any(|at| is_bad(&tokens, at));
         let blamed = state == State::Mended && segment.is_none();
         let failure = Failure { file, tokens: &tokens, at, expected: &expected };
@@ -164,6 +169,14 @@ fn segment(tokens: &[Token<'_>], mut at: usize) -> Option<(usize, usize)> {
         }
         at = opener?;
     }
+}
+
+/// The step of a schedule that the token at `at` belongs to, if it is not taken out yet.
+fn step(tokens: &[Token<'_>], mut at: usize) -> Option<(usize, usize)> {
+    while let Some(opener) = expect::opener_before(tokens, at).filter(|&opener| tokens[opener].tok != Tok::LBrace) {
+        at = opener;
+    }
+    segment(tokens, at)
 }
 
 /// Whether a place outside all brackets is among the `where` clauses.

@@ -6,10 +6,11 @@
 //! between statements, one at most.
 //!
 //! The layout is found by `pretty`, whose documents are built here: `print` has the items, `stmt` statements and
-//! blocks, `expr` expressions, `comments` what stands between them.
+//! blocks, `expr` expressions, `step` schedules, `comments` what stands between them.
 
 mod comments;
 mod expr;
+mod step;
 mod stmt;
 
 use pretty::DocAllocator;
@@ -129,6 +130,7 @@ impl<'a> Printer<'a> {
             Item::Function(item) => self.function(item),
             Item::Variant(item) => self.variant(item),
             Item::Export(item) => self.export(item),
+            Item::Schedule(item) => self.schedule(item),
             Item::Error(span) => self.text(self.source.get(span.range()).unwrap_or("")),
         }
     }
@@ -274,6 +276,7 @@ fn item_span(item: &Item) -> crate::source::Span {
         Item::Function(item) => item.span,
         Item::Variant(item) => item.span,
         Item::Export(item) => item.span,
+        Item::Schedule(item) => item.span,
         Item::Error(span) => *span,
     }
 }

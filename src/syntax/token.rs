@@ -2,14 +2,18 @@
 
 /// Defines [`Tok`]: variants with a fixed spelling, and the two look-ups by spelling.
 macro_rules! tokens {
-    (keywords { $($word:ident $word_text:literal)* } signs { $($sign:ident $sign_text:literal)* }) => {
+    (keywords { $($word:ident $word_text:literal)* } signs { $($sign:ident $sign_text:literal)* }
+     steps { $($step:ident $step_text:literal)* }) => {
         /// A token, with its value where it has one. Tokens borrow names from the source.
         #[derive(Clone, Copy, Debug, PartialEq)]
         pub(crate) enum Tok<'s> {
             $($word,)*
             $($sign,)*
+            $($step,)*
             /// A name that is no keyword.
             Ident(&'s str),
+            /// A name of several parts, in a schedule: `i.0`, `x86-64-v4`; made by `schedule`.
+            Dotted(&'s str),
             /// An integer that fits.
             Int(i64),
             /// A number with a point or an exponent.
@@ -39,12 +43,27 @@ macro_rules! tokens {
                 }
             }
 
+            /// The word of schedules that `text` spells; outside of them it is a name.
+            pub(crate) fn step_word(text: &str) -> Option<Self> {
+                match text {
+                    $($step_text => Some(Tok::$step),)*
+                    _ => None,
+                }
+            }
+
             /// The spelling, where it is fixed.
             pub(crate) fn spelling(self) -> Option<&'static str> {
                 match self {
                     $(Tok::$word => Some($word_text),)*
                     $(Tok::$sign => Some($sign_text),)*
-                    Tok::Ident(_) | Tok::Int(_) | Tok::Float(_) | Tok::Doc(_) | Tok::Newline | Tok::Bad => None,
+                    $(Tok::$step => Some($step_text),)*
+                    Tok::Ident(_)
+                    | Tok::Dotted(_)
+                    | Tok::Int(_)
+                    | Tok::Float(_)
+                    | Tok::Doc(_)
+                    | Tok::Newline
+                    | Tok::Bad => None,
                 }
             }
 
@@ -70,6 +89,11 @@ tokens! {
         // Signs that ftc has no use for; they are tokens so that the parser can say what to write instead.
         StarStar "**" Caret "^" Amp "&" Pipe "|" Question "?" At "@"
         PlusAssign "+=" MinusAssign "-=" StarAssign "*=" SlashAssign "/=" PercentAssign "%=" ColonAssign ":="
+    }
+    steps {
+        For "for" By "by" Tail "tail" Within "at" In "in"
+        Split "split" Fuse "fuse" Reorder "reorder" Parallel "parallel" Vectorize "vectorize" Unroll "unroll"
+        Stage "stage" Accumulate "accumulate" Rfactor "rfactor" Inline "inline" Compute "compute"
     }
 }
 
@@ -181,7 +205,7 @@ impl Tok<'_> {
     /// How a message names what was found: `` `+=` ``, `` the name `x` ``.
     pub(crate) fn describe(self) -> String {
         match self {
-            Tok::Ident(name) => format!("`{}`", clip(name)),
+            Tok::Ident(name) | Tok::Dotted(name) => format!("`{}`", clip(name)),
             Tok::Int(value) => format!("`{value}`"),
             Tok::Float(value) => format!("`{value:?}`"),
             Tok::Doc(_) => "a doc comment".to_owned(),

@@ -213,7 +213,57 @@ fn item() -> impl Strategy<Value = Item> {
     ];
     let export = (docs(), option::of(ident()), ident(), vec(arg, 0..4))
         .prop_map(|(docs, name, function, args)| Item::Export(Export { docs, name, function, args, span: span() }));
-    prop_oneof![list.prop_map(Item::Use), single.prop_map(Item::Use), constant, variant, export, function(), function(),]
+    prop_oneof![
+        list.prop_map(Item::Use),
+        single.prop_map(Item::Use),
+        constant,
+        variant,
+        export,
+        schedule(),
+        function(),
+        function(),
+    ]
+}
+
+/// The name of an axis, a tensor or a target in a schedule.
+fn axis() -> impl Strategy<Value = Ident> + Clone {
+    let names =
+        ["i", "i.0", "k.1.init", "y.n", "i.0.10", "j.1e5", "a.0x_b", "C", "split", "by", "at", "for", "of", "tail.0"];
+    prop::sample::select(names.to_vec()).prop_map(|name| Ident { name: name.to_owned(), span: span() })
+}
+
+fn one_of(words: &'static [&'static str]) -> impl Strategy<Value = Option<Ident>> {
+    option::of(prop::sample::select(words).prop_map(|word| Ident { name: word.to_owned(), span: span() }))
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let part = option::of(0..=i64::MAX).prop_map(|extent| Part { extent, span: span() });
+    let split = (axis(), vec(part, 1..4), one_of(&["peel", "guard", "overlap", "pad"]))
+        .prop_map(|(axis, parts, tail)| StepKind::Split { axis, parts, tail });
+    let scope = one_of(&["global", "stack", "register", "shared"]);
+    let stage = (axis(), option::of(axis()), option::of(vec(axis(), 0..4)), scope)
+        .prop_map(|(operand, at, layout, scope)| StepKind::Stage { operand, at, layout, scope });
+    let kind = prop_oneof![
+        split,
+        stage,
+        (vec(axis(), 2..4), axis()).prop_map(|(axes, name)| StepKind::Fuse { axes, name }),
+        vec(axis(), 1..9).prop_map(StepKind::Reorder),
+        axis().prop_map(StepKind::Parallel),
+        axis().prop_map(StepKind::Vectorize),
+        vec(axis(), 1..4).prop_map(StepKind::Unroll),
+        axis().prop_map(StepKind::Accumulate),
+        axis().prop_map(StepKind::Rfactor),
+        axis().prop_map(StepKind::Inline),
+        (axis(), axis()).prop_map(|(tensor, at)| StepKind::Compute { tensor, at }),
+    ];
+    kind.prop_map(|kind| Step { kind, span: span() })
+}
+
+fn schedule() -> impl Strategy<Value = Item> {
+    let targets = one_of(&["x86", "native", "x86-64-v4", "cuda:sm_90", "for"]);
+    (docs(), ident(), targets, vec(step(), 0..6)).prop_map(|(docs, function, target, steps)| {
+        Item::Schedule(Schedule { docs, function, target, steps, span: span() })
+    })
 }
 
 fn file() -> impl Strategy<Value = File> {
@@ -233,8 +283,16 @@ fn with_comments(text: &str, comments: &[(usize, &str, &str, &str)]) -> String {
         let line = text[..at].rfind('\n').map_or(0, |end| end + 1);
         text[line..at].trim_start().starts_with("//") && text.as_bytes()[at] != b'\n'
     };
+    // A line end in a step of a schedule would end it.
+    let in_step = |at: usize| {
+        let line = text[..at].rfind('\n').map_or(0, |end| end + 1);
+        let item = text[..line].rfind("\nschedule ").max(text.starts_with("schedule ").then_some(0));
+        let open = item.is_some_and(|item| !text[item..line].contains("\n}"));
+        open && text[line..].starts_with(' ') && !text[line..at].trim().is_empty() && text.as_bytes()[at] == b' '
+    };
     let mut out = text.to_owned();
-    let blanks: Vec<usize> = text.match_indices([' ', '\n']).map(|(at, _)| at).filter(|&at| !in_doc(at)).collect();
+    let blanks: Vec<usize> =
+        text.match_indices([' ', '\n']).map(|(at, _)| at).filter(|&at| !in_doc(at) && !in_step(at)).collect();
     let mut chosen: Vec<_> = comments
         .iter()
         .filter_map(|&(place, before, comment, after)| {

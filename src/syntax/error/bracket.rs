@@ -39,8 +39,6 @@ pub(crate) enum BracketError {
     TooNested,
     /// More operators in a row than any program needs.
     TooLong,
-    /// `schedule … { … }`
-    Schedule,
 }
 
 /// How it is said.
@@ -82,13 +80,6 @@ pub(super) fn diagnostic(span: Span, error: BracketError) -> Diagnostic {
             "this expression is nested too deeply",
             "too deep from here on",
             "name a part of the expression with `let`",
-        ),
-        BracketError::Schedule => simple(
-            "E0110",
-            span,
-            "schedule blocks are not supported yet",
-            "this block is skipped",
-            "delete the block; the compiler finds a schedule by itself",
         ),
     }
 }

@@ -67,6 +67,12 @@ pub(crate) enum ParseError {
     BareDot { fixed: String },
     /// `use` with `*`, or without `::`.
     UseForm { help: &'static str },
+    /// A line of a schedule that begins like no step; the step most likely meant, and its form.
+    NoStep { found: String, near: Option<(&'static str, &'static str)> },
+    /// A step that goes on wrongly.
+    Step { word: &'static str, form: &'static str, found: String, expected: String },
+    /// A schedule that does not begin with `schedule f for x86 {`.
+    ScheduleHead { found: String, expected: String },
 }
 
 /// How it is said.
@@ -124,6 +130,7 @@ pub(super) fn diagnostic(span: Span, error: ParseError) -> Diagnostic {
         ParseError::UseForm { help } => {
             simple("E0134", span, "this `use` names nothing that can be taken", "expected names from a module", help)
         }
+        ParseError::NoStep { .. } | ParseError::Step { .. } | ParseError::ScheduleHead { .. } => schedule(span, error),
         ParseError::AssignInCondition
         | ParseError::ChainedComparison { .. }
         | ParseError::ForeignOperator { .. }
@@ -192,6 +199,40 @@ fn update(span: Span, found: &'static str, target: Option<&str>) -> Diagnostic {
     };
     let message = format!("`{found}`: nothing is changed after its definition");
     simple("E0124", span, message, "expected `=`", help)
+}
+
+fn schedule(span: Span, error: ParseError) -> Diagnostic {
+    match error {
+        ParseError::NoStep { found, near: Some((near, form)) } => {
+            let message = format!("{found} is no step of a schedule");
+            simple(
+                "E0110",
+                span,
+                message,
+                format!("did you mean `{near}`?"),
+                format!("such a step looks like `{form}`"),
+            )
+        }
+        ParseError::NoStep { found, near: None } => simple(
+            "E0110",
+            span,
+            format!("{found} is no step of a schedule"),
+            "no step begins like this",
+            "steps are `split`, `fuse`, `reorder`, `parallel`, `vectorize`, `unroll`, `stage`, `accumulate`, `rfactor`, `inline` and `compute`, each on a line of its own",
+        ),
+        ParseError::Step { word, form, found, expected } => {
+            let message = format!("`{word}`: expected {expected}, found {found}");
+            simple("E0110", span, message, format!("expected {expected}"), format!("such a step looks like `{form}`"))
+        }
+        ParseError::ScheduleHead { found, expected } => simple(
+            "E0110",
+            span,
+            format!("expected {expected}, found {found}"),
+            format!("expected {expected}"),
+            "a schedule names an export or a function, and the target that it is for: `schedule gemm for x86 { … }`",
+        ),
+        _ => simple("E0119", span, "this does not fit here", "unexpected", "delete it"),
+    }
 }
 
 fn declaration(span: Span, error: ParseError) -> Diagnostic {

@@ -5,6 +5,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
 use crate::syntax::ast::Ident;
 use crate::syntax::build::MAX_DEPTH;
+use crate::syntax::schedule;
 use crate::syntax::token::clip;
 
 /// What is wrong with a construct.
@@ -38,6 +39,12 @@ pub(crate) enum ShapeError {
     LambdaParameter,
     /// `if c { a }`
     NoElse,
+    /// `split i by []`
+    NoParts,
+    /// `fuse i as j`
+    FuseOne,
+    /// `tail full`, `in cache`
+    StepWord { of: &'static str, found: String, known: &'static [&'static str] },
 }
 
 /// How it is said.
@@ -54,6 +61,27 @@ pub(super) fn diagnostic(span: Span, error: ShapeError) -> Diagnostic {
                 .secondary(op.span, format!("what is in these brackets are the indices of `{name}`"))
                 .help(format!("name the index, and use it in the body: `{name}[k: K](x[2 * k])`"))
         }
+        ShapeError::StepWord { of, found, known } => {
+            let near = schedule::nearest(&found, known.iter().copied());
+            let label = near.map_or("not one of them".to_owned(), |near| format!("did you mean `{near}`?"));
+            let known: Vec<_> = known.iter().map(|word| format!("`{word}`")).collect();
+            let message = format!("`{of} {}`: there is no such word", clip(&found));
+            simple("E0110", span, message, label, format!("`{of}` is followed by one of {}", known.join(", ")))
+        }
+        ShapeError::NoParts => simple(
+            "E0110",
+            span,
+            "a split into no parts",
+            "expected the extents of the parts",
+            "write `?` for what is left, then the extents of the inner parts: `split i by [?, 14]`",
+        ),
+        ShapeError::FuseOne => simple(
+            "E0110",
+            span,
+            "a fusion of one axis",
+            "expected two or more axes",
+            "name the axes, the outermost first: `fuse i j as ij`",
+        ),
         ShapeError::TooDeep
         | ShapeError::Attribute
         | ShapeError::EmptyParens

@@ -23,7 +23,7 @@ impl<'a> Printer<'a> {
     }
 
     /// Rows between braces, on lines of their own.
-    fn in_braces(&self, rows: Doc<'a>) -> Doc<'a> {
+    pub(super) fn in_braces(&self, rows: Doc<'a>) -> Doc<'a> {
         let line = self.arena.hardline();
         self.text("{").append(line.clone().append(rows).nest(INDENT)).append(line).append("}")
     }

@@ -1,0 +1,64 @@
+//! Schedules as text: one step a line.
+
+use pretty::DocAllocator;
+
+use super::{Doc, Printer};
+use crate::syntax::ast::{Ident, Part, Schedule, Step, StepKind};
+
+impl<'a> Printer<'a> {
+    pub(super) fn schedule(&mut self, item: &Schedule) -> Doc<'a> {
+        let docs = self.doc_lines("///", &item.docs);
+        let target = item.target.as_ref().map_or(String::new(), |target| format!(" for {}", target.name));
+        let head = self.text(format!("schedule {}{target} ", item.function.name));
+        let mut rows = self.rows();
+        for step in &item.steps {
+            let span = step.span.range();
+            let blank = self.comment_rows(&mut rows, span.start, false);
+            let doc = self.text(self.step(step));
+            self.row(&mut rows, blank, doc, span.end);
+        }
+        self.comment_rows(&mut rows, item.span.end as usize, false);
+        let steps = match rows.into_filled() {
+            Some(rows) => self.in_braces(rows),
+            None => self.arena.text("{}"),
+        };
+        docs.append(head).append(steps)
+    }
+
+    fn step(&self, step: &Step) -> String {
+        match &step.kind {
+            StepKind::Split { axis, parts, tail } => {
+                let parts: Vec<_> = parts.iter().map(part).collect();
+                format!("split {} by [{}]{}", axis.name, parts.join(", "), behind("tail", tail.as_ref()))
+            }
+            StepKind::Fuse { axes, name } => format!("fuse {} as {}", names(axes, " "), name.name),
+            StepKind::Reorder(axes) => format!("reorder {}", names(axes, " ")),
+            StepKind::Parallel(axis) => format!("parallel {}", axis.name),
+            StepKind::Vectorize(axis) => format!("vectorize {}", axis.name),
+            StepKind::Unroll(axes) => format!("unroll {}", names(axes, " ")),
+            StepKind::Stage { operand, at, layout, scope } => {
+                let layout = layout.as_ref().map_or(String::new(), |axes| format!(" as [{}]", names(axes, ", ")));
+                let (at, scope) = (behind("at", at.as_ref()), behind("in", scope.as_ref()));
+                format!("stage {}{at}{layout}{scope}", operand.name)
+            }
+            StepKind::Accumulate(at) => format!("accumulate at {}", at.name),
+            StepKind::Rfactor(axis) => format!("rfactor {}", axis.name),
+            StepKind::Inline(tensor) => format!("inline {}", tensor.name),
+            StepKind::Compute { tensor, at } => format!("compute {} at {}", tensor.name, at.name),
+            StepKind::Error => self.source.get(step.span.range()).unwrap_or("").to_owned(),
+        }
+    }
+}
+
+fn part(part: &Part) -> String {
+    part.extent.map_or("?".to_owned(), |extent| extent.to_string())
+}
+
+fn names(names: &[Ident], between: &str) -> String {
+    names.iter().map(|name| name.name.as_str()).collect::<Vec<_>>().join(between)
+}
+
+/// ` word name`, or nothing.
+fn behind(word: &str, name: Option<&Ident>) -> String {
+    name.map_or(String::new(), |name| format!(" {word} {}", name.name))
+}
