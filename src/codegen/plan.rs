@@ -159,7 +159,10 @@ fn collect<'k>(block: &'k [Stmt], temps: &mut Vec<TensorId>, forks: &mut Vec<&'k
                 collect(otherwise, temps, forks);
             }
             Stmt::Alloc { buffer, body } => {
-                temps.push(*buffer);
+                // A backend that writes loops out allocates one buffer in several places; it keeps its bytes.
+                if !temps.contains(buffer) {
+                    temps.push(*buffer);
+                }
                 collect(body, temps, forks);
             }
             Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Barrier => {}

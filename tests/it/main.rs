@@ -13,6 +13,7 @@ mod codegen_math;
 mod codegen_random;
 mod codegen_threads;
 mod codegen_values;
+mod codegen_vector;
 mod draft;
 mod eval;
 mod examples;

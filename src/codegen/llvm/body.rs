@@ -14,9 +14,13 @@ use inkwell::module::Linkage;
 use inkwell::types::{BasicMetadataTypeEnum, BasicType};
 use inkwell::values::FunctionValue;
 
+use super::access::Lanes;
 use super::expr::Memo;
+use super::hints::Vectors;
 use super::ir::Value;
 use super::parallel::{self, Team, Used};
+use super::pattern::Patterns;
+use super::prepare::Prepared;
 use super::types::Cx;
 use crate::arena::IdMap;
 use crate::codegen::bounds::Bounds;
@@ -34,6 +38,10 @@ pub(super) struct Body<'ctx, 'k> {
     pub(super) pointers: IdMap<TensorId, Value<'ctx>>,
     pub(super) axes: IdMap<AxisId, Value<'ctx>>,
     pub(super) memo: Memo<'ctx>,
+    pub(super) patterns: &'k Patterns,
+    /// The vector loop that is emitted.
+    pub(super) lanes: Option<Lanes<'ctx>>,
+    pub(super) vectors: Vectors,
     /// None where a parallel loop is not a fork.
     pub(super) team: Option<Team<'ctx>>,
     pub(super) function: FunctionValue<'ctx>,
@@ -48,7 +56,8 @@ pub(super) enum Escapes {
 }
 
 /// Emits the computation.
-pub(super) fn emit<'ctx>(cx: &Cx<'ctx>, kernel: &Kernel, plan: &Plan) -> FunctionValue<'ctx> {
+pub(super) fn emit<'ctx>(cx: &Cx<'ctx>, prepared: &Prepared, plan: &Plan) -> FunctionValue<'ctx> {
+    let kernel = &prepared.kernel;
     let mut pointers = IdMap::new();
     let function = declare(cx, kernel, plan, &mut pointers);
     cx.ir.enter(cx.ir.context.append_basic_block(function, "entry"));
@@ -62,7 +71,8 @@ pub(super) fn emit<'ctx>(cx: &Cx<'ctx>, kernel: &Kernel, plan: &Plan) -> Functio
     }
     let (bounds, team) = (&Bounds::of(kernel), team(plan, function));
     let (axes, memo) = (IdMap::new(), Memo::default());
-    let mut body = Body { cx, kernel, plan, bounds, pointers, axes, memo, team, function };
+    let (patterns, lanes, vectors) = (&prepared.patterns, None, prepared.vectors);
+    let mut body = Body { cx, kernel, plan, bounds, pointers, axes, memo, patterns, lanes, vectors, team, function };
     body.memo.push();
     body.block(&kernel.body);
     body.memo.pop();

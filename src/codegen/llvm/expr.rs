@@ -11,7 +11,7 @@ use super::convert;
 use super::ir::Value;
 use super::ops::{self, Known};
 use crate::expr::range::Interval;
-use crate::expr::{Expr, ExprId, TensorId};
+use crate::expr::{Expr, ExprId};
 use crate::scalar::{Const, DType, Op};
 
 /// Values computed already, innermost scope last.
@@ -79,7 +79,7 @@ impl<'ctx> Body<'ctx, '_> {
         value
     }
 
-    fn constant(&self, constant: Const) -> Value<'ctx> {
+    pub(super) fn constant(&self, constant: Const) -> Value<'ctx> {
         let dtype = constant.dtype();
         let scalar = self.cx.register(dtype);
         match (dtype, constant.as_int()) {
@@ -91,7 +91,11 @@ impl<'ctx> Body<'ctx, '_> {
     }
 
     fn binary(&mut self, op: Op, a: ExprId, b: ExprId) -> Value<'ctx> {
+        if let Some(fused) = self.fused(op, a, b) {
+            return fused;
+        }
         let (left, right) = (self.value(a), self.value(b));
+        let (left, right) = self.cx.ir.alike(left, right);
         let dtype = self.kernel.pool.dtype(a);
         let known = Known {
             fits: dtype.is_int() && self.bounds.fits(op, a, b, Interval::of(dtype)),
@@ -101,12 +105,43 @@ impl<'ctx> Body<'ctx, '_> {
         ops::binary(self.cx, op, dtype, (left, right), known)
     }
 
+    /// `a * b + c` on floats, rounded once where the processor can. Said here and not left to LLVM, so that the same
+    /// formula gives the same bits in lanes and outside of them.
+    fn fused(&mut self, op: Op, a: ExprId, b: ExprId) -> Option<Value<'ctx>> {
+        let sign = |body: &Self, value| if op == Op::Sub { body.cx.ir.fneg(value) } else { value };
+        if !matches!(op, Op::Add | Op::Sub) {
+            return None;
+        }
+        if let Some((x, y)) = self.float_product(a) {
+            let (x, y, z) = (self.value(x), self.value(y), self.value(b));
+            return Some(ops::multiply_add(self.cx, x, y, sign(self, z)));
+        }
+        let (x, y) = self.float_product(b)?;
+        let (x, y, z) = (self.value(x), self.value(y), self.value(a));
+        Some(ops::multiply_add(self.cx, sign(self, x), y, z))
+    }
+
+    /// The factors of a product of floats.
+    pub(super) fn float_product(&self, id: ExprId) -> Option<(ExprId, ExprId)> {
+        match *self.kernel.pool.get(id) {
+            Expr::Binary(Op::Mul, a, b) if self.kernel.pool.dtype(a).is_float() => Some((a, b)),
+            _ => None,
+        }
+    }
+
     /// A lazy choice: both sides are computed where that can do no harm, since it vectorises; else only one is.
     fn choose(&mut self, cond: ExprId, then: ExprId, otherwise: ExprId) -> Value<'ctx> {
         let chosen = self.value(cond);
         if self.bounds.is_total(then) && self.bounds.is_total(otherwise) {
             let (a, b) = (self.value(then), self.value(otherwise));
-            return self.cx.ir.select(chosen, a, b);
+            let (a, b) = self.cx.ir.alike(a, b);
+            return match chosen.lanes() {
+                Some(lanes) => self.cx.ir.select(chosen, self.cx.ir.splat(a, lanes), self.cx.ir.splat(b, lanes)),
+                None => self.cx.ir.select(chosen, a, b),
+            };
+        }
+        if chosen.lanes().is_some() {
+            return self.choose_lanes(chosen, then, otherwise);
         }
         let before = self.cx.ir.block();
         let sides = [("then", then), ("else", otherwise)].map(|(name, id)| {
@@ -120,52 +155,14 @@ impl<'ctx> Body<'ctx, '_> {
         let join = self.new_block("join");
         self.cx.ir.enter(before);
         self.cx.ir.branch(chosen, sides[0].0, sides[1].0);
-        for (_, _, end) in sides {
+        let lanes = sides.iter().find_map(|(_, value, _)| value.lanes());
+        let ways = sides.map(|(_, value, end)| {
             self.cx.ir.enter(end);
+            let value = lanes.map_or(value, |lanes| self.cx.ir.splat(value, lanes));
             self.cx.ir.jump(join);
-        }
+            (value, end)
+        });
         self.cx.ir.enter(join);
-        self.cx.ir.phi(&sides.map(|(_, value, end)| (value, end)), "")
-    }
-
-    fn load(&mut self, tensor: TensorId, at: &[ExprId]) -> Value<'ctx> {
-        let address = self.address(tensor, at);
-        self.read(tensor, address)
-    }
-
-    /// Loads one element into its register type.
-    pub(super) fn read(&self, tensor: TensorId, address: Value<'ctx>) -> Value<'ctx> {
-        let buffer = &self.kernel.buffers[tensor];
-        let value = self.cx.ir.load(self.cx.memory(buffer.dtype), address, &buffer.name);
-        if buffer.dtype == DType::Bool { convert::nonzero(self.cx, DType::Bool, value) } else { value }
-    }
-
-    /// Writes a value in its register type.
-    pub(super) fn store(&self, dtype: DType, value: Value<'ctx>, address: Value<'ctx>) {
-        let stored = if dtype == DType::Bool { self.cx.ir.zext(value, self.cx.memory(DType::Bool)) } else { value };
-        self.cx.ir.store(stored, address);
-    }
-
-    /// The address of one element. Subscripts are inside their extents, so nothing here wraps.
-    pub(super) fn address(&mut self, tensor: TensorId, at: &[ExprId]) -> Value<'ctx> {
-        let kernel = self.kernel;
-        let buffer = &kernel.buffers[tensor];
-        let mut index = None;
-        for (&subscript, &extent) in at.iter().zip(&buffer.shape) {
-            let zero = kernel.pool.as_int(subscript) == Some(0);
-            let subscript = self.value(subscript);
-            index = Some(match index {
-                None => subscript,
-                Some(outer) => {
-                    let row = self.cx.ir.nuw_mul(outer, self.cx.ir.int(outer, extent));
-                    if zero { row } else { self.cx.ir.nuw_add(row, subscript) }
-                }
-            });
-        }
-        let base = self.pointers.get(tensor).copied().expect("a verified kernel uses buffers inside their life");
-        match index {
-            Some(index) => self.cx.ir.element(self.cx.memory(buffer.dtype), base, index),
-            None => base,
-        }
+        self.cx.ir.phi(&ways, "")
     }
 }

@@ -11,20 +11,25 @@ use inkwell::llvm_sys::debuginfo::{LLVMMetadataReplaceAllUsesWith, LLVMTemporary
 use inkwell::llvm_sys::prelude::{LLVMContextRef, LLVMMetadataRef};
 
 use super::ir::{Ir, Value};
-use crate::loops::LoopKind;
+
+/// Who chooses the vectors of a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Vectors {
+    /// LLVM, wherever it likes to.
+    ByLlvm,
+    /// The kernel's schedule: its loops are what they are meant to be.
+    ByKernel,
+}
 
 /// Marks the loop that ends with `branch`.
-pub(super) fn mark_loop(ir: &Ir<'_>, branch: Value<'_>, kind: LoopKind) {
+pub(super) fn mark_loop(ir: &Ir<'_>, branch: Value<'_>, vectors: Vectors) {
     let context = ir.context.raw();
-    let hint = match kind {
-        LoopKind::Unroll => node(context, &mut [string(context, "llvm.loop.unroll.full")]),
-        LoopKind::Vector => {
-            // SAFETY: a constant of the context.
-            let yes = unsafe { LLVMValueAsMetadata(LLVMConstInt(LLVMInt1TypeInContext(context), 1, 0)) };
-            node(context, &mut [string(context, "llvm.loop.vectorize.enable"), yes])
-        }
-        LoopKind::Serial | LoopKind::Parallel | LoopKind::Grid(_) | LoopKind::Block(_) => return,
-    };
+    if vectors == Vectors::ByLlvm {
+        return;
+    }
+    // SAFETY: a constant of the context.
+    let no = unsafe { LLVMValueAsMetadata(LLVMConstInt(LLVMInt1TypeInContext(context), 0, 0)) };
+    let hint = node(context, &mut [string(context, "llvm.loop.vectorize.enable"), no]);
     mark(context, branch, &[hint]);
 }
 

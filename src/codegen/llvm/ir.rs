@@ -14,10 +14,7 @@ use inkwell::builder::Builder;
 use inkwell::context::Context;
 use inkwell::llvm_sys::core as llvm;
 use inkwell::llvm_sys::prelude::{LLVMTypeRef, LLVMValueRef};
-use inkwell::llvm_sys::{
-    LLVMFastMathAllowContract, LLVMFastMathNoSignedZeros, LLVMGEPFlagInBounds, LLVMGEPFlagNUSW, LLVMGEPFlagNUW,
-    LLVMIntPredicate, LLVMRealPredicate, LLVMTypeKind,
-};
+use inkwell::llvm_sys::{LLVMFastMathNoSignedZeros, LLVMIntPredicate, LLVMRealPredicate, LLVMTypeKind};
 use inkwell::module::Module;
 use inkwell::types::{AsTypeRef, BasicTypeEnum, StructType};
 use inkwell::values::{ArrayValue, AsValueRef, FunctionValue};
@@ -34,15 +31,6 @@ pub(super) struct Value<'ctx> {
 
 /// A scalar type.
 pub(super) type Scalar<'ctx> = BasicTypeEnum<'ctx>;
-
-/// How a float operation may differ from IEEE arithmetic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fast {
-    /// It may be fused with another one: one rounding less.
-    Contract,
-    /// The sign of a zero may be lost.
-    NoSignedZeros,
-}
 
 /// Builds instructions at the end of a block.
 pub(super) struct Ir<'ctx> {
@@ -70,14 +58,14 @@ macro_rules! convert {
     };
 }
 
-const NO_NAME: *const std::ffi::c_char = c"".as_ptr();
+pub(super) const NO_NAME: *const std::ffi::c_char = c"".as_ptr();
 
-fn name(text: &str) -> CString {
+pub(super) fn name(text: &str) -> CString {
     CString::new(text.replace('\0', "")).expect("no zero byte is left")
 }
 
 impl<'ctx> Value<'ctx> {
-    const fn new(raw: LLVMValueRef) -> Self {
+    pub(super) const fn new(raw: LLVMValueRef) -> Self {
         Self { raw, context: PhantomData }
     }
 
@@ -89,6 +77,36 @@ impl<'ctx> Value<'ctx> {
     /// For the few places that need more of LLVM than is here.
     pub(super) const fn raw(self) -> LLVMValueRef {
         self.raw
+    }
+
+    /// The number of lanes of a vector.
+    pub(super) fn lanes(self) -> Option<u32> {
+        let own = self.type_ref();
+        // SAFETY: the type is asked for its lanes only where it is a vector.
+        unsafe {
+            match llvm::LLVMGetTypeKind(own) {
+                LLVMTypeKind::LLVMVectorTypeKind => Some(llvm::LLVMGetVectorSize(own)),
+                _ => None,
+            }
+        }
+    }
+
+    /// Whether it is the constant with no bit set.
+    pub(super) fn is_zero(self) -> bool {
+        // SAFETY: a value.
+        unsafe { llvm::LLVMIsNull(self.raw) != 0 }
+    }
+
+    /// Whether it is the constant with all bits set.
+    pub(super) fn is_ones(self) -> bool {
+        // SAFETY: an integer or a vector of integers; constants exist once.
+        unsafe { llvm::LLVMConstAllOnes(self.type_ref()) == self.raw }
+    }
+
+    /// Whether it is the address of a buffer on the stack.
+    pub(super) fn is_on_stack(self) -> bool {
+        // SAFETY: a value.
+        unsafe { !llvm::LLVMIsAAllocaInst(self.raw).is_null() }
     }
 
     fn type_ref(self) -> LLVMTypeRef {
@@ -231,16 +249,12 @@ impl<'ctx> Ir<'ctx> {
         value
     }
 
-    /// Allows an operation what `fast` says.
-    pub(super) fn relax(&self, value: Value<'ctx>, fast: Fast) -> Value<'ctx> {
-        let flags = match fast {
-            Fast::Contract => LLVMFastMathAllowContract,
-            Fast::NoSignedZeros => LLVMFastMathNoSignedZeros,
-        };
+    /// Allows an operation to lose the sign of a zero.
+    pub(super) fn any_zero(&self, value: Value<'ctx>) -> Value<'ctx> {
         // SAFETY: the flags are set only where LLVM says that they can be.
         unsafe {
             if !llvm::LLVMIsAInstruction(value.raw).is_null() && llvm::LLVMCanValueUseFastMathFlags(value.raw) != 0 {
-                llvm::LLVMSetFastMathFlags(value.raw, flags);
+                llvm::LLVMSetFastMathFlags(value.raw, LLVMFastMathNoSignedZeros);
             }
         }
         value
@@ -287,21 +301,18 @@ impl<'ctx> Ir<'ctx> {
         unsafe { llvm::LLVMBuildStore(self.builder.as_mut_ptr(), value.raw, to.raw) };
     }
 
-    /// The address of element `index` of the array of `scalar`s at `base`, which is inside it.
-    pub(super) fn element(&self, scalar: Scalar<'ctx>, base: Value<'ctx>, index: Value<'ctx>) -> Value<'ctx> {
-        let (builder, mut index) = (self.builder.as_mut_ptr(), index.raw);
-        let flags = LLVMGEPFlagInBounds | LLVMGEPFlagNUSW | LLVMGEPFlagNUW;
+    /// The address of element `index` of the array of `scalar`s at `base`, with LLVM's flags about overflow.
+    pub(super) fn element_with(
+        &self,
+        scalar: Scalar<'ctx>,
+        base: Value<'ctx>,
+        index: Value<'ctx>,
+        flags: u32,
+    ) -> Value<'ctx> {
+        let (builder, kind, mut index) = (self.builder.as_mut_ptr(), scalar.as_type_ref(), index.raw);
         // SAFETY: one index is given, as the count says.
         Value::new(unsafe {
-            llvm::LLVMBuildGEPWithNoWrapFlags(
-                builder,
-                scalar.as_type_ref(),
-                base.raw,
-                &raw mut index,
-                1,
-                NO_NAME,
-                flags,
-            )
+            llvm::LLVMBuildGEPWithNoWrapFlags(builder, kind, base.raw, &raw mut index, 1, NO_NAME, flags)
         })
     }
 

@@ -35,7 +35,40 @@ use crate::target::Arch;
 pub(super) fn call<'ctx>(cx: &Cx<'ctx>, op: Op, dtype: DType, args: &[Value<'ctx>]) -> Value<'ctx> {
     let name = symbol(op, dtype);
     let function = cx.module.get_function(&name).unwrap_or_else(|| declare(cx, &name, dtype, args.len()));
-    cx.ir.call(function, args)
+    match args[0].lanes() {
+        None => cx.ir.call(function, args),
+        Some(_) if cx.cpu.arch != Arch::X86 => in_turn(cx, function, args),
+        Some(_) => {
+            let forms: Vec<_> = vector_forms(cx, &name, dtype, args.len()).collect();
+            by_vectors(cx, &forms, args)
+        }
+    }
+}
+
+/// Calls a function for one lane after another.
+fn in_turn<'ctx>(cx: &Cx<'ctx>, function: FunctionValue<'ctx>, args: &[Value<'ctx>]) -> Value<'ctx> {
+    let lanes = args[0].lanes().expect("arguments with lanes");
+    let one = |lane| cx.ir.call(function, &args.iter().map(|&arg| cx.ir.lane(arg, lane)).collect::<Vec<_>>());
+    cx.ir.gathered(&(0..lanes).map(one).collect::<Vec<_>>())
+}
+
+/// Calls the widest form that has no more lanes than the arguments, or the narrowest one with lanes to spare.
+fn by_vectors<'ctx>(cx: &Cx<'ctx>, forms: &[VectorForm], args: &[Value<'ctx>]) -> Value<'ctx> {
+    let lanes = args[0].lanes().expect("arguments with lanes");
+    let form = forms.iter().rfind(|form| form.lanes <= lanes).unwrap_or(&forms[0]);
+    let function = cx.module.get_function(&form.symbol).expect("declared with the scalar function");
+    if lanes < form.lanes {
+        // The lanes to spare repeat the first one, so that nothing unusual is computed in them.
+        let chosen: Vec<_> = (0..form.lanes).map(|lane| Some(if lane < lanes { lane } else { 0 })).collect();
+        let wide = args.iter().map(|&arg| cx.ir.shuffle(arg, cx.ir.poison(arg), &chosen));
+        let wide = cx.ir.call(function, &wide.collect::<Vec<_>>());
+        return cx.ir.part(wide, 0, lanes);
+    }
+    let parts = (0..lanes).step_by(form.lanes as usize).map(|first| {
+        let own = args.iter().map(|&arg| cx.ir.part(arg, first, form.lanes));
+        cx.ir.call(function, &own.collect::<Vec<_>>())
+    });
+    cx.ir.concat(&parts.collect::<Vec<_>>())
 }
 
 fn symbol(op: Op, dtype: DType) -> String {

@@ -1,12 +1,15 @@
 //! Loop IR to machine code for CPUs, through LLVM; the only user of inkwell.
 //!
 //! One kernel is one module of three functions: `entry` has the two that C sees, `body` has the third, which computes,
-//! with `stmt`, `expr`, `ops`, `convert` and `math` below it. `parallel` adds two for each loop on several threads. `ir` is LLVM's builder in short words; `types` holds what
-//! all of them share. `emit` turns the finished module into text or bytes.
+//! with `stmt`, `vector`, `access`, `expr`, `ops`, `convert` and `math` below it. `parallel` adds two for each loop on
+//! several threads. `prepare` writes unrolled loops out before, and finds out with `pattern` what the lanes of vector
+//! loops access. `ir` and `ir_vector` are LLVM's builder in short words; `types` holds what all of them share. `emit`
+//! turns the finished module into text or bytes.
 //!
 //! The text before optimisation follows the kernel statement by statement, so it is what tests compare. Everything is
 //! the same to the byte for the same kernel and target.
 
+mod access;
 mod body;
 mod convert;
 mod emit;
@@ -14,11 +17,15 @@ mod entry;
 mod expr;
 mod hints;
 mod ir;
+mod ir_vector;
 mod math;
 mod ops;
 mod parallel;
+mod pattern;
+mod prepare;
 mod stmt;
 mod types;
+mod vector;
 
 use inkwell::context::Context;
 
@@ -46,8 +53,10 @@ pub fn compile_forms(kernel: &Kernel, cpu: &Cpu, forms: &[Form]) -> Result<Vec<V
     let fail = |(action, message)| CodegenError::Llvm { kernel: kernel.name.clone(), action, message };
     let machine = emit::machine(cpu).map_err(fail)?;
     emit::address(&cx.module, &machine);
+    let prepared = prepare::prepare(kernel);
+    let kernel = &prepared.kernel;
     let plan = plan::plan(kernel);
-    let body = body::emit(&cx, kernel, &plan);
+    let body = body::emit(&cx, &prepared, &plan);
     entry::emit(&cx, kernel, &plan, body);
     math::keep_vector_forms(&cx);
     emit::forms(&cx.module, &machine, forms).map_err(fail)

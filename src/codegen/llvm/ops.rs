@@ -1,9 +1,10 @@
 //! Operations of the op table as instructions, with exactly the meaning that `scalar::eval` gives them.
 //!
-//! Operands are compute types, scalars or vectors. Float operations may be contracted (`a * b + c` rounded once);
-//! nothing else of fast mathematics is allowed: a kernel may rely on NaN, infinities and the order of its sums.
+//! Operands are compute types, scalars or vectors of the same lanes. `a * b + c` is rounded once where the processor can
+//! ([`multiply_add`]); nothing else of fast mathematics is allowed: a kernel may rely on NaN, infinities and the order
+//! of its sums, and gives the same bits whether LLVM made vectors of it, or its schedule, or nobody.
 
-use super::ir::{Fast, IntPredicate, RealPredicate, Value};
+use super::ir::{IntPredicate, RealPredicate, Value};
 use super::math;
 use super::types::Cx;
 use crate::scalar::{DType, Op};
@@ -55,6 +56,14 @@ pub(super) fn binary<'ctx>(
     }
 }
 
+/// `a * b + c` on floats, fused where the processor does that at least as fast as the two.
+pub(super) fn multiply_add<'ctx>(cx: &Cx<'ctx>, a: Value<'ctx>, b: Value<'ctx>, c: Value<'ctx>) -> Value<'ctx> {
+    let (a, b) = cx.ir.alike(a, b);
+    let (a, c) = cx.ir.alike(a, c);
+    let (b, c) = cx.ir.alike(b, c);
+    intrinsic(cx, "llvm.fmuladd", &[a, b, c])
+}
+
 fn intrinsic<'ctx>(cx: &Cx<'ctx>, name: &str, args: &[Value<'ctx>]) -> Value<'ctx> {
     cx.ir.intrinsic(&cx.module, name, &args[..1], args)
 }
@@ -90,15 +99,15 @@ fn compare<'ctx>(cx: &Cx<'ctx>, op: Op, dtype: DType, a: Value<'ctx>, b: Value<'
 fn float<'ctx>(cx: &Cx<'ctx>, op: Op, dtype: DType, a: Value<'ctx>, b: Value<'ctx>) -> Value<'ctx> {
     let ir = &cx.ir;
     match op {
-        Op::Add => ir.relax(ir.fadd(a, b), Fast::Contract),
-        Op::Sub => ir.relax(ir.fsub(a, b), Fast::Contract),
-        Op::Mul => ir.relax(ir.fmul(a, b), Fast::Contract),
+        Op::Add => ir.fadd(a, b),
+        Op::Sub => ir.fsub(a, b),
+        Op::Mul => ir.fmul(a, b),
         Op::Div => ir.fdiv(a, b),
-        // Not contracted: a multiple of `b` must leave 0.
+        // Never fused: a multiple of `b` must leave 0.
         Op::Mod => ir.fsub(a, ir.fmul(intrinsic(cx, "llvm.floor", &[ir.fdiv(a, b)]), b)),
         // Which zero is the smaller is left open, and the instructions of x86 do not care either.
-        Op::Min => ir.relax(intrinsic(cx, "llvm.minimum", &[a, b]), Fast::NoSignedZeros),
-        Op::Max => ir.relax(intrinsic(cx, "llvm.maximum", &[a, b]), Fast::NoSignedZeros),
+        Op::Min => ir.any_zero(intrinsic(cx, "llvm.minimum", &[a, b])),
+        Op::Max => ir.any_zero(intrinsic(cx, "llvm.maximum", &[a, b])),
         Op::Pow => math::call(cx, op, dtype, &[a, b]),
         _ => unreachable!("`{}` takes one operand", op.info().name),
     }

@@ -12,13 +12,23 @@
 
 use inkwell::basic_block::BasicBlock;
 
+use super::access::Spot;
 use super::body::Body;
 use super::hints;
-use super::ir::IntPredicate;
+use super::ir::{IntPredicate, Value};
 use super::ops::{self, Known};
 use crate::expr::{ExprId, TensorId};
 use crate::loops::{For, LoopKind, Stmt};
 use crate::scalar::ReduceOp;
+
+/// What a reduction joins to an element.
+#[derive(Clone, Copy)]
+pub(super) enum Term<'ctx> {
+    /// A value.
+    Plain(Value<'ctx>),
+    /// A product of floats, to be added.
+    Product(Value<'ctx>, Value<'ctx>),
+}
 
 impl<'ctx> Body<'ctx, '_> {
     /// Statements, one after another.
@@ -40,7 +50,9 @@ impl<'ctx> Body<'ctx, '_> {
     fn nest(&mut self, nest: &For) {
         match nest.kind {
             LoopKind::Parallel => self.parallel(nest),
-            LoopKind::Serial | LoopKind::Unroll | LoopKind::Vector => self.count(nest),
+            LoopKind::Vector => self.vector(nest),
+            // What was to be unrolled is already, if it was not too much.
+            LoopKind::Serial | LoopKind::Unroll => self.count(nest),
             LoopKind::Grid(_) | LoopKind::Block(_) => unreachable!("a kernel for a GPU was refused"),
         }
     }
@@ -65,7 +77,7 @@ impl<'ctx> Body<'ctx, '_> {
             self.cx.ir.add_incoming(axis, &[(next, self.cx.ir.block())]);
             let end = self.new_block(&format!("{name}.end"));
             let branch = self.cx.ir.branch(done, end, start);
-            hints::mark_loop(&self.cx.ir, branch, nest.kind);
+            hints::mark_loop(&self.cx.ir, branch, self.vectors);
             self.cx.ir.enter(end);
         }
         self.axes.remove(nest.axis);
@@ -75,10 +87,13 @@ impl<'ctx> Body<'ctx, '_> {
     fn condition(&mut self, cond: ExprId, then: &[Stmt], otherwise: &[Stmt]) {
         let chosen = self.value(cond);
         self.memo.forget_varying();
+        if chosen.lanes().is_some() {
+            return self.masked_condition(chosen, then, otherwise);
+        }
         // Blocks are made where they stand in the text; the branch, and the ways out, follow when all of them exist.
         let before = self.cx.ir.block();
-        let (yes, yes_end) = self.side("then", then);
-        let no = (!otherwise.is_empty()).then(|| self.side("else", otherwise));
+        let (yes, yes_end) = self.side("then", |body| body.block(then));
+        let no = (!otherwise.is_empty()).then(|| self.side("else", |body| body.block(otherwise)));
         let join = self.new_block("join");
         self.cx.ir.enter(before);
         self.cx.ir.branch(chosen, yes, no.map_or(join, |(start, _)| start));
@@ -89,28 +104,68 @@ impl<'ctx> Body<'ctx, '_> {
         self.cx.ir.enter(join);
     }
 
+    /// What `inner` does, only where `cond` holds.
+    pub(super) fn when(&mut self, cond: Value<'ctx>, inner: impl FnOnce(&mut Self)) {
+        let before = self.cx.ir.block();
+        let (start, end) = self.side("then", inner);
+        let join = self.new_block("join");
+        self.cx.ir.enter(before);
+        self.cx.ir.branch(cond, start, join);
+        self.cx.ir.enter(end);
+        self.cx.ir.jump(join);
+        self.cx.ir.enter(join);
+    }
+
     /// Statements in blocks of their own: the first one, and the one in which they end.
-    fn side(&mut self, name: &str, block: &[Stmt]) -> (BasicBlock<'ctx>, BasicBlock<'ctx>) {
+    fn side(&mut self, name: &str, inner: impl FnOnce(&mut Self)) -> (BasicBlock<'ctx>, BasicBlock<'ctx>) {
         let start = self.new_block(name);
         self.cx.ir.enter(start);
         self.memo.push();
-        self.block(block);
+        inner(self);
         self.memo.pop();
         (start, self.cx.ir.block())
     }
 
     fn assign(&mut self, buffer: TensorId, at: &[ExprId], value: ExprId) {
         let value = self.value(value);
+        if self.lanes.is_some() {
+            return self.assign_lanes(buffer, at, value);
+        }
         let address = self.address(buffer, at);
-        self.store(self.kernel.buffers[buffer].dtype, value, address);
+        self.store(buffer, value, Spot::One(address), None);
     }
 
     fn reduce(&mut self, buffer: TensorId, at: &[ExprId], op: ReduceOp, value: ExprId) {
-        let dtype = self.kernel.buffers[buffer].dtype;
-        let value = self.value(value);
-        let address = self.address(buffer, at);
-        let old = self.read(buffer, address);
-        let new = ops::binary(self.cx, op.combine(), dtype, (old, value), Known::default());
-        self.store(dtype, new, address);
+        if self.lanes.is_some() {
+            return self.reduce_lanes(buffer, at, op, value);
+        }
+        let term = self.term(op, value);
+        let spot = Spot::One(self.address(buffer, at));
+        let old = self.read(buffer, spot, None);
+        let new = self.join(buffer, op, old, term);
+        self.store(buffer, new, spot, None);
+    }
+
+    /// What a reduction joins; a product that is summed stays one, to be fused with the sum.
+    pub(super) fn term(&mut self, op: ReduceOp, value: ExprId) -> Term<'ctx> {
+        match self.float_product(value) {
+            Some((a, b)) if op == ReduceOp::Sum => {
+                let (a, b) = (self.value(a), self.value(b));
+                Term::Product(a, b)
+            }
+            _ => Term::Plain(self.value(value)),
+        }
+    }
+
+    /// The old value of an element of `buffer` and a new term.
+    pub(super) fn join(&self, buffer: TensorId, op: ReduceOp, old: Value<'ctx>, term: Term<'ctx>) -> Value<'ctx> {
+        match term {
+            Term::Product(a, b) => ops::multiply_add(self.cx, a, b, old),
+            Term::Plain(value) => {
+                let dtype = self.kernel.buffers[buffer].dtype;
+                let operands = self.cx.ir.alike(old, value);
+                ops::binary(self.cx, op.combine(), dtype, operands, Known::default())
+            }
+        }
     }
 }
