@@ -8,11 +8,11 @@
 //! Legal for an intermediate that one nest writes whole, element `t[i, j, …]` for each `i, j, …`. If it is a reduction,
 //! it becomes part of its consumer, which must be its only one, elementwise, and read each of its elements once.
 
-use super::nest::{Item, Nest, Program, Role, VarId, loads_of};
+use super::nest::{Item, Nest, Program, Role, Var, VarId, loads_of};
 use super::{Refusal, refuse};
 use crate::arena::{Arena, Id};
 use crate::expr::{AxisId, Expr, ExprId, TensorId};
-use crate::loops::{BufferKind, Kernel};
+use crate::loops::{BufferKind, Kernel, LoopKind};
 
 pub(super) fn inline(program: &mut Program, name: &str) -> Result<(), Refusal> {
     let found = program.kernel.buffers.iter().find(|(_, buffer)| buffer.name == name);
@@ -86,9 +86,8 @@ fn users(program: &Program, tensor: TensorId) -> Result<Vec<usize>, Refusal> {
 }
 
 fn is_scheduled(nest: &Nest) -> bool {
-    nest.vars.iter().any(|(_, var)| var.axis.is_none() || var.kind != crate::loops::LoopKind::Serial)
-        || !nest.copies.is_empty()
-        || !nest.accumulate.is_empty()
+    let is_changed = |var: &Var| var.axis.is_none() || var.kind != LoopKind::Serial || var.role == Role::Private;
+    nest.vars.iter().any(|(_, var)| is_changed(var)) || !nest.copies.is_empty() || !nest.accumulate.is_empty()
 }
 
 /// Replaces the loads of an elementwise intermediate by what is stored there.

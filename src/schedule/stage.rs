@@ -12,9 +12,10 @@
 
 use super::nest::{Copy, Nest, Program, VarId, loads_of};
 use super::{Refusal, refuse};
-use crate::expr::range::{Domain, Interval, Ranges};
-use crate::expr::{Expr, ExprId, TensorId};
+use crate::expr::range::{Domain, Interval};
+use crate::expr::{Expr, ExprId, TensorId, prove};
 use crate::loops::Scope;
+use crate::scalar::Op;
 
 /// Bytes of a copy, at most.
 const MOST: i64 = 1 << 32;
@@ -80,35 +81,44 @@ pub(super) fn operand(program: &Program, nest: &Nest, name: &str, tensor: Tensor
             "an operand that is copied is read with one set of subscripts",
         );
     };
+    let (operand, conds) = with_defaults(program, nest.value(), load);
+    if is_inside(program, nest, load, &conds) {
+        return Ok(operand);
+    }
+    refuse(
+        format!("`{name}` is read under a condition, and outside of it a copy might read what is not there"),
+        "give the read itself a default: `(t[…] else 0)`",
+    )
+}
+
+/// A load with all choices around it that give it or a constant, and their conditions.
+fn with_defaults(program: &Program, value: ExprId, load: ExprId) -> (ExprId, Vec<ExprId>) {
     let pool = &program.kernel.pool;
-    let mut with_default = None;
-    pool.visit(nest.value(), &mut |id, expr| {
+    let (mut operand, mut conds) = (load, Vec::new());
+    // Children are visited before what they are part of.
+    pool.visit(value, &mut |id, expr| {
         if let Expr::Select { cond, then, otherwise } = *expr
-            && then == load
+            && then == operand
             && pool.as_const(otherwise).is_some()
             && !pool.has_load(cond)
         {
-            with_default = Some(id);
+            operand = id;
+            conds.push(cond);
         }
     });
-    match with_default {
-        Some(operand) => Ok(operand),
-        None if is_total(program, nest, load, tensor) => Ok(load),
-        None => refuse(
-            format!("`{name}` is read under a condition, and outside of it a copy might read what is not there"),
-            "give the read itself a default: `(t[…] else 0)`",
-        ),
-    }
+    (operand, conds)
 }
 
-/// Whether a load is inside its tensor for all values of the loops.
-fn is_total(program: &Program, nest: &Nest, load: ExprId, tensor: TensorId) -> bool {
-    let Expr::Load { at, .. } = program.kernel.pool.get(load) else { return false };
-    let domain: Domain =
-        nest.vars.iter().filter_map(|(_, var)| Some((var.axis?, Interval::extent(var.extent)))).collect();
-    let mut ranges = Ranges::new(&domain);
-    let shape = &program.kernel.buffers[tensor].shape;
-    at.iter().zip(shape).all(|(&s, &extent)| {
-        !program.kernel.pool.has_load(s) && ranges.of(&program.kernel.pool, s).interval.inside(Interval::extent(extent))
+/// Whether a load is inside its tensor wherever the conditions hold.
+fn is_inside(program: &Program, nest: &Nest, load: ExprId, conds: &[ExprId]) -> bool {
+    let mut pool = program.kernel.pool.clone();
+    let Expr::Load { tensor, at } = pool.get(load).clone() else { return false };
+    let axes = nest.vars.iter().filter_map(|(_, var)| Some((var.axis?, Interval::extent(var.extent))));
+    let domain: Domain = axes.collect();
+    let (shape, zero) = (&program.kernel.buffers[tensor].shape, pool.int(0));
+    at.iter().zip(shape).all(|(&subscript, &extent)| {
+        let extent = pool.int(extent);
+        let (above, below) = (pool.binary(Op::Ge, subscript, zero), pool.binary(Op::Lt, subscript, extent));
+        [above, below].into_iter().all(|claim| prove::always(&mut pool, claim, &domain, conds).is_proved())
     })
 }

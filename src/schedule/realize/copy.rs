@@ -54,7 +54,8 @@ impl<'a> Emit<'a> {
     ) -> Block {
         let (buffer, operand) = (self.copies[number].buffer, self.copies[number].operand);
         let layout = self.copies[number].layout.clone();
-        let making = Env { lanes: layout.last().copied(), ..env.clone() };
+        let starts_threads = self.has_threads_inside(number) && !env.threads;
+        let making = Env { lanes: layout.last().copied(), threads: env.threads || starts_threads, ..env.clone() };
         let mut body = self.around(&layout, &making, Purpose::Copy, &mut |this, env| {
             let mut value = this.place(operand, env);
             let used = this.kernel.pool.axes(operand);
@@ -68,7 +69,7 @@ impl<'a> Emit<'a> {
             }
             vec![Stmt::Store { buffer, at: this.values(&layout, env), value }]
         });
-        if self.has_threads_inside(number) && !env.threads {
+        if starts_threads {
             on_threads(&mut body);
         }
         let mut inside = env.clone();

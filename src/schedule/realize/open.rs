@@ -14,7 +14,7 @@
 use crate::expr::ExprId;
 use crate::loops::{Block, For, LoopKind, Stmt};
 use crate::scalar::Op;
-use crate::schedule::nest::{Form, VarId};
+use crate::schedule::nest::{Form, Role, VarId};
 use crate::schedule::step::Tail;
 
 use super::{Emit, Env, Purpose};
@@ -62,6 +62,10 @@ impl<'a> Emit<'a> {
     /// The loop of a variable around what `inner` gives.
     pub(super) fn open(&mut self, var: VarId, env: &Env, purpose: Purpose, inner: Inner<'_, 'a>) -> Block {
         let extent = self.nest.vars[var].extent;
+        if self.nest.vars[var].role == Role::Private && !matches!(purpose, Purpose::Compute | Purpose::Copy) {
+            // All private accumulators are set and joined, those that the tail does not feed, too.
+            return self.repeat(var, extent, env, purpose, inner);
+        }
         let Some((whole, index)) = self.nest.vars[var].part_of else {
             let fused = self.fused_into(var);
             return self.repeat(var, extent, env, purpose, &mut |this, env| this.settle(&fused, env, inner));
@@ -102,6 +106,8 @@ impl<'a> Emit<'a> {
     fn versions(&mut self, part: Part, env: &Env, inner: Inner<'_, 'a>) -> Block {
         match self.tail(part.whole) {
             Tail::Guard | Tail::Pad => inner(self, &env.with_left(part.whole, part.stride).with_guard(part.whole)),
+            // There is nothing before it to overlap with; inner parts may overlap yet.
+            Tail::Overlap if part.full == 0 => self.last(part, env, inner),
             Tail::Overlap => {
                 let start = self.overlapped(part, env);
                 let mut env = env.with_left(part.whole, part.stride);
@@ -189,10 +195,10 @@ impl<'a> Emit<'a> {
         vec![Stmt::For(For { axis, extent: trips, kind, body })]
     }
 
-    /// Threads are not started on threads; copies are not written out, for they may be long.
+    /// Threads are not started on threads, and do not join to one element; copies are not written out, for they may be long.
     fn kind(&self, var: VarId, env: &Env, purpose: Purpose) -> LoopKind {
         match self.nest.vars[var].kind {
-            LoopKind::Parallel if env.threads => LoopKind::Serial,
+            LoopKind::Parallel if env.threads || purpose == Purpose::Join => LoopKind::Serial,
             LoopKind::Unroll if purpose == Purpose::Copy => LoopKind::Serial,
             LoopKind::Vector if purpose == Purpose::Copy && env.lanes != Some(var) => LoopKind::Serial,
             kind => kind,

@@ -74,7 +74,10 @@ impl Emit<'_> {
         let copies = self.copy_reads(env);
         let padded: Vec<_> = env.guards.iter().copied().filter(|&var| !self.branches(var)).collect();
         let guards: Vec<_> = padded.iter().map(|&var| (var, self.inside(var, env))).collect();
-        let loads: Vec<_> = guards.iter().map(|&(var, cond)| (self.naive_axes(var), cond)).collect();
+        // What decides about other reads has to be true, not 0: then the whole value waits for the condition.
+        let whole = self.reads_to_choose(reduction.value);
+        let apart = guards.iter().filter(|_| !whole);
+        let loads: Vec<_> = apart.map(|&(var, cond)| (self.naive_axes(var), cond)).collect();
         let read = self.kernel.pool.map(reduction.value, &mut |pool, e| {
             if let Some((_, copy)) = copies.iter().find(|(from, _)| *from == e) {
                 return Some(*copy);
@@ -87,13 +90,25 @@ impl Emit<'_> {
         });
         let mut value = self.place(read, env);
         for (var, cond) in guards {
-            if self.nest.vars[var].is_reduced() {
+            if whole || self.nest.vars[var].is_reduced() {
                 let pool = &mut self.kernel.pool;
                 let neutral = pool.constant(reduction.op.neutral(pool.dtype(value)));
                 value = pool.select(cond, value, neutral);
             }
         }
         value
+    }
+
+    /// Whether subscripts or conditions depend on what is read.
+    fn reads_to_choose(&self, value: ExprId) -> bool {
+        let pool = &self.kernel.pool;
+        let mut found = false;
+        pool.visit(value, &mut |_, expr| match expr {
+            Expr::Load { at, .. } => found |= at.iter().any(|&subscript| pool.has_load(subscript)),
+            Expr::Select { cond, .. } => found |= pool.has_load(*cond),
+            _ => {}
+        });
+        found
     }
 
     /// What replaces the operands that are copied.
@@ -148,11 +163,18 @@ impl Emit<'_> {
             && !self.nest.leaves(var).iter().any(is_vector)
     }
 
-    /// The naive axes whose values depend on a variable.
+    /// The naive axes whose values are computed from that of a variable.
     pub(super) fn naive_axes(&self, var: VarId) -> Vec<crate::expr::AxisId> {
-        let leaves = self.nest.leaves(var);
-        let roots =
-            self.nest.vars.iter().filter(|(root, _)| self.nest.leaves(*root).iter().any(|leaf| leaves.contains(leaf)));
-        roots.filter_map(|(_, var)| var.axis).collect()
+        let roots = self.nest.vars.iter().filter(|&(root, _)| self.is_computed_from(root, var));
+        roots.filter_map(|(_, root)| root.axis).collect()
+    }
+
+    fn is_computed_from(&self, var: VarId, source: VarId) -> bool {
+        var == source
+            || match &self.nest.vars[var].form {
+                Form::Loop => false,
+                Form::Split { parts, .. } => parts.iter().any(|&part| self.is_computed_from(part, source)),
+                Form::Fused { into, .. } => self.is_computed_from(*into, source),
+            }
     }
 }
