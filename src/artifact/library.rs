@@ -102,7 +102,7 @@ impl Linker {
 fn build(arch: Arch) -> cc::Build {
     let host = Arch::from_rust(std::env::consts::ARCH).unwrap_or(arch);
     let mut build = cc::Build::new();
-    build.target(arch.triple()).host(host.triple()).opt_level(0).no_default_flags(true);
+    build.target(arch.triple()).host(host.triple()).opt_level(0).no_default_flags(true).warnings(false);
     // It is made for build scripts, which talk to cargo on stdout.
     build.cargo_metadata(false).cargo_warnings(false).cargo_output(false).cargo_debug(false);
     build

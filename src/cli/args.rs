@@ -26,7 +26,7 @@ pub(super) struct Common {
     #[arg(long, global = true, value_enum, default_value_t = MessageFormat::Human, value_name = "FORMAT")]
     pub(super) message_format: MessageFormat,
 
-    /// Colour the diagnostics; `auto`: on a terminal, unless NO_COLOR or CLICOLOR_FORCE is set
+    /// Colour the diagnostics; `auto`: on a terminal, unless `NO_COLOR` or `CLICOLOR_FORCE` is set
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub(super) color: Color,
 

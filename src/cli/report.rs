@@ -114,8 +114,8 @@ impl Report {
     }
 }
 
-/// Colour for terminals, unless the environment has another wish: NO_COLOR (<https://no-color.org>), which goes first,
-/// or CLICOLOR_FORCE (<https://bixense.com/clicolors>).
+/// Colour for terminals, unless the environment has another wish: `NO_COLOR` (<https://no-color.org>), which goes first,
+/// or `CLICOLOR_FORCE` (<https://bixense.com/clicolors>).
 fn automatic() -> Style {
     let wish = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     if wish("NO_COLOR").is_some() {

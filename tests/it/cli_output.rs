@@ -7,7 +7,7 @@ use std::process::Command;
 use ftc::driver::Session;
 use ftc::driver::output::{self, Output};
 
-use crate::place::{Place, Ran, ran};
+use crate::place::{Place, Ran, ran, skipped};
 
 #[test]
 fn written_files_are_told_as_json() {
@@ -53,7 +53,7 @@ fn python(place: &Place, folder: &str, program: &str) -> Option<Ran> {
     };
     let has_numpy = python("import numpy").is_some_and(|output| output.status.success());
     if !has_numpy {
-        eprintln!("skipped: python3 has no NumPy");
+        skipped("python3 has no NumPy");
         return None;
     }
     python(program).as_ref().map(Ran::of)
@@ -109,7 +109,7 @@ fn as_nobody(place: &Place, args: &[&str]) -> Option<Ran> {
     match command.output() {
         Ok(output) => Some(Ran::of(&output)),
         Err(cause) => {
-            eprintln!("skipped: nobody cannot run ftc: {cause}");
+            skipped(&format!("nobody cannot run ftc: {cause}"));
             None
         }
     }
@@ -127,9 +127,10 @@ fn a_read_only_folder_is_the_environments_error() {
     place.write("locked/mm.loops", "old");
     mode(".", 0o755);
     mode("locked", 0o555);
-    let fails = |args: &[&str], says: &[&str]| match as_nobody(&place, args) {
-        Some(ran) => drop(ran.fails(2, "E0707", says)),
-        None => return,
+    let fails = |args: &[&str], says: &[&str]| {
+        if let Some(ran) = as_nobody(&place, args) {
+            ran.fails(2, "E0707", says);
+        }
     };
     let build = ["build", "gemm.ft", "--emit", "graph,loops", "-o"];
     fails(&[&build[..], &["locked"]].concat(), &["cannot write `locked/mm.graph`", "ermission denied"]);
@@ -153,9 +154,8 @@ fn with_little_room(place: &Place, command: &str) -> Ran {
 #[test]
 fn a_disk_that_fills_up_leaves_nothing_half_written() {
     let place = Place::with_gemm();
-    let exports: String =
-        (0..100).map(|n| format!("export mm{n} = gemm(A: f32[{n} + 1, 3], B: f32[3, 2])\n")).collect();
-    place.write("many.ft", [crate::place::GEMM, &exports].concat());
+    let exports: Vec<_> = (1..100).map(|n| format!("export mm{n} = gemm(A: f32[{n}, 3], B: f32[3, 2])\n")).collect();
+    place.write("many.ft", [crate::place::GEMM, &exports.concat()].concat());
     let before = place.names(".");
     let build = "build many.ft --emit graph,header -o out";
     with_little_room(&place, build).fails(2, "E0707", &["cannot write `out/many.h`", "longer than a file may be"]);

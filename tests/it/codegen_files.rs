@@ -11,6 +11,7 @@ use ftc::scalar::{DType, Values};
 use ftc::target::Arch;
 
 use crate::codegen::{cpu, kernel};
+use crate::place::skipped;
 
 const SCALE: &str = "kernel scale(a: f32[], x: const f32[2, 3]) -> (y: f32[2, 3]) {
   for i in 2 { for j in 3 { y[i, j] = a[] * x[i, j] } } }";
@@ -68,6 +69,7 @@ fn the_python_module_checks_and_calls() {
     let has_numpy = Command::new("python3").args(["-c", "import numpy"]).output().is_ok_and(|run| run.status.success());
     if !has_numpy {
         // The module's text is compared above; running it needs NumPy.
+        skipped("python3 has no NumPy");
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");

@@ -103,6 +103,12 @@ impl Place {
     }
 }
 
+/// Says that a test lacks something here, and is skipped.
+#[expect(clippy::print_stderr, reason = "a test that is skipped must not look like one that passed")]
+pub(crate) fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
+}
+
 pub(crate) fn ran(command: &mut Command) -> Ran {
     Ran::of(&command.output().expect("the binary is there"))
 }

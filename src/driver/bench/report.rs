@@ -161,7 +161,7 @@ impl Table {
             PeerColumns::Absent => ours,
             PeerColumns::Shown => {
                 let peer = row.peer_seconds.map_or("-".to_owned(), time);
-                let ratio = row.ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
+                let ratio = row.ratio.map_or("-".to_owned(), shown);
                 format!("{ours}  {peer:>9}  {ratio:>7}")
             }
         };
@@ -175,13 +175,16 @@ impl Table {
     pub fn footer(&self, summary: &Summary) -> String {
         let mut lines = vec![format!("{} workloads, {} failed", summary.workloads, summary.failed)];
         if let Some(ratio) = summary.ratio {
-            lines.push(format!("peer time / ftc time, geometric mean: {ratio:.2}"));
+            lines.push(format!("peer time / ftc time, geometric mean: {}", shown(ratio)));
             lines.extend(
-                summary.ratio_by_op.iter().map(|(op, ratio)| format!("  {op:<width$}  {ratio:.2}", width = self.op)),
+                summary
+                    .ratio_by_op
+                    .iter()
+                    .map(|(op, &ratio)| format!("  {op:<width$}  {}", shown(ratio), width = self.op)),
             );
         }
         if let Some(worst) = &summary.worst {
-            lines.push(format!("worst: {} at {:.2}", worst.name, worst.ratio));
+            lines.push(format!("worst: {} at {}", worst.name, shown(worst.ratio)));
         }
         lines.join("\n")
     }
@@ -199,6 +202,18 @@ pub fn time(seconds: f64) -> String {
     format!("{value:.digits$} {unit}")
 }
 
+/// A ratio with two digits that count, even where it is small.
+fn shown(ratio: f64) -> String {
+    let digits = if ratio >= 0.1 {
+        2
+    } else if ratio >= 0.01 {
+        3
+    } else {
+        4
+    };
+    format!("{ratio:.digits$}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,6 +229,11 @@ mod tests {
             max_rel_error: Some(1e-7),
             ..Row::default()
         }
+    }
+
+    #[test]
+    fn small_ratios_keep_their_digits() {
+        assert_eq!([15.278, 0.5, 0.087, 0.0024].map(shown), ["15.28", "0.50", "0.087", "0.0024"]);
     }
 
     #[test]
