@@ -13,7 +13,7 @@ pub use header::header;
 pub use library::{Linker, archive, link_shared};
 pub use python::{python, python_module};
 
-use crate::codegen::plan;
+use crate::codegen::{forks, plan};
 use crate::loops::{BufferKind, Kernel};
 use crate::scalar::DType;
 
@@ -68,7 +68,7 @@ impl Interface {
             };
             Param { name: buffer.name.clone(), dtype: buffer.dtype, shape: buffer.shape.clone(), direction }
         });
-        let plan = plan::plan(kernel);
+        let plan = plan::plan(kernel, forks::forks(kernel));
         Self {
             name: kernel.name.clone(),
             doc: Vec::new(),

@@ -93,7 +93,7 @@ impl Bounds {
 }
 
 /// The values of the axes of all loops.
-fn domain(kernel: &Kernel) -> Domain {
+pub(super) fn domain(kernel: &Kernel) -> Domain {
     fn go(block: &[Stmt], domain: &mut Domain) {
         for stmt in block {
             match stmt {

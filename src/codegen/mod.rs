@@ -1,5 +1,6 @@
 //! Loop IR to machine code. One folder a backend; they share what stands here and never each other.
 //!
+//! - [`forks`] decides which loops are divided among threads.
 //! - [`plan`] decides what no backend should decide for itself: where temporaries live, and the workspace of a call.
 //! - [`bounds`] says which expressions may be computed even where a lazy `select` would not have chosen them.
 //! - [`check`] refuses what a CPU cannot run.
@@ -10,7 +11,9 @@
 
 pub mod bounds;
 pub mod check;
+pub mod forks;
 pub mod plan;
+mod races;
 
 #[cfg(feature = "llvm")]
 pub mod llvm;

@@ -1,27 +1,26 @@
-//! What the threads of a call share: which loops are divided among them, and where temporaries live.
+//! Where the temporaries of a kernel live: on the stack, or in one workspace that a call allocates.
 //!
-//! Takes a kernel that verifies; gives a side table, and the sizes that the header documents.
-//!
-//! A parallel loop that is worth it is a *fork*: OpenMP's threads take contiguous parts of its iterations. Temporaries
-//! outside of forks exist once in a call; those inside are an iteration's own, so each thread has one. Small ones are
-//! on the stack of the function that uses them. Large ones are in the workspace that a call allocates:
+//! Takes a kernel and its forks; gives a side table, and the sizes that the header documents. Temporaries outside of
+//! forks exist once in a call; those inside are an iteration's own, so each thread has one. Small ones are on the stack
+//! of the function that uses them. Large ones are in the workspace:
 //!
 //! ```text
 //! | temporaries of the call | those of thread 0 | those of thread 1 | …
 //!   `workspace` bytes         `per_thread` bytes each
 //! ```
 
+use std::collections::BTreeMap;
+
+use super::forks::Forks;
 use crate::arena::IdMap;
-use crate::expr::TensorId;
-use crate::loops::{BufferKind, For, Kernel, LoopKind, Scope, Stmt};
+use crate::expr::{AxisId, TensorId};
+use crate::loops::{BufferKind, For, Kernel, Scope, Stmt};
 
 /// Largest temporary on the stack; larger ones move to the workspace.
 const STACK_BUFFER: usize = 64 << 10;
 /// All temporaries on the stack of one function together. Two functions are at work at once, the computation and the
 /// body of a fork, and threads often have no more than a few hundred KiB to spare.
 const STACK_TOTAL: usize = 128 << 10;
-/// Iterations that a thread takes together where one alone is only a few instructions.
-const GRAIN: i64 = 256;
 /// Alignment of every buffer that is not the caller's: a cache line, and the widest vector.
 pub const ALIGN: usize = 64;
 
@@ -40,6 +39,8 @@ pub enum Place {
 /// The places of all temporaries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
+    /// The loops that threads divide.
+    pub forks: Forks,
     /// The temporaries outside of forks, in the order in which the body allocates them.
     pub temps: Vec<TensorId>,
     /// Where each temporary lives, those inside of forks too.
@@ -59,6 +60,13 @@ impl Plan {
         })
     }
 
+    /// The bodies of the forks, in the order of the text.
+    pub fn forked<'k>(&self, kernel: &'k Kernel) -> Vec<&'k For> {
+        let mut nests = Vec::new();
+        collect(&kernel.body, Some(&self.forks), &mut Vec::new(), &mut nests);
+        nests
+    }
+
     /// Those of `temps` that live on the stack.
     pub fn on_stack<'a>(&'a self, temps: &'a [TensorId]) -> impl Iterator<Item = TensorId> + 'a {
         temps.iter().copied().filter(|&temp| self.places.get(temp) == Some(&Place::Stack))
@@ -67,13 +75,21 @@ impl Plan {
 
 /// Decides where the temporaries of `kernel` live. Each has its own bytes among those that are alive in one function: a
 /// backend may tell its compiler that no two of them overlap.
-pub fn plan(kernel: &Kernel) -> Plan {
-    let (temps, forks) = outside(&kernel.body);
+pub fn plan(kernel: &Kernel, forks: Forks) -> Plan {
+    let (mut temps, mut nests) = (Vec::new(), Vec::new());
+    collect(&kernel.body, Some(&forks), &mut temps, &mut nests);
     let mut places = IdMap::new();
     let workspace = assign(kernel, &temps, &mut places);
+    // Copies of one fork have the same temporaries, in the same places.
+    let mut forked: BTreeMap<AxisId, Vec<TensorId>> = BTreeMap::new();
+    for nest in nests {
+        let temps = forked.entry(nest.axis).or_default();
+        let more: Vec<_> = inside(&nest.body).into_iter().filter(|temp| !temps.contains(temp)).collect();
+        temps.extend(more);
+    }
     // Forks run one after another, so all of them use the same bytes.
-    let per_thread = forks.iter().map(|fork| assign(kernel, &inside(&fork.body), &mut places)).max();
-    Plan { temps, places, workspace, per_thread }
+    let per_thread = forked.values().map(|temps| assign(kernel, temps, &mut places)).max();
+    Plan { forks, temps, places, workspace, per_thread }
 }
 
 /// Gives temporaries of one function their places, and the size of the workspace that they take.
@@ -96,74 +112,29 @@ fn assign(kernel: &Kernel, temps: &[TensorId], places: &mut IdMap<TensorId, Plac
     workspace
 }
 
-/// The forks of a kernel, in the order of the text.
-pub fn forks(kernel: &Kernel) -> Vec<&For> {
-    outside(&kernel.body).1
-}
-
-/// Whether a loop that is not inside a fork is one.
-pub fn is_fork(nest: &For) -> bool {
-    nest.kind == LoopKind::Parallel && units(nest) > 1
-}
-
-/// How many iterations a thread takes together; the last part of them may be smaller.
-///
-/// Where an iteration is but a few instructions it is a part of a vector: what is computed must not depend on the
-/// number of threads, and the vectors and the rest of a loop may differ in the last bit. So a thread has whole vectors.
-pub fn grain(nest: &For) -> i64 {
-    if has_loop(&nest.body) { 1 } else { GRAIN }
-}
-
-/// How many parts can be given to threads.
-pub fn units(nest: &For) -> i64 {
-    // An extent is at least 1.
-    (nest.extent - 1) / grain(nest) + 1
-}
-
-/// Whether anything is repeated at run time.
-fn has_loop(block: &[Stmt]) -> bool {
-    block.iter().any(|stmt| match stmt {
-        Stmt::For(nest) => (nest.kind != LoopKind::Unroll && nest.extent > 1) || has_loop(&nest.body),
-        Stmt::If { then, otherwise, .. } => has_loop(then) || has_loop(otherwise),
-        Stmt::Alloc { body, .. } => has_loop(body),
-        Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Barrier => false,
-    })
-}
-
-/// The temporaries of the body of a fork.
-pub fn inside(block: &[Stmt]) -> Vec<TensorId> {
-    let (mut temps, mut forks) = outside(block);
-    // A parallel loop inside of a fork runs on one thread.
-    while let Some(nest) = forks.pop() {
-        let (more, deeper) = outside(&nest.body);
-        temps.extend(more);
-        forks.extend(deeper);
-    }
+/// The temporaries of the body of a fork, in which there is no other.
+pub fn inside(body: &[Stmt]) -> Vec<TensorId> {
+    let mut temps = Vec::new();
+    collect(body, None, &mut temps, &mut Vec::new());
     temps
 }
 
 /// The temporaries outside of forks, and the forks.
-fn outside(block: &[Stmt]) -> (Vec<TensorId>, Vec<&For>) {
-    let (mut temps, mut forks) = (Vec::new(), Vec::new());
-    collect(block, &mut temps, &mut forks);
-    (temps, forks)
-}
-
-fn collect<'k>(block: &'k [Stmt], temps: &mut Vec<TensorId>, forks: &mut Vec<&'k For>) {
+fn collect<'k>(block: &'k [Stmt], forks: Option<&Forks>, temps: &mut Vec<TensorId>, nests: &mut Vec<&'k For>) {
     for stmt in block {
         match stmt {
-            Stmt::For(nest) if is_fork(nest) => forks.push(nest),
-            Stmt::For(nest) => collect(&nest.body, temps, forks),
+            Stmt::For(nest) if forks.is_some_and(|forks| forks.has(nest)) => nests.push(nest),
+            Stmt::For(nest) => collect(&nest.body, forks, temps, nests),
             Stmt::If { then, otherwise, .. } => {
-                collect(then, temps, forks);
-                collect(otherwise, temps, forks);
+                collect(then, forks, temps, nests);
+                collect(otherwise, forks, temps, nests);
             }
             Stmt::Alloc { buffer, body } => {
                 // A backend that writes loops out allocates one buffer in several places; it keeps its bytes.
                 if !temps.contains(buffer) {
                     temps.push(*buffer);
                 }
-                collect(body, temps, forks);
+                collect(body, forks, temps, nests);
             }
             Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Barrier => {}
         }

@@ -119,6 +119,56 @@ fn parallel_loops_inside_of_each_other_run() {
     }
 }
 
+/// Whether the loops over `i` of a kernel with this body are forks.
+fn is_fork(params: &str, body: &str) -> bool {
+    let kernel = kernel(&format!("kernel k(x: f32[64]) -> ({params}) {{ {body} }}"));
+    assert_eq!(verify::verify(&kernel), Ok(()), "{body}");
+    Interface::of(&kernel).per_thread.is_some()
+}
+
+/// Iterations may reduce into one place, and then they run in order.
+#[test]
+fn iterations_that_may_meet_are_not_divided() {
+    let init = "for a in 64 { y[a] = 0.0 }";
+    let one = |body: &str| is_fork("y: f32[64]", &format!("{init} {body}"));
+    assert!(one("parallel for i in 64 { for k in 9 { y[i] += x[k] } }"));
+    assert!(one("parallel for i in 64 { for k in 9 { y[63 - i] += x[k] } }"));
+    assert!(one("parallel for i in 4 { for j in 16 { y[16 * i + j] += x[j] } }"));
+    assert!(one("parallel for i in 16 { for j in 4 { y[16 * j + i] += x[j] } }"));
+    assert!(one("for b in 4 { parallel for i in 16 { for k in 9 { y[16 * b + i] += x[k] } } }"));
+    assert!(one("for b in 4 { parallel for i in 16 { for k in 9 { y[b + 4 * i] += x[k] } } }"));
+    assert!(one("parallel for i in 4 { for j in 16 { y[16 * i + j] += x[j] } for k in 16 { y[16 * i + k] += x[k] } }"));
+    assert!(one("parallel for i in 64 { for k in 9 { y[i % 8 * 8 + i / 8] += x[k] } }"));
+
+    assert!(!one("parallel for i in 64 { for k in 9 { y[0] += x[k] } }"));
+    assert!(!one("parallel for i in 64 { for k in 9 { y[k] += x[i] } }"));
+    assert!(!one("parallel for i in 64 { for k in 9 { y[i / 2] += x[k] } }"));
+    assert!(!one("parallel for i in 4 { for j in 17 { y[15 * i + j] += x[j] } }"));
+    assert!(!one("parallel for i in 32 { for k in 9 { y[i] += x[k]\n y[2 * i] += x[k] } }"));
+    assert!(!one("parallel for i in 32 { for k in 9 { y[i] += x[k]\n y[i + 1] += x[k] } }"));
+    assert!(!one("parallel for i in 64 { for k in 9 { y[min(i, 40)] += x[k] } }"));
+
+    let two = |body: &str| is_fork("y: f32[8, 8]", &format!("for a in 8 {{ for b in 8 {{ y[a, b] = 0.0 }} }} {body}"));
+    assert!(two("parallel for i in 64 { for k in 9 { y[i / 8, i % 8] += x[k] } }"));
+    assert!(two("parallel for i in 4 { for k in 4 { y[i / 2 * 4 + k, i % 2 * 4] += x[k] } }"));
+    assert!(!two("parallel for i in 64 { for k in 8 { y[i / 8, k] += x[i] } }"));
+    assert!(!two("parallel for i in 8 { for k in 9 { y[i, 0] += x[k]\n y[0, i] += x[k] } }"));
+
+    let own = "alloc t: f32[] register { t[] = 0.0\n for k in 9 { t[] += x[k] }\n y[i] = t[] }";
+    assert!(is_fork("y: f32[64]", &format!("parallel for i in 64 {{ {own} }}")));
+}
+
+#[test]
+fn sums_over_parallel_loops_are_right() {
+    agrees_on_any_number_of_threads(
+        "kernel total(x: i32[13, 5]) -> (y: i32[], z: i32[5]) {
+           y[] = 0i32
+           for a in 5 { z[a] = 0i32 }
+           parallel for i in 13 { for j in 5 { y[] += x[i, j]
+                                               z[j] += x[i, j] } } }",
+    );
+}
+
 /// Vectors and the rest of a loop may round differently, so threads must not cut anywhere.
 #[test]
 fn functions_give_the_same_bits_on_any_number_of_threads() {

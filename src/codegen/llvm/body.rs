@@ -24,7 +24,7 @@ use super::prepare::Prepared;
 use super::types::Cx;
 use crate::arena::IdMap;
 use crate::codegen::bounds::Bounds;
-use crate::codegen::plan::{self, ALIGN, Plan};
+use crate::codegen::plan::{ALIGN, Plan};
 use crate::expr::{AxisId, TensorId};
 use crate::loops::{Buffer, BufferKind, Kernel};
 use crate::scalar::{Const, DType};
@@ -121,7 +121,7 @@ fn declare<'ctx>(
     // Inlined into its only caller it would lose what its parameters say about overlap.
     function.add_attribute(AttributeLoc::Function, attribute(cx, "noinline", 0));
     let mut shared = Used::default();
-    for fork in plan::forks(kernel) {
+    for fork in plan.forked(kernel) {
         parallel::used(kernel, &fork.body, &mut shared);
     }
     for (&id, (nth, param)) in ids.iter().zip(function.get_params().into_iter().enumerate()) {

@@ -29,7 +29,7 @@ mod vector;
 
 use inkwell::context::Context;
 
-use super::{CodegenError, Form, plan};
+use super::{CodegenError, Form, forks, plan};
 use crate::loops::Kernel;
 use crate::target::{Cpu, Host};
 
@@ -53,9 +53,10 @@ pub fn compile_forms(kernel: &Kernel, cpu: &Cpu, forms: &[Form]) -> Result<Vec<V
     let fail = |(action, message)| CodegenError::Llvm { kernel: kernel.name.clone(), action, message };
     let machine = emit::machine(cpu).map_err(fail)?;
     emit::address(&cx.module, &machine);
+    let forks = forks::forks(kernel);
     let prepared = prepare::prepare(kernel);
     let kernel = &prepared.kernel;
-    let plan = plan::plan(kernel);
+    let plan = plan::plan(kernel, forks);
     let body = body::emit(&cx, &prepared, &plan);
     entry::emit(&cx, kernel, &plan, body);
     math::keep_vector_forms(&cx);

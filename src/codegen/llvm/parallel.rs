@@ -1,6 +1,6 @@
 //! Parallel loops on OpenMP's threads.
 //!
-//! A fork (see `codegen::plan`) becomes a call of `GOMP_parallel`, which GCC's libgomp and LLVM's libomp both have, and
+//! A fork (see `codegen::forks`) becomes a call of `GOMP_parallel`, which GCC's libgomp and LLVM's libomp both have, and
 //! two functions:
 //!
 //! ```text
@@ -98,7 +98,7 @@ impl<'ctx> Body<'ctx, '_> {
     /// A parallel loop: a fork where the plan says so, outside of any other; else one iteration after another.
     pub(super) fn parallel(&mut self, nest: &For) {
         match self.team {
-            Some(team) if plan::is_fork(nest) => self.fork(nest, team),
+            Some(team) if self.plan.forks.has(nest) => self.fork(nest, team),
             _ => self.count(nest),
         }
     }
@@ -190,7 +190,7 @@ impl<'ctx> Body<'ctx, '_> {
         }
         let mut inner = Body { pointers, axes, function, team: None, memo: Memo::default(), ..*self };
         inner.memo.push();
-        let branch = match plan::grain(nest) {
+        let branch = match plan.forks.grain(nest) {
             1 => inner.span(&kernel.axes[nest.axis].name, (from, to), |inner, axis| inner.iteration(nest, axis)),
             grain => inner.span("unit", (from, to), |inner, unit| inner.unit(nest, unit, grain)),
         };
@@ -264,7 +264,7 @@ impl<'ctx> Body<'ctx, '_> {
         let index = cx.register(DType::I64);
         let threads = ir.zext(ask(cx, "omp_get_num_threads"), index);
         let own = ir.zext(ask(cx, "omp_get_thread_num"), index);
-        let units = self.index(plan::units(nest));
+        let units = self.index(self.plan.forks.units(nest));
         // The first `rest` threads have one unit more than the others.
         let (least, rest) = (ir.udiv(units, threads), ir.urem(units, threads));
         let is_longer = ir.icmp(IntPredicate::LLVMIntULT, own, rest);

@@ -1,0 +1,149 @@
+//! Whether two iterations of a parallel loop may reduce into the same place.
+//!
+//! The verifier lets them: iterations must not depend on each other "save through `Reduce`". They cannot meet where the
+//! place tells the iteration: where the value of the axis can be computed from the subscripts, in the same way for all
+//! reductions into the buffer. Subscripts are read as numbers with mixed radices, as splitting and fusing loops makes
+//! them:
+//!
+//! ```text
+//! C[16 * i.0 + i.1, j]     i.0 = C's row / 16, for i.1 is in 0..16
+//! C[ij / 64, ij % 64]      ij = 64 * row + column
+//! ```
+//!
+//! What is not understood may meet. Stores are not looked at: to different places, the verifier says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::expr::affine::{Linear, bounds, is_exact, linear};
+use crate::expr::range::{Domain, Ranges};
+use crate::expr::{AxisId, Expr, ExprId, Pool, TensorId};
+use crate::loops::{For, Kernel, Stmt};
+use crate::scalar::Op;
+
+/// How a value is computed from the subscripts of a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Path {
+    /// The subscript of a dimension.
+    Dim(usize),
+    /// The digit of the largest weight of a number, whose other digits make up at least `least`.
+    Top { of: Box<Path>, outer: Linear, weight: i64, least: i128 },
+    /// What the other digits make up.
+    Rest { of: Box<Path>, outer: Linear, weight: i64, least: i128 },
+    /// `high * by + low`.
+    Join { high: Box<Path>, low: Box<Path>, by: i64 },
+}
+
+/// Whether two iterations of `nest` may reduce into one place of a buffer that is not an iteration's own.
+pub(super) fn may_meet(kernel: &Kernel, domain: &Domain, nest: &For) -> bool {
+    let mut inside = Inside::default();
+    inside.axes.insert(nest.axis);
+    inside.block(&nest.body);
+    let mut paths: BTreeMap<TensorId, Path> = BTreeMap::new();
+    inside.reductions.iter().any(|&(buffer, at)| {
+        if inside.temps.contains(&buffer) {
+            return false;
+        }
+        let mut decoder = Decoder { pool: &kernel.pool, inside: &inside.axes, ranges: Ranges::new(domain) };
+        match decoder.path_to(nest.axis, at) {
+            None => true,
+            Some(path) => paths.insert(buffer, path.clone()).is_some_and(|other| other != path),
+        }
+    })
+}
+
+/// What stands in a parallel loop.
+#[derive(Default)]
+struct Inside<'k> {
+    axes: BTreeSet<AxisId>,
+    temps: BTreeSet<TensorId>,
+    reductions: Vec<(TensorId, &'k [ExprId])>,
+}
+
+impl<'k> Inside<'k> {
+    fn block(&mut self, block: &'k [Stmt]) {
+        for stmt in block {
+            match stmt {
+                Stmt::For(nest) => {
+                    self.axes.insert(nest.axis);
+                    self.block(&nest.body);
+                }
+                Stmt::Alloc { buffer, body } => {
+                    self.temps.insert(*buffer);
+                    self.block(body);
+                }
+                Stmt::If { then, otherwise, .. } => {
+                    self.block(then);
+                    self.block(otherwise);
+                }
+                Stmt::Reduce { buffer, at, .. } => self.reductions.push((*buffer, at)),
+                Stmt::Store { .. } | Stmt::Barrier => {}
+            }
+        }
+    }
+}
+
+/// Finds out what the place of a reduction tells.
+struct Decoder<'a> {
+    pool: &'a Pool,
+    /// The axes of the loop and of those in it; all others have one value in all iterations.
+    inside: &'a BTreeSet<AxisId>,
+    ranges: Ranges<'a>,
+}
+
+impl Decoder<'_> {
+    fn path_to(&mut self, axis: AxisId, at: &[ExprId]) -> Option<Path> {
+        let dims = at.iter().enumerate().map(|(dim, &subscript)| (linear(self.pool, subscript), Path::Dim(dim)));
+        let mut todo: Vec<_> = dims.collect();
+        let mut known: BTreeMap<ExprId, Path> = BTreeMap::new();
+        while let Some((view, path)) = todo.pop() {
+            let Some((atom, digit, rest)) = self.split(&view, path) else { continue };
+            if *self.pool.get(atom) == Expr::Axis(axis) {
+                return Some(digit);
+            }
+            todo.push(rest);
+            // A second way to the same value tells nothing new.
+            if let std::collections::btree_map::Entry::Vacant(entry) = known.entry(atom) {
+                entry.insert(digit);
+                todo.extend(self.join(atom, &known));
+            }
+        }
+        None
+    }
+
+    /// The digit with the largest weight, and the number that the others make up.
+    fn split(&mut self, view: &Linear, path: Path) -> Option<(ExprId, Path, (Linear, Path))> {
+        if !is_exact(self.pool, view, &mut self.ranges) {
+            return None;
+        }
+        let (mut outer, mut rest) = (Linear::constant(view.constant), Linear::default());
+        for (&atom, &weight) in &view.terms {
+            if self.is_outer(atom) { &mut outer } else { &mut rest }.terms.insert(atom, weight);
+        }
+        let (&atom, &weight) = rest.terms.iter().max_by_key(|(_, weight)| weight.unsigned_abs())?;
+        rest.terms.remove(&atom);
+        let others = bounds(self.pool, &rest, &mut self.ranges)?;
+        if others.hi - others.lo >= i128::from(weight.unsigned_abs()) {
+            return None;
+        }
+        let (of, least) = (Box::new(path), others.lo);
+        let below = Path::Rest { of: of.clone(), outer: outer.clone(), weight, least };
+        Some((atom, Path::Top { of, outer, weight, least }, (rest, below)))
+    }
+
+    /// Whether an atom has the same value in all iterations.
+    fn is_outer(&self, atom: ExprId) -> bool {
+        !self.pool.has_load(atom) && self.pool.axes(atom).iter().all(|axis| !self.inside.contains(axis))
+    }
+
+    /// The number of which `atom` is the quotient or the remainder, if the other one is known too.
+    fn join(&self, atom: ExprId, known: &BTreeMap<ExprId, Path>) -> Option<(Linear, Path)> {
+        let &Expr::Binary(Op::Div | Op::Mod, whole, by) = self.pool.get(atom) else { return None };
+        let divisor = self.pool.as_int(by).filter(|&divisor| divisor > 0)?;
+        let part = |op| {
+            let is_part = |id: ExprId| *self.pool.get(id) == Expr::Binary(op, whole, by);
+            known.iter().find(|&(&id, _)| is_part(id)).map(|(_, path)| Box::new(path.clone()))
+        };
+        let (high, low) = (part(Op::Div)?, part(Op::Mod)?);
+        Some((linear(self.pool, whole), Path::Join { high, low, by: divisor }))
+    }
+}
