@@ -16,7 +16,7 @@ use super::emit::Emit;
 use super::output::{self, Folder, Mode, Output};
 use super::select::{self, Selected, Selection};
 use super::session::{self, Outcome, Session};
-use super::{error, files, generate, instantiate, lower, machine, parse};
+use super::{error, files, generate, instantiate, lower_by, machine, parse, schedules};
 
 /// What `ftc build` was asked for.
 #[derive(Clone, Debug)]
@@ -54,6 +54,8 @@ pub enum Built {
 /// One export on its way.
 struct Unit {
     graph: Graph,
+    /// As source.
+    schedule: String,
     kernel: Kernel,
     interface: Interface,
     /// Every form of its code that an output needs.
@@ -67,7 +69,7 @@ pub fn build(session: &mut Session, request: &Request) -> Outcome<Built> {
     let forms = forms(&kinds);
     let target = match request.target.as_str() {
         // It may not be known what this machine is; without code to write it does not matter.
-        "native" if forms.is_empty() => Target::Interp,
+        "native" if forms.is_empty() => Target::parse("native", machine::host().as_ref()).unwrap_or(Target::Interp),
         name => machine::target(session, name)?,
     };
     if let (&[Emit::Ast], Some(path)) = (kinds.as_slice(), &request.what.file) {
@@ -124,14 +126,16 @@ fn compile(
     target: &Target,
 ) -> Outcome<Unit> {
     let graph = instantiate(session, &selected.program, export, &selected.request)?;
-    let kernel = lower(session, &graph)?;
+    let block = schedules::find(&selected.program, export, target, machine::host().as_ref());
+    let kernel = lower_by(session, &graph, block.as_ref())?;
+    let schedule = block.map_or_else(|| schedules::default_text(&kernel.name, target.name()), |block| block.text());
     let interface = Interface::of(&kernel).with_doc(select::docs(&selected.program, export));
     let code = match target {
         _ if forms.is_empty() => Vec::new(),
         Target::Cpu(cpu) => generate(session, &kernel, cpu, forms)?,
         Target::Interp => return Err(session.user(error::interpreted_only())),
     };
-    Ok(Unit { graph, kernel, interface, code: forms.iter().copied().zip(code).collect() })
+    Ok(Unit { graph, schedule, kernel, interface, code: forms.iter().copied().zip(code).collect() })
 }
 
 /// The forms of code that these outputs are made of.
@@ -142,7 +146,7 @@ fn forms(kinds: &[Emit]) -> Vec<Form> {
             Emit::Llvm => Some(Form::Ir),
             Emit::Asm => Some(Form::Asm),
             Emit::Obj | Emit::Archive | Emit::Lib => Some(Form::Object),
-            Emit::Ast | Emit::Graph | Emit::Loops | Emit::Header | Emit::Python => None,
+            Emit::Ast | Emit::Graph | Emit::Schedule | Emit::Loops | Emit::Header | Emit::Python => None,
         })
         .collect();
     forms.sort_unstable();
@@ -166,6 +170,7 @@ fn emit(
     Ok(match kind {
         Emit::Ast => syntax_trees(session, selected)?,
         Emit::Graph => each("graph", &|unit| unit.graph.to_string().into_bytes()),
+        Emit::Schedule => each("schedule.ft", &|unit| unit.schedule.clone().into_bytes()),
         Emit::Loops => each("loops", &|unit| loops::print::print(&unit.kernel).into_bytes()),
         Emit::Llvm => each("ll", &|unit| unit.form(Form::Ir)),
         Emit::Asm => each("s", &|unit| unit.form(Form::Asm)),

@@ -11,6 +11,8 @@ pub enum Emit {
     Ast,
     /// The tensor graph of an export.
     Graph,
+    /// The schedule of an export, as it would be written in the source.
+    Schedule,
     /// The loop nests of an export.
     Loops,
     /// LLVM IR, before optimisation.
@@ -30,13 +32,14 @@ pub enum Emit {
 }
 
 /// Kinds that are planned, and refused until then with words of their own.
-const LATER: [&str; 6] = ["space", "schedule", "c", "cuda", "ptx", "cubin"];
+const LATER: [&str; 5] = ["space", "c", "cuda", "ptx", "cubin"];
 
 impl Emit {
     /// All kinds, in the order of the pipeline.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Ast,
         Self::Graph,
+        Self::Schedule,
         Self::Loops,
         Self::Llvm,
         Self::Asm,
@@ -52,6 +55,7 @@ impl Emit {
         match self {
             Self::Ast => "ast",
             Self::Graph => "graph",
+            Self::Schedule => "schedule",
             Self::Loops => "loops",
             Self::Llvm => "llvm",
             Self::Asm => "asm",

@@ -141,7 +141,7 @@ pub fn later_emit(kind: &str, known: &[&str]) -> Diagnostic {
 /// E0705: more or other than one text form for standard output.
 pub fn not_for_stdout(kinds: &str) -> Diagnostic {
     error("E0705", format!("`-o -` writes one text form to standard output, not `{kinds}`"))
-        .help("ask for one of ast, graph, loops, llvm, asm, header, python: `--emit loops -o -`")
+        .help("ask for one of ast, graph, schedule, loops, llvm, asm, header, python: `--emit loops -o -`")
         .help("or name a folder: `-o out`")
 }
 

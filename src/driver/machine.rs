@@ -1,14 +1,19 @@
 //! The machine that ftc runs on, and what a target's name means on it.
 
 use crate::codegen;
-use crate::target::{Cpu, Facts, Target, TargetError};
+use crate::target::{Cpu, Facts, Host, Target, TargetError};
 
 use super::error;
 use super::session::{Outcome, Session};
 
+/// What this machine is, if that is known.
+pub fn host() -> Option<Host> {
+    codegen::llvm::host()
+}
+
 /// The target of that name.
 pub fn target(session: &mut Session, name: &str) -> Outcome<Target> {
-    let host = codegen::llvm::host();
+    let host = host();
     Target::parse(name, host.as_ref()).map_err(|cause| match &cause {
         TargetError::Unknown { nearest, .. } => session.user(error::unknown_target(&cause.to_string(), nearest)),
         TargetError::NoHost => session.environment(error::unknown_target(&cause.to_string(), &["x86"])),
@@ -17,7 +22,7 @@ pub fn target(session: &mut Session, name: &str) -> Outcome<Target> {
 
 /// Why code for `cpu` cannot run on this machine; none if it can.
 pub fn cannot_run(cpu: &Cpu) -> Option<String> {
-    let host = codegen::llvm::host()?;
+    let host = host()?;
     if host.arch != cpu.arch {
         return Some(format!("it is {}, and this machine is {}", cpu.arch.triple(), host.arch.triple()));
     }
@@ -25,7 +30,8 @@ pub fn cannot_run(cpu: &Cpu) -> Option<String> {
     lacks(&cpu.facts(), &native.facts()).map(|what| format!("this machine has no {what}"))
 }
 
-fn lacks(wanted: &Facts, there: &Facts) -> Option<&'static str> {
+/// What one machine has that another lacks, if there is something.
+pub fn lacks(wanted: &Facts, there: &Facts) -> Option<&'static str> {
     let table = [
         (wanted.vector_bits > 256 && there.vector_bits <= 256, "AVX-512"),
         (wanted.vector_bits > 128 && there.vector_bits <= 128, "AVX"),
@@ -40,7 +46,7 @@ fn lacks(wanted: &Facts, there: &Facts) -> Option<&'static str> {
 
 /// Every target's name, with a line about it.
 pub fn targets() -> Vec<(&'static str, String)> {
-    let host = codegen::llvm::host();
+    let host = host();
     let about = |(name, about): (&'static str, String)| match &host {
         Some(host) if name == "native" => (name, format!("{about}: {}", host.cpu)),
         _ => (name, about),

@@ -25,6 +25,7 @@ pub mod output;
 pub mod passes;
 pub mod preview;
 pub mod run;
+pub mod schedules;
 pub mod select;
 pub mod session;
 pub mod suggest;
@@ -48,8 +49,16 @@ use crate::target::Cpu;
 pub fn check(session: &mut Session, path: &Path) -> Outcome<()> {
     let file = files::read_source(session, path)?;
     let (program, mut found) = open(session, file);
+    // Names may have been lost otherwise.
+    let is_loaded = !found.iter().any(Diagnostic::is_error);
     let more = session.passes.run("check", || sema::check(&program, &found));
     found.extend(more);
+    if is_loaded {
+        found.extend(schedules::check(&program, machine::host().as_ref()));
+    }
+    if !found.iter().any(Diagnostic::is_error) {
+        found.extend(session.passes.run("schedule", || schedules::try_all(&program)));
+    }
     session.report(found)
 }
 
@@ -89,12 +98,23 @@ pub fn instantiate(
     Ok(graph)
 }
 
-/// Graph to loop nests.
+/// Graph to loop nests, in the order that the compiler chooses.
 pub fn lower(session: &mut Session, graph: &Graph) -> Outcome<Kernel> {
+    lower_by(session, graph, None)
+}
+
+/// Graph to loop nests, in the order that a schedule says, if there is one.
+pub fn lower_by(session: &mut Session, graph: &Graph, block: Option<&schedules::Block<'_>>) -> Outcome<Kernel> {
     let naive = session.passes.run("lower", || lower::lower(graph));
     session.verify("lower", loops::verify::verify(&naive), || loops::print::print(&naive))?;
-    let scheduled = session.passes.run("rows", || rows(naive));
-    session.verify("rows", loops::verify::verify(&scheduled), || loops::print::print(&scheduled))?;
+    let (pass, scheduled) = match block {
+        None => ("rows", session.passes.run("rows", || rows(naive))),
+        Some(block) => {
+            let applied = session.passes.run("schedule", || block.apply(&naive));
+            ("schedule", applied.or_else(|wrong| session.report(vec![wrong]).and(Err(Stop::User)))?)
+        }
+    };
+    session.verify(pass, loops::verify::verify(&scheduled), || loops::print::print(&scheduled))?;
     let kernel = session.passes.run("simplify", || loops::simplify::simplify(scheduled));
     session.verify("simplify", loops::verify::verify(&kernel), || loops::print::print(&kernel))?;
     Ok(kernel)

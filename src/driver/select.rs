@@ -10,7 +10,7 @@ use crate::syntax::{ast, parser};
 use super::modules::Modules;
 use super::session::{self, Outcome, Session, Stop};
 use super::suggest::nearest;
-use super::{error, files, load};
+use super::{error, files, load, machine, schedules};
 
 /// The question, as the command line puts it.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +46,7 @@ pub fn select(session: &mut Session, what: &Selection) -> Outcome<Selected> {
     }
     let request = Request { set, variants: what.variants.clone() };
     let (program, file) = open(session, what)?;
+    session.report(schedules::check(&program, machine::host().as_ref()))?;
     let exports = match file {
         Some(_) if what.exports.is_empty() => sema::exports(&program),
         _ => named_exports(session, &program, &what.exports)?,

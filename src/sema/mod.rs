@@ -18,6 +18,7 @@ mod error;
 mod expr;
 mod infer;
 mod instance;
+mod origin;
 mod poly;
 mod program;
 mod read;
@@ -124,6 +125,17 @@ pub fn check_set(program: &Program, exports: &[ast::Export], request: &Request, 
     unused
         .map(|(name, _)| error::call::set_unused(name, span, suggest::nearest(name, open.iter().map(String::as_str))))
         .collect()
+}
+
+/// The place in a function that introduces the index of a loop, and what is to be said there; none for the indices of
+/// functions that it calls.
+pub fn origin_of_axis(function: &ast::Function, axis: &str) -> Option<(Span, String)> {
+    origin::of_axis(function, axis)
+}
+
+/// The place in a function that defines a tensor, and what is to be said there.
+pub fn origin_of_tensor(function: &ast::Function, tensor: &str) -> Option<(Span, String)> {
+    origin::of_tensor(function, tensor)
 }
 
 /// The nearest known name, for "did you mean".

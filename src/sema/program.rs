@@ -103,6 +103,34 @@ impl Program {
         names
     }
 
+    /// The schedules in a module.
+    fn schedules_in(&self, module: usize) -> impl Iterator<Item = &ast::Schedule> {
+        self.modules[module].tree.items.iter().filter_map(|item| match item {
+            ast::Item::Schedule(schedule) => Some(schedule),
+            _ => None,
+        })
+    }
+
+    /// The schedules in the root file.
+    pub fn own_schedules(&self) -> Vec<&ast::Schedule> {
+        self.schedules_in(0).collect()
+    }
+
+    /// The schedules that may be for an export with that symbol, of a function in the root file's scope, in groups: what
+    /// the root file has for the symbol, and for the function, and what stands beside the function's definition.
+    pub fn schedules(&self, symbol: &str, function: &str) -> Vec<Vec<&ast::Schedule>> {
+        let (of_symbol, others): (Vec<_>, Vec<_>) =
+            self.schedules_in(0).partition(|schedule| schedule.function.name == symbol);
+        let Some((home, wanted)) = self.function_in(0, function) else { return vec![of_symbol] };
+        let is_for = |module: usize, schedule: &ast::Schedule| {
+            let named = self.function_in(module, &schedule.function.name);
+            named.is_some_and(|(_, named)| std::ptr::eq(named, wanted))
+        };
+        let of_function = others.into_iter().filter(|schedule| is_for(0, schedule)).collect();
+        let beside = self.schedules_in(home).filter(|schedule| home != 0 && is_for(home, schedule)).collect();
+        vec![of_symbol, of_function, beside]
+    }
+
     /// The names of all functions in the root file's scope.
     pub fn function_names(&self) -> Vec<&str> {
         let is_function = |name: &&str| self.function(name).is_some();

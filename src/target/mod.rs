@@ -93,6 +93,14 @@ const ALIASES: [(&str, &str); 4] = [
 ];
 
 impl Target {
+    /// The name by which it was asked for.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Cpu(cpu) => &cpu.name,
+            Self::Interp => "interp",
+        }
+    }
+
     /// The target of that name. `host` says what `native` is.
     pub fn parse(name: &str, host: Option<&Host>) -> Result<Self, TargetError> {
         let cpu = |arch, cpu: &str, features: &str| {

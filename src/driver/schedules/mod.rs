@@ -1,0 +1,222 @@
+//! Schedules that are written in files: which one is for an export, and what becomes of the export's loops.
+//!
+//! ```text
+//! program, export, target ──find──> block ──apply──> kernel, or what is wrong with a step
+//! ```
+//!
+//! The steps themselves are `schedule`'s; it refuses a step in its own words, which get their places in the source here.
+
+pub mod error;
+mod fit;
+mod scope;
+mod steps;
+
+pub use steps::schedule as steps_of;
+
+use crate::diag::Diagnostic;
+use crate::loops::Kernel;
+use crate::lower;
+use crate::schedule::{self, Refused, Schedule, Step};
+use crate::sema::{self, Program, Request};
+use crate::source::Span;
+use crate::syntax::ast::{self, StepKind};
+use crate::target::{Host, Target, TargetError};
+
+use scope::Scope;
+
+use super::select;
+use super::suggest::nearest;
+
+/// A schedule from a file, for one export.
+#[derive(Clone, Debug)]
+pub struct Block<'p> {
+    /// Where it is written.
+    written: &'p ast::Schedule,
+    /// What it is for.
+    function: Option<&'p ast::Function>,
+    /// Its steps.
+    steps: Schedule,
+}
+
+/// The block for an export on a target, if there is one. Those of the export come before those of its function, and those
+/// of the root file before those beside the function; among them, the more the target of a block asks for, the better.
+pub fn find<'p>(program: &'p Program, export: &ast::Export, target: &Target, host: Option<&Host>) -> Option<Block<'p>> {
+    let groups = program.schedules(select::symbol(export), &export.function.name);
+    let best = |group: Vec<&'p ast::Schedule>| {
+        let fitting = group.into_iter().filter_map(|written| Some((fit::fit(written, target, host)?, written)));
+        // The first of equals.
+        fitting.rev().max_by_key(|(fit, _)| *fit).map(|(_, written)| written)
+    };
+    let written = groups.into_iter().find_map(best)?;
+    Some(Block::new(program, export, written))
+}
+
+impl<'p> Block<'p> {
+    fn new(program: &'p Program, export: &ast::Export, written: &'p ast::Schedule) -> Self {
+        let function = program.function(&export.function.name);
+        Self { written, function, steps: steps::schedule(written) }
+    }
+
+    /// As `--emit schedule` writes it.
+    pub fn text(&self) -> String {
+        let target = self.written.target.as_ref().map(|target| target.name.as_str());
+        text(&self.written.function.name, target, &self.steps.to_string())
+    }
+
+    /// Applies the steps to the plain loops of the export.
+    pub fn apply(&self, naive: &Kernel) -> Result<Kernel, Diagnostic> {
+        match self.holes().first() {
+            Some(&(step, hole)) => Err(error::hole(hole, self.span(step))),
+            None => self.apply_first(naive, self.steps.steps.len()),
+        }
+    }
+
+    /// Applies the first `count` steps.
+    fn apply_first(&self, naive: &Kernel, count: usize) -> Result<Kernel, Diagnostic> {
+        let prefix = Schedule { steps: self.steps.steps[..count].to_vec() };
+        self.check_first_parts(naive, &prefix)?;
+        schedule::apply(naive, &prefix).map_err(|refused| self.refused(naive, &refused))
+    }
+
+    /// Compares the first parts of splits that are numbers with what the others leave.
+    fn check_first_parts(&self, naive: &Kernel, prefix: &Schedule) -> Result<(), Diagnostic> {
+        let mut scope = Scope::of(naive);
+        for (step, written) in prefix.steps.iter().zip(&self.written.steps) {
+            if let (Step::Split { axis, .. }, StepKind::Split { parts, .. }) = (step, &written.kind)
+                && let Some(part @ ast::Part { extent: Some(first), .. }) = parts.first()
+                && let (Some(extent), Some(right)) = (scope.extent(axis), scope.first_part(step))
+                && *first != right
+            {
+                return Err(error::wrong_first_part(part, extent, right, self.origins(written)));
+            }
+            scope.advance(step);
+        }
+        Ok(())
+    }
+
+    /// A refused step as it is shown: with its place, and those of what it names.
+    pub fn refused(&self, naive: &Kernel, refused: &Refused) -> Diagnostic {
+        let step = refused.step;
+        let Some(written) = self.written.steps.get(step) else {
+            return error::refused_as_a_whole(self.written.function.span, refused);
+        };
+        let mut scope = Scope::of(naive);
+        self.steps.steps[..step].iter().for_each(|step| scope.advance(step));
+        let unknown = unknown_name(&scope, written);
+        unknown.unwrap_or_else(|| error::refused(written.span, refused, self.origins(written)))
+    }
+
+    /// The holes, each with its step.
+    fn holes(&self) -> Vec<(usize, Span)> {
+        let mut holes = Vec::new();
+        for (index, step) in self.written.steps.iter().enumerate() {
+            if let StepKind::Split { parts, .. } = &step.kind {
+                let open = parts.iter().skip(1).filter(|part| part.extent.is_none());
+                holes.extend(open.map(|part| (index, part.span)));
+            }
+        }
+        holes
+    }
+
+    fn span(&self, step: usize) -> Span {
+        self.written.steps.get(step).map_or(self.written.span, |step| step.span)
+    }
+
+    /// Where the formula introduces what a step names.
+    fn origins(&self, step: &ast::Step) -> Vec<(Span, String)> {
+        let Some(function) = self.function else { return Vec::new() };
+        let mut origins: Vec<(Span, String)> = Vec::new();
+        for (name, sort) in steps::names(&step.kind) {
+            let origin = match sort {
+                steps::Sort::Axis => sema::origin_of_axis(function, &name.name),
+                steps::Sort::Tensor => sema::origin_of_tensor(function, &name.name),
+            };
+            origins.extend(origin.filter(|origin| !origins.contains(origin)));
+        }
+        origins
+    }
+}
+
+/// `schedule name for target { steps }`, for lines of steps.
+fn text(name: &str, target: Option<&str>, steps: &str) -> String {
+    let target = target.map_or(String::new(), |target| format!(" for {target}"));
+    let steps: Vec<_> = steps.lines().map(|line| format!("    {line}\n")).collect();
+    if steps.is_empty() {
+        return format!("schedule {name}{target} {{}}\n");
+    }
+    format!("schedule {name}{target} {{\n{}}}\n", steps.concat())
+}
+
+/// What `--emit schedule` writes for an export that no block is for.
+pub fn default_text(symbol: &str, target: &str) -> String {
+    text(symbol, Some(target), "// The compiler's own choice, which has no steps yet.")
+}
+
+/// The first name of a step that is not there.
+fn unknown_name(scope: &Scope, step: &ast::Step) -> Option<Diagnostic> {
+    let axes: Vec<_> = scope.axes.iter().map(|(name, _)| name.clone()).collect();
+    steps::names(&step.kind).into_iter().find_map(|(name, sort)| {
+        let known = match sort {
+            steps::Sort::Axis => &axes,
+            steps::Sort::Tensor => &scope.tensors,
+        };
+        (!known.contains(&name.name)).then(|| error::unknown_name(name, sort.word(), known))
+    })
+}
+
+/// What is wrong with the blocks of the root file whatever their steps do: names, targets, repetitions.
+pub fn check(program: &Program, host: Option<&Host>) -> Vec<Diagnostic> {
+    let exports: Vec<_> = sema::exports(program).iter().map(|export| select::symbol(export).to_owned()).collect();
+    let functions = program.function_names();
+    let known: Vec<&str> = exports.iter().map(String::as_str).chain(functions).collect();
+    let blocks = program.own_schedules();
+    let mut found = Vec::new();
+    for (index, block) in blocks.iter().enumerate() {
+        let name = &block.function;
+        let target = block.target.as_ref().map(|target| target.name.as_str());
+        if !known.contains(&name.name.as_str()) {
+            found.push(error::unknown_function(name, nearest(&name.name, known.iter().copied())));
+        }
+        if let Some(written) = &block.target
+            && let Err(TargetError::Unknown { nearest, .. }) = Target::parse(&written.name, host)
+        {
+            found.push(error::unknown_target(written, &nearest));
+        }
+        let is_same = |other: &&&ast::Schedule| {
+            other.function.name == name.name && other.target.as_ref().map(|target| target.name.as_str()) == target
+        };
+        if let Some(first) = blocks[..index].iter().find(is_same) {
+            found.push(error::two_blocks(block, first));
+        }
+    }
+    found
+}
+
+/// What is wrong with the steps of the blocks of the root file, as far as its exports show: each block is applied, up to
+/// its first hole, to the first export that it may be for.
+pub fn try_all(program: &Program) -> Vec<Diagnostic> {
+    let own = program.own_schedules();
+    let mut done: Vec<Span> = Vec::new();
+    let mut found = Vec::new();
+    for export in sema::exports(program) {
+        let groups = program.schedules(select::symbol(&export), &export.function.name);
+        let open: Vec<_> = groups
+            .into_iter()
+            .flatten()
+            .filter(|block| !done.contains(&block.span) && own.iter().any(|known| known.span == block.span))
+            .collect();
+        if open.is_empty() {
+            continue;
+        }
+        // What is wrong with the export was said.
+        let Ok(graph) = sema::instantiate(program, &export, &Request::default()) else { continue };
+        let naive = lower::lower(&graph);
+        for written in open {
+            done.push(written.span);
+            let block = Block::new(program, &export, written);
+            let known = block.holes().first().map_or(block.steps.steps.len(), |&(step, _)| step);
+            found.extend(block.apply_first(&naive, known).err());
+        }
+    }
+    found
+}

@@ -1,0 +1,92 @@
+//! What a step of a schedule can name: the loops and tensors of a kernel, followed through the steps before it.
+//!
+//! Only names and extents, so that a message can say what is there; whether a step is possible is not asked here.
+
+use crate::loops::{BufferKind, Kernel, Scope as Place, Stmt};
+use crate::schedule::{Step, Tail};
+
+/// What can be named.
+#[derive(Clone, Debug)]
+pub(super) struct Scope {
+    /// The loops in order, each with its extent where that is known.
+    pub(super) axes: Vec<(String, Option<i64>)>,
+    /// The tensors, without the accumulators of reductions.
+    pub(super) tensors: Vec<String>,
+}
+
+impl Scope {
+    /// Before the first step.
+    pub(super) fn of(naive: &Kernel) -> Self {
+        let mut axes = Vec::new();
+        visit(naive, &naive.body, &mut axes);
+        let named = naive.buffers.iter().filter(|(_, buffer)| buffer.kind != BufferKind::Temp(Place::Register));
+        Self { axes, tensors: named.map(|(_, buffer)| buffer.name.clone()).collect() }
+    }
+
+    /// Behind a step.
+    pub(super) fn advance(&mut self, step: &Step) {
+        match step {
+            Step::Split { axis, parts, .. } => {
+                let first = self.first_part(step);
+                let extents = std::iter::once(first).chain(parts.iter().copied()).enumerate();
+                let new: Vec<_> = extents.map(|(part, extent)| (format!("{axis}.{part}"), extent)).collect();
+                self.replace(std::slice::from_ref(axis), new);
+            }
+            Step::Fuse { axes, name } => {
+                let extent = axes.iter().try_fold(1i64, |all, axis| all.checked_mul(self.extent(axis)?));
+                self.replace(axes, vec![(name.clone(), extent)]);
+            }
+            Step::Inline { tensor } => self.tensors.retain(|known| known != tensor),
+            Step::Reorder { .. }
+            | Step::Parallel { .. }
+            | Step::Vectorize { .. }
+            | Step::Unroll { .. }
+            | Step::Stage { .. }
+            | Step::Accumulate { .. }
+            | Step::Rfactor { .. }
+            | Step::ComputeAt { .. } => {}
+        }
+    }
+
+    /// The number of values of a loop.
+    pub(super) fn extent(&self, axis: &str) -> Option<i64> {
+        self.axes.iter().find(|(name, _)| name == axis)?.1
+    }
+
+    /// The extent of the first part of a split.
+    pub(super) fn first_part(&self, step: &Step) -> Option<i64> {
+        let Step::Split { axis, parts, tail } = step else { return None };
+        let inner = parts.iter().try_fold(1i64, |product, part| product.checked_mul((*part)?))?;
+        let extent = self.extent(axis).filter(|_| inner > 0)?;
+        let whole = extent / inner;
+        // The last part has loops of its own, unless there is no other.
+        let apart = *tail == Tail::Peel && whole > 0;
+        Some(whole + i64::from(extent % inner != 0 && !apart))
+    }
+
+    /// Puts `new` in the place of the first of `old`.
+    fn replace(&mut self, old: &[String], new: Vec<(String, Option<i64>)>) {
+        let is_old = |(name, _): &(String, Option<i64>)| old.contains(name);
+        if let Some(at) = self.axes.iter().position(is_old) {
+            self.axes.retain(|axis| !is_old(axis));
+            self.axes.splice(at..at, new);
+        }
+    }
+}
+
+fn visit(kernel: &Kernel, block: &[Stmt], found: &mut Vec<(String, Option<i64>)>) {
+    for stmt in block {
+        match stmt {
+            Stmt::For(inner) => {
+                found.push((kernel.axes[inner.axis].name.clone(), Some(inner.extent)));
+                visit(kernel, &inner.body, found);
+            }
+            Stmt::If { then, otherwise, .. } => {
+                visit(kernel, then, found);
+                visit(kernel, otherwise, found);
+            }
+            Stmt::Alloc { body, .. } => visit(kernel, body, found),
+            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Barrier => {}
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Steps as they are written to steps as data.
+
+use crate::loops::Scope;
+use crate::schedule::{Schedule, Step, Tail};
+use crate::syntax::ast::{self, Ident, StepKind};
+
+/// What a name in a step stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// A loop.
+    Axis,
+    /// A tensor.
+    Tensor,
+}
+
+impl Sort {
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Axis => "axis",
+            Self::Tensor => "tensor",
+        }
+    }
+}
+
+/// The steps of a block. What did not parse is left out, so of a block that did, there are as many as were written.
+pub fn schedule(written: &ast::Schedule) -> Schedule {
+    Schedule { steps: written.steps.iter().filter_map(|written| step(&written.kind)).collect() }
+}
+
+fn step(kind: &StepKind) -> Option<Step> {
+    let text = |name: &Ident| name.name.clone();
+    let texts = |names: &[Ident]| names.iter().map(text).collect::<Vec<_>>();
+    Some(match kind {
+        StepKind::Split { axis, parts, tail } => Step::Split {
+            axis: text(axis),
+            parts: parts.iter().skip(1).map(|part| part.extent).collect(),
+            tail: tail.as_ref().map_or(Tail::Peel, tail_of),
+        },
+        StepKind::Fuse { axes, name } => Step::Fuse { axes: texts(axes), name: text(name) },
+        StepKind::Reorder(axes) => Step::Reorder { axes: texts(axes) },
+        StepKind::Parallel(axis) => Step::Parallel { axis: text(axis) },
+        StepKind::Vectorize(axis) => Step::Vectorize { axis: text(axis) },
+        StepKind::Unroll(axes) => Step::Unroll { axes: texts(axes) },
+        StepKind::Stage { operand, at, layout, scope } => Step::Stage {
+            operand: text(operand),
+            at: at.as_ref().map(text),
+            layout: layout.as_ref().map(|axes| texts(axes)),
+            scope: scope.as_ref().map_or(Scope::Stack, scope_of),
+        },
+        StepKind::Accumulate(at) => Step::Accumulate { at: text(at) },
+        StepKind::Rfactor(axis) => Step::Rfactor { axis: text(axis) },
+        StepKind::Inline(tensor) => Step::Inline { tensor: text(tensor) },
+        StepKind::Compute { tensor, at } => Step::ComputeAt { tensor: text(tensor), at: text(at) },
+        StepKind::Error => return None,
+    })
+}
+
+/// The parser takes no other words.
+fn tail_of(word: &Ident) -> Tail {
+    Tail::ALL.into_iter().find(|(_, known)| *known == word.name).map_or(Tail::Peel, |(tail, _)| tail)
+}
+
+/// The parser takes no other words.
+fn scope_of(word: &Ident) -> Scope {
+    match word.name.as_str() {
+        "global" => Scope::Global,
+        "register" => Scope::Register,
+        "shared" => Scope::Shared,
+        _ => Scope::Stack,
+    }
+}
+
+/// What a step names that must be there already, in order.
+pub(super) fn names(kind: &StepKind) -> Vec<(&Ident, Sort)> {
+    let axis = |name| (name, Sort::Axis);
+    let tensor = |name| (name, Sort::Tensor);
+    match kind {
+        StepKind::Split { axis: one, .. }
+        | StepKind::Parallel(one)
+        | StepKind::Vectorize(one)
+        | StepKind::Accumulate(one)
+        | StepKind::Rfactor(one) => vec![axis(one)],
+        StepKind::Fuse { axes, .. } | StepKind::Reorder(axes) | StepKind::Unroll(axes) => {
+            axes.iter().map(axis).collect()
+        }
+        StepKind::Stage { operand, at, layout, .. } => {
+            let axes = at.iter().chain(layout.iter().flatten()).map(axis);
+            std::iter::once(tensor(operand)).chain(axes).collect()
+        }
+        StepKind::Inline(one) => vec![tensor(one)],
+        StepKind::Compute { tensor: one, at } => vec![tensor(one), axis(at)],
+        StepKind::Error => Vec::new(),
+    }
+}
