@@ -29,10 +29,21 @@ fn build_writes_a_library_and_its_header() {
 #[test]
 fn every_kind_of_output_has_its_file() {
     let place = Place::with_gemm();
-    let kinds = "ast,graph,loops,llvm,asm,obj,archive,lib,header,python";
+    let kinds = "ast,graph,schedule,loops,llvm,asm,obj,archive,lib,header,python";
     place.ftc(&["build", "gemm.ft", "--target", "x86", "--emit", kinds, "-o", "out"]).succeeds();
-    let names =
-        ["gemm.ast", "gemm.h", "gemm.py", "libgemm.a", "libgemm.so", "mm.graph", "mm.ll", "mm.loops", "mm.o", "mm.s"];
+    let names = [
+        "gemm.ast",
+        "gemm.h",
+        "gemm.py",
+        "libgemm.a",
+        "libgemm.so",
+        "mm.graph",
+        "mm.ll",
+        "mm.loops",
+        "mm.o",
+        "mm.s",
+        "mm.schedule.ft",
+    ];
     assert_eq!(place.names("out"), names);
     let llvm = place.ftc(&["build", "gemm.ft", "--emit", "llvm", "-o", "-"]).succeeds().out;
     assert!(llvm.contains("target triple"), "{llvm}");
@@ -42,7 +53,7 @@ fn every_kind_of_output_has_its_file() {
 
 #[test]
 fn the_same_source_gives_the_same_bytes_wherever_it_is_built() {
-    let emit = ["--emit", "ast,graph,loops,llvm,asm,obj,archive,lib,header,python", "--target", "x86"];
+    let emit = ["--emit", "ast,graph,schedule,loops,llvm,asm,obj,archive,lib,header,python", "--target", "x86"];
     let (one, two) = (Place::with_gemm(), Place::with_gemm());
     fs::create_dir_all(two.path("deeper/down")).expect("a new folder");
     one.ftc(&[&["build", "gemm.ft", "-o", "out"][..], &emit].concat()).succeeds();
@@ -50,7 +61,7 @@ fn the_same_source_gives_the_same_bytes_wherever_it_is_built() {
     let mut deeper = two.command(&[&["build", "../../gemm.ft", "-o", "../../out"][..], &emit].concat());
     ran(deeper.current_dir(two.path("deeper/down"))).succeeds();
     let names = one.names("out");
-    assert_eq!((names.len(), &names, &names), (10, &one.names("again"), &two.names("out")));
+    assert_eq!((names.len(), &names, &names), (11, &one.names("again"), &two.names("out")));
     for name in &names {
         let bytes = one.read(&format!("out/{name}"));
         assert_eq!(bytes, one.read(&format!("again/{name}")), "{name}: the second time");

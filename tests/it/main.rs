@@ -37,6 +37,7 @@ mod place;
 mod run;
 mod schedule;
 mod schedule_gen;
+mod schedules;
 mod stdlib;
 mod syntax;
 mod syntax_print;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use ftc::diag::Diagnostic;
 use ftc::diag::render::{Style, render};
+use ftc::driver::schedules;
 use ftc::sema::{self, Request};
 use ftc::source::SourceMap;
 use ftc::syntax::parser;
@@ -55,7 +56,8 @@ fn check(path: &Path) -> String {
     String::new()
 }
 
-/// What is wrong with a program: as `ftc check` finds it, and where that finds no error, in the instances of its exports.
+/// What is wrong with a program: as `ftc check` finds it, and where that finds no error, in the instances of its exports
+/// and in its schedules.
 fn errors(sources: &mut SourceMap, name: &str, text: &str) -> Vec<Diagnostic> {
     let file = sources.add(name, text);
     let (tree, mut found) = parser::parse(file, text);
@@ -68,8 +70,15 @@ fn errors(sources: &mut SourceMap, name: &str, text: &str) -> Vec<Diagnostic> {
             let made = sema::instantiate(&program, &export, &Request::default());
             found.extend(made.err().into_iter().flatten());
         }
+        found.extend(schedules_of(&program));
     }
     found
+}
+
+/// What is wrong with the schedules of a program.
+fn schedules_of(program: &sema::Program) -> Vec<Diagnostic> {
+    let found = schedules::check(program, None);
+    if found.is_empty() { schedules::try_all(program) } else { found }
 }
 
 /// The marks: line and code.
