@@ -2,6 +2,8 @@
 //! micro-kernels of matrix products are the instructions that they are meant to be.
 #![cfg(feature = "llvm")]
 
+use std::fmt::Write;
+
 use ftc::codegen::{Form, llvm};
 use ftc::loops::{interp, verify};
 use ftc::scalar::op::{Class, TABLE};
@@ -110,6 +112,19 @@ const CASES: &[(&str, &str)] = &[
     ),
 ];
 
+/// A tile for each thread, with a temporary in every copy.
+const THREADS: &str = "kernel k(x: {T}[6, 4, 16]) -> (y: {T}[6, 4, 16], z: {T}[6, 16, 4]) {
+  parallel for t in 6 {
+    unroll for q in 4 {
+      alloc tmp: {C}[16] stack {
+        vector for v in 16 { tmp[v] = {C}(x[t, q, v]) }
+        vector for u in 16 { y[t, q, 15 - u] = {T}(tmp[u]) }
+      }
+    }
+    unroll for r in 4 { vector for w in 16 { z[t, w, r] = x[t, r, w] } }
+  }
+}";
+
 /// Reductions over an element type that is a compute type.
 const REDUCTIONS: &str =
     "kernel k(x: {T}[4, 16], n: i64[16]) -> (a: {T}[4], b: {T}[4], c: {T}[5], d: {T}[16], e: {T}[2]) {
@@ -189,6 +204,7 @@ fn every_type_in_lanes_is_what_the_interpreter_says() {
         for (name, text) in CASES {
             check(name, &written(text, dtype), dtype, "native");
         }
+        check("threads", &written(THREADS, dtype), dtype, "native");
     }
 }
 
@@ -235,7 +251,7 @@ fn every_operation_works_on_lanes() {
                 };
                 let result = if row.op.gives_bool() { DType::Bool } else { dtype };
                 outputs.push(format!("o{nth}: {result}[LANES]"));
-                body.push_str(&format!("o{nth}[v] = {call}\n"));
+                writeln!(body, "o{nth}[v] = {call}").expect("a string grows");
             }
         }
         let head = format!("kernel k(x: {dtype}[LANES], y: {dtype}[LANES], s: {dtype}[1]) -> ({})", outputs.join(", "));
@@ -316,6 +332,18 @@ fn inner_loop(asm: &str) -> Vec<&str> {
         .collect();
     let [(start, end)] = jumps[..] else { panic!("one loop is expected:\n{asm}") };
     lines[start + 1..=end].iter().filter(|line| !line.starts_with(['#', '.'])).copied().collect()
+}
+
+#[test]
+fn columns_are_written_as_rows() {
+    let text = "kernel k(x: f32[14, 16]) -> (y: f32[16, 14]) {
+      unroll for q in 14 { vector for v in 16 { y[v, q] = x[q, v] } }
+    }";
+    let asm = llvm::compile(&kernel(text), &cpu("x86-64-v4"), Form::Asm).expect("it compiles");
+    let asm = String::from_utf8(asm).expect("text");
+    let stores = asm.lines().filter(|line| line.contains("vmov") && line.contains("%zmm") && line.contains("{%k"));
+    assert_eq!(stores.count(), 16, "{asm}");
+    assert!(!asm.contains("vscatter") && !asm.contains("vextractps"), "{asm}");
 }
 
 fn check_micro_kernel((rows, vectors, lanes): (usize, usize, usize), target: &str, register: &str) {

@@ -92,7 +92,12 @@ impl<'ctx, 'k> Body<'ctx, 'k> {
                 self.cx.ir.load_masked(&self.cx.module, self.memory(buffer.dtype, at), mask.unwrap_or(all))
             }
         };
-        if buffer.dtype == DType::Bool { convert::nonzero(self.cx, DType::Bool, value) } else { value }
+        self.in_register(buffer.dtype, value)
+    }
+
+    /// A value from memory in its register type.
+    pub(super) fn in_register(&self, dtype: DType, value: Value<'ctx>) -> Value<'ctx> {
+        if dtype == DType::Bool { convert::nonzero(self.cx, DType::Bool, value) } else { value }
     }
 
     fn read_near(&self, tensor: TensorId, base: Value<'ctx>, offsets: &[i64]) -> Value<'ctx> {
@@ -149,7 +154,7 @@ impl<'ctx, 'k> Body<'ctx, 'k> {
         match (spot, mask) {
             (Spot::One(at), None) => ir.store(value, at),
             (Spot::Near(base, offsets), None) => {
-                self.store_near(dtype, ir.splat(value, offsets.len() as u32), base, offsets)
+                self.store_near(dtype, ir.splat(value, offsets.len() as u32), base, offsets);
             }
             (Spot::Near(base, offsets), Some(mask)) => {
                 let at =

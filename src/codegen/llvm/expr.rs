@@ -32,7 +32,12 @@ impl<'ctx> Memo<'ctx> {
         self.scopes.iter().rev().find_map(find)
     }
 
-    fn insert(&mut self, id: ExprId, value: Value<'ctx>, varies: bool) {
+    /// Whether a value is known.
+    pub(super) fn has(&self, id: ExprId) -> bool {
+        self.get(id).is_some()
+    }
+
+    pub(super) fn insert(&mut self, id: ExprId, value: Value<'ctx>, varies: bool) {
         let scope = self.scopes.last_mut().expect("statements stand in a scope");
         if varies { &mut scope.varying } else { &mut scope.fixed }.insert(id, value);
     }

@@ -27,6 +27,7 @@ pub(super) struct Memory<'ctx> {
     pub(super) align: u32,
 }
 
+#[expect(clippy::unused_self, reason = "constants are asked for as instructions are")]
 impl<'ctx> Ir<'ctx> {
     /// A scalar in each of `lanes` lanes; a vector stays what it is.
     pub(super) fn splat(&self, value: Value<'ctx>, lanes: u32) -> Value<'ctx> {

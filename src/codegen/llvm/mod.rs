@@ -1,7 +1,7 @@
 //! Loop IR to machine code for CPUs, through LLVM; the only user of inkwell.
 //!
 //! One kernel is one module of three functions: `entry` has the two that C sees, `body` has the third, which computes,
-//! with `stmt`, `vector`, `access`, `expr`, `ops`, `convert` and `math` below it. `parallel` adds two for each loop on
+//! with `stmt`, `vector`, `transpose`, `access`, `expr`, `ops`, `convert` and `math` below it. `parallel` adds two for each loop on
 //! several threads. `prepare` writes unrolled loops out before, and finds out with `pattern` what the lanes of vector
 //! loops access. `ir` and `ir_vector` are LLVM's builder in short words; `types` holds what all of them share. `emit`
 //! turns the finished module into text or bytes.
@@ -24,6 +24,7 @@ mod parallel;
 mod pattern;
 mod prepare;
 mod stmt;
+mod transpose;
 mod types;
 mod vector;
 

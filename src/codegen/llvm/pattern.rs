@@ -36,10 +36,7 @@ impl Patterns {
 
     /// Finds the pattern of an offset.
     pub(super) fn add(&mut self, pool: &mut Pool, (axis, lanes): (AxisId, i64), flat: ExprId, domain: &Domain) {
-        if !self.known.contains_key(&(axis, flat)) {
-            let pattern = find(pool, (axis, lanes), flat, domain);
-            self.known.insert((axis, flat), pattern);
-        }
+        self.known.entry((axis, flat)).or_insert_with(|| find(pool, (axis, lanes), flat, domain));
     }
 }
 

@@ -224,7 +224,9 @@ impl Work {
                     ordered.push(at[0]);
                 }
             });
-            ordered.into_iter().for_each(|flat| self.note(flat));
+            for flat in ordered {
+                self.note(flat);
+            }
         }
         plain
     }

@@ -33,7 +33,17 @@ pub(super) enum Term<'ctx> {
 impl<'ctx> Body<'ctx, '_> {
     /// Statements, one after another.
     pub(super) fn block(&mut self, block: &[Stmt]) {
-        for stmt in block {
+        let (mut at, mut prepared) = (0, 0);
+        while let Some(stmt) = block.get(at) {
+            if at >= prepared {
+                prepared = at + self.load_columns(&block[at..]);
+            }
+            let columns = self.store_columns(&block[at..]);
+            if columns > 0 {
+                at += columns;
+                continue;
+            }
+            at += 1;
             match stmt {
                 Stmt::For(nest) => self.nest(nest),
                 Stmt::If { cond, then, otherwise } => self.condition(*cond, then, otherwise),

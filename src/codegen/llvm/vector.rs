@@ -16,21 +16,27 @@ use super::body::Body;
 use super::ir::Value;
 use super::ops::{self, Known};
 use super::stmt::Term;
-use crate::expr::{ExprId, TensorId};
+use crate::expr::{AxisId, ExprId, TensorId};
 use crate::loops::{For, Stmt};
 use crate::scalar::{DType, ReduceOp};
 
 impl<'ctx, 'k> Body<'ctx, 'k> {
     /// A loop whose iterations are lanes.
     pub(super) fn vector(&mut self, nest: &For) {
-        let lanes: Vec<_> = (0..nest.extent).collect();
-        let axis = self.cx.ir.ints(self.cx.register(DType::I64), &lanes);
-        self.axes.insert(nest.axis, axis);
-        self.lanes = Some(Lanes { axis: nest.axis, count: nest.extent as u32, mask: None });
         // No scope: what was computed for these lanes may serve the next loop of the same axis.
-        self.block(&nest.body);
+        self.in_lanes(nest.axis, nest.extent as u32, |body| body.block(&nest.body));
+    }
+
+    /// What `inner` gives where the values of an axis are lanes.
+    pub(super) fn in_lanes<T>(&mut self, axis: AxisId, count: u32, inner: impl FnOnce(&mut Self) -> T) -> T {
+        let values: Vec<_> = (0..i64::from(count)).collect();
+        let values = self.cx.ir.ints(self.cx.register(DType::I64), &values);
+        self.axes.insert(axis, values);
+        self.lanes = Some(Lanes { axis, count, mask: None });
+        let result = inner(self);
         self.lanes = None;
-        self.axes.remove(nest.axis);
+        self.axes.remove(axis);
+        result
     }
 
     /// Statements under a condition that differs between lanes.
