@@ -1,8 +1,8 @@
 //! Functions of the mathematics library, and their vector forms.
 //!
-//! A scalar call goes to libm. On x86 with glibc, libmvec has the same functions for whole vectors; each declaration
-//! lists them, so that LLVM's loop vectoriser takes them by itself. They raise no floating-point exceptions that
-//! anyone looks at and never set `errno`.
+//! A scalar call goes to libm. On x86 with glibc, libmvec has the same functions for whole vectors: the lanes of vector
+//! loops call them, and each declaration lists them, so that LLVM's loop vectoriser takes them by itself. They raise no
+//! floating-point exceptions that anyone looks at and never set `errno`.
 //!
 //! Largest errors, in units in the last place of the result; `tests/it/codegen_math.rs` fails when one grows. `f64` is
 //! compared with glibc's scalar functions, which are themselves within one unit of the true value. In brackets, what

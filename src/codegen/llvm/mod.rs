@@ -1,10 +1,10 @@
 //! Loop IR to machine code for CPUs, through LLVM; the only user of inkwell.
 //!
 //! One kernel is one module of three functions: `entry` has the two that C sees, `body` has the third, which computes,
-//! with `stmt`, `vector`, `transpose`, `access`, `expr`, `ops`, `convert` and `math` below it. `parallel` adds two for each loop on
-//! several threads. `prepare` writes unrolled loops out before, and finds out with `pattern` what the lanes of vector
-//! loops access. `ir` and `ir_vector` are LLVM's builder in short words; `types` holds what all of them share. `emit`
-//! turns the finished module into text or bytes.
+//! with `stmt`, `vector`, `transpose`, `access`, `expr`, `ops`, `convert` and `math` below it. `parallel` adds two for
+//! each loop on several threads. `prepare` writes unrolled loops out before, and finds out with `pattern` what the lanes
+//! of vector loops access. `ir` and `ir_vector` are LLVM's builder in short words; `types` holds what all of them share.
+//! `emit` turns the finished module into text or bytes.
 //!
 //! The text before optimisation follows the kernel statement by statement, so it is what tests compare. Everything is
 //! the same to the byte for the same kernel and target.
