@@ -2,7 +2,7 @@
 
 use crate::scalar::DType;
 use crate::source::Span;
-use crate::syntax::ast::{Clause, Dim, Expr, ExprKind, Function, Ident, Param, Type};
+use crate::syntax::ast::{BinaryOp, Clause, Dim, Expr, ExprKind, Function, Ident, Param, Type};
 
 use super::call::{Given, Slot};
 use super::elab::{Elab, OutputState};
@@ -353,7 +353,13 @@ impl<'p> Elab<'p> {
                     .filter(|(name, _)| names.contains(&name.as_str()))
                     .map(|(n, v)| (n.clone(), *v))
                     .collect();
-                self.report(error::call::requirement(requirement, &values, span));
+                let sides = match &requirement.kind {
+                    ExprKind::Binary(op, a, b) if !matches!(op, BinaryOp::And | BinaryOp::Or) => {
+                        solve::eval(a, env).ok().zip(solve::eval(b, env).ok())
+                    }
+                    _ => None,
+                };
+                self.report(error::call::requirement(requirement, sides, &values, span));
                 false
             }
             Ok(_) => true,

@@ -173,6 +173,7 @@ impl<'p> Elab<'p> {
         if !self.bind_parameters(function, slots, span) {
             return failed;
         }
+        self.frame.function = Some(function);
         let body = self.chosen_body(function, span);
         if let Some((module, _)) = body {
             self.frame.module = module;

@@ -57,6 +57,8 @@ pub(super) struct Frame<'p> {
     pub(super) scope: Vec<Entry<'p>>,
     pub(super) outputs: Vec<OutputState>,
     /// Conditions that hold where the current expression is evaluated.
+    /// The function, for the places of its declarations.
+    pub(super) function: Option<&'p ast::Function>,
     pub(super) facts: Vec<ExprId>,
     /// The tensor being defined; names hoisted reductions.
     pub(super) target: String,
@@ -79,6 +81,7 @@ impl Frame<'_> {
             facts: Vec::new(),
             target: String::new(),
             depth: 0,
+            function: None,
             calls: Vec::new(),
             lets: Vec::new(),
             constants: Vec::new(),

@@ -254,11 +254,12 @@ impl<'p> Elab<'p> {
         }
         let mut used = Vec::new();
         let mut piece = Vec::new();
-        for ((id, span), extent) in at.iter().zip(&shape) {
+        for (dimension, ((id, span), extent)) in at.iter().zip(&shape).enumerate() {
             let progression = self.progression(*id, *span, &mut used)?;
             let last = progression.start + progression.step * (progression.count - 1);
             if progression.start < 0 || last >= extent.value {
                 let declared = self.frame.outputs[position].name.span;
+                let declared = (declared, self.declared_extent(declared, dimension).map(|dim| (dim, dimension)));
                 self.report(error::index::left_outside(target, *span, (progression.start, last), extent, declared));
                 return None;
             }

@@ -30,7 +30,8 @@ impl<'p> Elab<'p> {
         found.retain(|evidence| !strict || !evidence.has_else);
         let Some(first) = found.first() else {
             if !is_clouded {
-                self.report(error::index::no_range(name));
+                let mixed = within.iter().find_map(|expr| mixed_subscript(expr, &name.name));
+                self.report(error::index::no_range(name, mixed));
             }
             return None;
         };
@@ -110,7 +111,7 @@ impl<'p> Elab<'p> {
         }
         let Some((first, span)) = found.first() else {
             if !is_clouded {
-                self.report(error::index::no_range(name));
+                self.report(error::index::no_spread(name));
             }
             return None;
         };
@@ -121,6 +122,20 @@ impl<'p> Elab<'p> {
         }
         Some(first.clone())
     }
+}
+
+/// A subscript that an index stands in with something else.
+fn mixed_subscript(expr: &Expr, index: &str) -> Option<Span> {
+    let mut found = None;
+    walk::each(expr, &mut |e| {
+        let ExprKind::Read { at, .. } = &e.kind else { return };
+        let mixed = at.iter().find_map(|subscript| match subscript {
+            Subscript::At(sub) if walk::names(sub).contains(&index) => Some(sub.span),
+            _ => None,
+        });
+        found = found.or(mixed);
+    });
+    found
 }
 
 /// The dimension that each subscript stands for, with one spread taking what the others leave.

@@ -5,7 +5,7 @@ use crate::expr::{ExprId, TensorId};
 use crate::graph::Role;
 use crate::scalar::{DType, Op};
 use crate::source::Span;
-use crate::syntax::ast::{Expr, ExprKind, Ident, Subscript};
+use crate::syntax::ast::{Dim, Expr, ExprKind, Ident, Subscript};
 use crate::syntax::print::print_expr;
 
 use super::elab::Elab;
@@ -179,7 +179,9 @@ impl<'p> Elab<'p> {
             verdict => verdict,
         };
         let (read, subscript) = quote(name, source, position);
-        let place = error::index::Place { tensor: name, position, span: sub.span, extent, declared, read, subscript };
+        let dim = self.declared_extent(declared, position);
+        let place =
+            error::index::Place { tensor: name, position, span: sub.span, extent, declared, dim, read, subscript };
         let diagnostic = match verdict {
             _ if self.graph.pool.has_load(sub.expr) => error::index::data_subscript(&place),
             Verdict::Refuted(witness) => {
@@ -204,6 +206,20 @@ impl<'p> Elab<'p> {
             .substitute(expr, &|axis| values.iter().find(|(known, _)| *known == axis).map(|(_, value)| *value));
         self.graph.pool.as_int(fixed)
     }
+    /// Where the extent at `position` is written, if the tensor is a parameter or a result, declared at `declared`.
+    pub(super) fn declared_extent(&self, declared: Span, position: usize) -> Option<Span> {
+        let function = self.frame.function?;
+        let params = function.params.iter().map(|param| (param.name.span, &param.ty));
+        let outputs = function.outputs.iter().map(|output| (output.name.span, &output.ty));
+        let (_, ty) = params.chain(outputs).find(|(span, _)| *span == declared)?;
+        let dims = ty.dims.as_ref()?;
+        let before = dims.iter().position(|dim| matches!(dim, Dim::Spread(_))).unwrap_or(dims.len());
+        match dims.get(position).filter(|_| position < before)? {
+            Dim::Size(expr) => Some(expr.span),
+            Dim::Spread(_) => None,
+        }
+    }
+
 
     /// The sizes that the range of a subscript and an extent depend on; all where that is not known.
     fn sizes_behind(&self, sub: &Sub, extent: &Size) -> Vec<(String, i64)> {

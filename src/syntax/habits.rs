@@ -253,7 +253,7 @@ fn colon(failure: &Failure<'_, '_>) -> Finding {
     match (inside, named) {
         (Some(Tok::LParen), Some(name)) => Some((at, ParseError::ColonInCall { name })),
         _ if failure.tok(start) == Some(Tok::Let) => Some((at, ParseError::TypeOfLet)),
-        (None, _) if failure.tok(failure.item_start()) == Some(Tok::Const) => Some((at, ParseError::TypeOfLet)),
+        (None, _) if failure.tok(failure.item_start()) == Some(Tok::Const) => Some((at, ParseError::TypeOfConst)),
         _ => None,
     }
 }

@@ -176,6 +176,7 @@ fn help(failure: &Failure<'_, '_>, place: Place, wanted: &[String]) -> String {
         (_, Some("the end of the item")) => {
             "delete it, or begin a new item with `fn`, `const`, `use` or `export`".to_owned()
         }
+        (None | Some(Tok::Newline), Some("`=`")) => "write `=` and a value".to_owned(),
         (None | Some(Tok::Newline), Some(first)) => format!("write {first}"),
         (Some(found), Some(first)) => format!("write {first} before {}", found.describe()),
         (_, None) => "delete it".to_owned(),

@@ -5,7 +5,8 @@ use super::{count, did_you_mean, show_shape, show_values};
 use crate::diag::{Code, Diagnostic};
 use crate::scalar::DType;
 use crate::source::Span;
-use crate::syntax::ast::{Expr, Function, Generic, Ident, Param, Variant};
+use crate::syntax::ast::{Expr, ExprKind, Function, Generic, Ident, Param, Variant};
+use crate::syntax::print::print_expr;
 
 /// `conv2d(x, w, stride, pad)`
 fn signature(function: &Function) -> String {
@@ -153,9 +154,23 @@ pub(in super::super) fn wrong_rank(param: &Param, shape: &[Size], span: Span) ->
     .help("pass a tensor of that rank")
 }
 
-pub(in super::super) fn requirement(requirement: &Expr, values: &[(String, i64)], span: Span) -> Diagnostic {
-    Diagnostic::error(Code("E0507"), "a requirement of the function does not hold")
-        .primary(span, "with these arguments")
+/// `sides` are the values that a comparison compares.
+pub(in super::super) fn requirement(
+    requirement: &Expr,
+    sides: Option<(i64, i64)>,
+    values: &[(String, i64)],
+    span: Span,
+) -> Diagnostic {
+    let int = |value| Box::new(Expr { kind: ExprKind::Int(value), span });
+    let says = match (&requirement.kind, sides) {
+        (ExprKind::Binary(op, ..), Some((a, b))) => {
+            let kind = ExprKind::Binary(*op, int(a), int(b));
+            format!("with these arguments it says `{}`", print_expr(&Expr { kind, span }))
+        }
+        _ => "with these arguments".to_owned(),
+    };
+    Diagnostic::error(Code("E0507"), format!("the requirement `{}` does not hold", print_expr(requirement)))
+        .primary(span, says)
         .secondary(requirement.span, "required here")
         .note(show_values(values))
         .help("change the arguments so that it holds")

@@ -14,9 +14,26 @@ pub(in super::super) struct Place<'a> {
     pub(in super::super) span: Span,
     pub(in super::super) extent: &'a Size,
     pub(in super::super) declared: Span,
+    /// Where the extent is written.
+    pub(in super::super) dim: Option<Span>,
     /// The read, and the subscript, as they are written.
     pub(in super::super) read: String,
     pub(in super::super) subscript: String,
+}
+
+impl Place<'_> {
+    /// Where the extent was declared, and what to say there.
+    fn declaration(&self) -> (Span, String) {
+        declaration(&self.tensor.name, self.declared, self.dim.map(|dim| (dim, self.position)))
+    }
+}
+
+/// The place of an extent, with its position, or else of its tensor, and what to say there.
+fn declaration(tensor: &str, declared: Span, dim: Option<(Span, usize)>) -> (Span, String) {
+    match dim {
+        Some((span, position)) => (span, format!("the {} extent of `{tensor}`, declared here", ordinal(position))),
+        None => (declared, format!("`{tensor}`, declared here")),
+    }
 }
 
 pub(in super::super) fn wrong_rank(
@@ -37,12 +54,25 @@ pub(in super::super) fn wrong_rank(
         })
 }
 
-pub(in super::super) fn no_range(name: &Ident) -> Diagnostic {
+/// `mixed` is a subscript in which the index stands with others.
+pub(in super::super) fn no_range(name: &Ident, mixed: Option<Span>) -> Diagnostic {
     let index = &name.name;
-    Diagnostic::error(Code("E0202"), format!("the range of `{index}` cannot be inferred"))
+    let diagnostic = Diagnostic::error(Code("E0202"), format!("the range of `{index}` cannot be inferred"))
         .primary(name.span, "how far does it run?")
         .note("a range is taken from a subscript in which the index stands alone, as in `x[i]`")
-        .help(format!("write it: `{index}: N` for the values 0 to N - 1"))
+        .help(format!("write how many values it has: `{index}: SIZE`, where SIZE is a number or a size such as `N`"));
+    match mixed {
+        Some(span) => diagnostic.secondary(span, format!("`{index}` does not stand alone here")),
+        None => diagnostic,
+    }
+}
+
+pub(in super::super) fn no_spread(name: &Ident) -> Diagnostic {
+    let index = &name.name;
+    Diagnostic::error(Code("E0202"), format!("the ranges of `..{index}` cannot be inferred"))
+        .primary(name.span, "how many indices, and how far do they run?")
+        .note("they are taken from a tensor with a spread, such as `x: T[..S]`, that is read with them")
+        .help(format!("read a tensor with them, as in `x[..{index}]`, or write single indices: `i: SIZE`"))
 }
 
 pub(in super::super) fn escapes(
@@ -72,7 +102,7 @@ pub(in super::super) fn escapes(
     let fact = format!("{at}{row}, and the {} extent is {}{with}", ordinal(place.position), place.extent.value);
     Diagnostic::error(Code("E0203"), format!("subscript {} of `{tensor}` can leave its extent", place.position + 1))
         .primary(place.span, says)
-        .secondary(place.declared, format!("`{tensor}`, declared here"))
+        .secondary(place.declaration().0, place.declaration().1)
         .note(fact)
         .help(help)
 }
@@ -93,7 +123,7 @@ pub(in super::super) fn not_proved(place: &Place<'_>, range: Option<&(String, St
     };
     Diagnostic::error(Code("E0204"), format!("subscript {} of `{tensor}` is not proved inside", place.position + 1))
         .primary(place.span, says)
-        .secondary(place.declared, format!("`{tensor}`, declared here"))
+        .secondary(place.declaration().0, place.declaration().1)
         .help(format!(
             "read with a default: `{} else 0`, or bound the subscript: `clamp({}, 0, {extent} - 1)`",
             place.read, place.subscript
@@ -149,7 +179,7 @@ pub(in super::super) fn data_subscript(place: &Place<'_>) -> Diagnostic {
         format!("subscript {} of `{tensor}` is data, which can be anything", place.position + 1),
     )
     .primary(place.span, format!("must stay in 0..{last}, whatever the inputs are"))
-    .secondary(place.declared, format!("`{tensor}`, declared here"))
+    .secondary(place.declaration().0, place.declaration().1)
     .help(format!(
         "read with a default: `{} else 0`, or bound it: `clamp({}, 0, {last} - 1)`",
         place.read, place.subscript
@@ -225,11 +255,12 @@ pub(in super::super) fn left_outside(
     span: Span,
     range: (i64, i64),
     extent: &Size,
-    declared: Span,
+    (declared, dim): (Span, Option<(Span, usize)>),
 ) -> Diagnostic {
+    let (declared, says) = declaration(&name.name, declared, dim);
     Diagnostic::error(Code("E0210"), format!("this defines elements that `{}` does not have", name.name))
         .primary(span, format!("runs from {} to {}, but the extent is {}", range.0, range.1, extent.show_value()))
-        .secondary(declared, format!("`{}`, declared here", name.name))
+        .secondary(declared, says)
         .help("shrink the range of the index, or enlarge the extent")
 }
 

@@ -55,6 +55,8 @@ pub(crate) enum ParseError {
     ColonInCall { name: String },
     /// `let x: f32 = …`
     TypeOfLet,
+    /// `const N: int = 4`
+    TypeOfConst,
     /// `if` in the manner of other languages.
     IfForm { help: &'static str },
     /// `else` after what is neither a read nor the branch of an `if`.
@@ -147,6 +149,7 @@ pub(super) fn diagnostic(span: Span, error: ParseError) -> Diagnostic {
         | ParseError::SemicolonInList
         | ParseError::ColonInCall { .. }
         | ParseError::TypeOfLet
+        | ParseError::TypeOfConst
         | ParseError::Target { .. } => declaration(span, error),
     }
 }
@@ -291,6 +294,13 @@ fn declaration(span: Span, error: ParseError) -> Diagnostic {
             "a definition has no type of its own",
             "expected `=`",
             "leave the type out; to choose an element type, convert: `let t[i] = f32(x[i])`",
+        ),
+        ParseError::TypeOfConst => simple(
+            "E0130",
+            span,
+            "a constant has no type of its own",
+            "expected `=`",
+            "leave the type out: `const N = 4` takes the type of what it stands beside",
         ),
         ParseError::Target { help } => {
             simple("E0132", span, "this cannot be defined", "what is left of this `=` is neither `y` nor `y[i]`", help)
