@@ -218,11 +218,8 @@ impl<'p> Elab<'p> {
         if self.lookup(name).is_some() {
             return None;
         }
-        let (_, item) = self.program.global(self.frame.module, name)?;
-        let crate::syntax::ast::Item::Const(constant) = item else { return None };
-        let env = Env::new();
-        let value = solve::eval(&constant.value, &env).ok()?;
-        Some(Value::Size(Size::named(name, value)))
+        let constant = self.program.constants[self.frame.module].get(name)?;
+        Some(Value::Size(Size::named(name, constant.value)))
     }
 
     /// Compile-time numbers: those that are given, then the defaults.
@@ -372,15 +369,7 @@ impl<'p> Elab<'p> {
 
     /// The compile-time integers in scope.
     pub(super) fn env(&self) -> Env {
-        let mut env = Env::new();
-        let module = &self.program.modules[self.frame.module];
-        for name in module.scope.keys() {
-            if let Some((_, crate::syntax::ast::Item::Const(constant))) = self.program.global(self.frame.module, name)
-                && let Ok(value) = solve::eval(&constant.value, &env)
-            {
-                env.insert(name.clone(), value);
-            }
-        }
+        let mut env = self.program.numbers(self.frame.module);
         for entry in &self.frame.scope {
             match &entry.binding {
                 Binding::Value(Value::Size(size)) => {

@@ -105,7 +105,7 @@ fn over_samples(
     when: Option<&ast::Expr>,
     request: &Request,
 ) -> Vec<Diagnostic> {
-    let samples = sample::samples(function, when, &Env::new());
+    let samples = sample::samples(function, when, &constants_for(program, function));
     if samples.is_empty() {
         // Names and types can be wrong all the same: look with any sizes, and keep what does not speak of them.
         let blind = blind_sample(function);
@@ -161,7 +161,7 @@ fn check_variant(program: &Program, item: &ast::Variant) -> Vec<Diagnostic> {
     if found.iter().any(Diagnostic::is_error) {
         return found;
     }
-    let samples = sample::samples(function, item.when.as_ref(), &Env::new());
+    let samples = sample::samples(function, item.when.as_ref(), &constants_for(program, function));
     found.into_iter().chain(variant::compare(program, function, item, &samples, &request)).collect()
 }
 
@@ -171,6 +171,13 @@ fn check_export(program: &Program, export: &ast::Export) -> Vec<Diagnostic> {
         // Sizes left open are for the command line to set.
         Err(found) => found.into_iter().filter(|diagnostic| diagnostic.code.0 != "E0509").collect(),
     }
+}
+
+/// The constants that a function of the root file sees: a parameter of that name hides one.
+fn constants_for(program: &Program, function: &Function) -> Env {
+    let mut constants = program.numbers(0);
+    constants.retain(|name, _| function.params.iter().all(|param| param.name.name != *name));
+    constants
 }
 
 fn check_constant(program: &Program, constant: &ast::ConstItem) -> Vec<Diagnostic> {

@@ -25,6 +25,8 @@ use super::{Request, error};
 const MAX_CALLS: usize = 5_000;
 /// Calls within calls, at most.
 const MAX_DEPTH: usize = 100;
+/// Constants that need each other in a row, at most, where they are no whole numbers.
+const MAX_CONSTANTS: usize = 500;
 /// Calls that a message shows beside the outermost.
 const SHOWN_CALLS: usize = 4;
 /// Expressions looked at in one instance, at most.
@@ -43,6 +45,8 @@ pub(super) struct Elab<'p> {
     pub(super) found: Vec<Diagnostic>,
     pub(super) tables: Vec<Table>,
     pub(super) frame: Frame<'p>,
+    /// The constants evaluated so far that are no whole numbers.
+    pub(super) constants: BTreeMap<(usize, &'p str), Value>,
     names: BTreeMap<String, usize>,
     calls: usize,
     steps: usize,
@@ -123,6 +127,7 @@ impl<'p> Elab<'p> {
             names: BTreeMap::new(),
             calls: 0,
             steps: 0,
+            constants: BTreeMap::new(),
             aborted: false,
         }
     }
@@ -164,6 +169,11 @@ impl<'p> Elab<'p> {
     fn within(&mut self, fits: bool, span: Span) -> bool {
         if !fits && !self.aborted {
             self.aborted = true;
+    /// Says whether one more constant may be evaluated for another one.
+    pub(super) fn enter_constant(&mut self, span: Span) -> bool {
+        self.within(self.frame.constants.len() < MAX_CONSTANTS, span)
+    }
+
             self.report(error::size::program_too_large(span));
         }
         !self.aborted

@@ -81,9 +81,25 @@ impl<'p> Elab<'p> {
     /// `const N = 4`, evaluated where it stands.
     pub(super) fn constant(&mut self, module: usize, constant: &'p ast::ConstItem, span: Span) -> Value {
         let name = &constant.name.name;
+        if let Some(known) = self.program.constants[module].get(name).filter(|known| !known.is_truth) {
+            return Value::Size(Size::named(name, known.value));
+        }
+        if let Some(known) = self.constants.get(&(module, name.as_str())) {
+            return known.clone();
+        }
         if self.frame.constants.contains(name) {
             return self.fail(error::size::circular(name, span, span));
         }
+        if !self.enter_constant(span) {
+            return Value::Error;
+        }
+        let value = self.evaluated_constant(module, constant);
+        self.constants.insert((module, name), value.clone());
+        value
+    }
+
+    fn evaluated_constant(&mut self, module: usize, constant: &'p ast::ConstItem) -> Value {
+        let name = &constant.name.name;
         let scope = std::mem::take(&mut self.frame.scope);
         let home = std::mem::replace(&mut self.frame.module, module);
         self.frame.constants.push(name.clone());

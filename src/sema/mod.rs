@@ -12,6 +12,7 @@ mod bind;
 mod body;
 mod call;
 mod check;
+mod constants;
 mod elab;
 mod element;
 mod error;

@@ -6,12 +6,16 @@ use crate::diag::Diagnostic;
 use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::{ast, parser};
 
+use super::constants::{self, Constant};
+use super::solve::Env;
 use super::{Loader, error, suggest};
 
 /// One root file and all that it uses.
 #[derive(Debug)]
 pub struct Program {
     pub(super) modules: Vec<Module>,
+    /// The whole-number constants in the scope of each module.
+    pub(super) constants: Vec<BTreeMap<String, Constant>>,
     /// Public functions of `std` and the modules that define them, to say where a missing one is.
     pub(super) library: BTreeMap<String, String>,
 }
@@ -52,6 +56,11 @@ impl Program {
     pub(super) fn global(&self, module: usize, name: &str) -> Option<(Global, &ast::Item)> {
         let global = *self.modules[module].scope.get(name)?;
         Some((global, &self.modules[global.module].tree.items[global.item]))
+    }
+
+    /// The values of the whole-number constants that a module sees.
+    pub(super) fn numbers(&self, module: usize) -> Env {
+        self.constants[module].iter().map(|(name, constant)| (name.clone(), constant.value)).collect()
     }
 
     /// The function that `name` stands for in `module`, and the module that defines it.
@@ -147,9 +156,11 @@ pub(super) fn load(
     loader: &mut dyn Loader,
 ) -> (Program, Vec<Diagnostic>) {
     let library = library(loader);
-    let mut loading = Loading { sources, loader, program: Program { modules: Vec::new(), library }, found: Vec::new() };
+    let program = Program { modules: Vec::new(), constants: Vec::new(), library };
+    let mut loading = Loading { sources, loader, program, found: Vec::new() };
     loading.module(String::new(), root, tree, is_whole, &mut Vec::new());
     loading.find_recursion();
+    loading.program.constants = constants::constants(&loading.program);
     (loading.program, loading.found)
 }
 
@@ -167,6 +178,7 @@ pub(super) fn load_std(sources: &mut SourceMap, loader: &mut dyn Loader) -> (Pro
         }
     }
     program = loading.program;
+    program.constants = constants::constants(&program);
     found.append(&mut loading.found);
     (program, found)
 }

@@ -34,6 +34,24 @@ fn examples_of_the_reference_are_right() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+/// Constants are evaluated once each, however they need each other.
+#[test]
+fn many_constants_are_no_work() {
+    let use_of =
+        |name: &str| format!("fn f(x: f32[N]) -> (y: f32[N]) {{ y[i] = x[i] * {name} }}\nexport e = f(x: f32[3])\n");
+    let twice = |first: &str| {
+        let rows = (1..60).map(|i| format!("const A{i} = A{0} + A{0}\n", i - 1));
+        format!("const A0 = {first}\n{}{}", rows.collect::<String>(), use_of("A59"))
+    };
+    let rows = (0..5000).map(|i| format!("const A{i} = A{} + 1\n", i + 1));
+    let backwards = format!("{}const A5000 = 1\n{}", rows.collect::<String>(), use_of("A0"));
+    for text in [twice("1"), twice("0.5"), backwards] {
+        let mut sources = SourceMap::new();
+        let found = errors(&mut sources, "constants.ft", &text);
+        assert!(found.is_empty(), "{}", render(&sources, &found, Style::Plain));
+    }
+}
+
 /// Compares a case with its snapshot; gives what is wrong with its marks.
 fn check(path: &Path) -> String {
     let text = std::fs::read_to_string(path).expect("a case is UTF-8");
