@@ -51,6 +51,7 @@ impl<'p> Elab<'p> {
 
     /// `let half = R / 2`, `let first = (k) => …`, `let G = [[…]]`, `let c = conv2d(x, w)`, `let (a, b) = f(x)`
     fn let_whole(&mut self, targets: &'p [Ident], value: &'p Expr) {
+        let names: Vec<_> = targets.iter().map(|target| target.name.as_str()).collect();
         for target in targets {
             self.check_fresh_let(target);
         }
@@ -65,18 +66,19 @@ impl<'p> Elab<'p> {
                 return;
             }
         }
-        let bindings = self.whole(targets, value);
+        let bindings = self.whole(targets, &names, value);
         for (target, binding) in targets.iter().zip(bindings) {
             self.bind(target, binding);
         }
     }
 
-    /// What a right-hand side without indices gives: as many bindings as there are targets.
-    fn whole(&mut self, targets: &'p [Ident], value: &'p Expr) -> Vec<Binding<'p>> {
-        if let Some(target) = targets.first() {
-            self.frame.target.clone_from(&target.name);
+    /// What a right-hand side without indices gives: as many bindings as there are targets. New tensors are called
+    /// `names`.
+    fn whole(&mut self, targets: &'p [Ident], names: &[&'p str], value: &'p Expr) -> Vec<Binding<'p>> {
+        if let Some(&name) = names.first() {
+            name.clone_into(&mut self.frame.target);
         }
-        if let Some(results) = self.tensor_call(value) {
+        if let Some(results) = self.tensor_call(value, names) {
             if results.len() == targets.len() || results.is_empty() {
                 let missing = targets.len() - results.len();
                 return results.into_iter().chain(std::iter::repeat_n(Binding::Error, missing)).collect();
@@ -128,7 +130,12 @@ impl<'p> Elab<'p> {
     /// `y = f(x)`, `y = x`
     fn assign_whole(&mut self, targets: &'p [Ident], value: &'p Expr) {
         let positions: Vec<_> = targets.iter().map(|target| self.output_position(target)).collect();
-        let bindings = self.whole(targets, value);
+        let names: Vec<_> = targets
+            .iter()
+            .zip(&positions)
+            .map(|(target, position)| position.map_or(target.name.as_str(), |position| self.result_name(position)))
+            .collect();
+        let bindings = self.whole(targets, &names, value);
         for ((target, position), binding) in targets.iter().zip(positions).zip(bindings) {
             let Some(position) = position else { continue };
             let tensor = match binding {

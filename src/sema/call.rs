@@ -24,8 +24,9 @@ pub(super) enum Given {
 pub(super) type Slot = Option<(Given, Span)>;
 
 impl<'p> Elab<'p> {
-    /// The results, if the expression is a call of a function of tensors; none of them after an error.
-    pub(super) fn tensor_call(&mut self, expr: &'p Expr) -> Option<Vec<Binding<'p>>> {
+    /// The results, if the expression is a call of a function of tensors; none of them after an error. They are called
+    /// `names`, or if there are none, as the function.
+    pub(super) fn tensor_call(&mut self, expr: &'p Expr, names: &[&'p str]) -> Option<Vec<Binding<'p>>> {
         let ExprKind::Call { callee, args } = &expr.kind else { return None };
         if self.lookup(&callee.name).is_some() {
             return None;
@@ -35,7 +36,8 @@ impl<'p> Elab<'p> {
         };
         let slots = self.slots(callee, function, args);
         let Some(slots) = slots.filter(|_| self.enter_call(expr.span)) else { return Some(Vec::new()) };
-        let results = self.expand(module, function, &slots, expr.span, callee);
+        let names = if names.is_empty() { vec![callee.name.as_str()] } else { names.to_vec() };
+        let results = self.expand(module, function, &slots, (expr.span, callee), names);
         Some(results.into_iter().map(|result| result.map_or(Binding::Error, Binding::Tensor)).collect())
     }
 
@@ -123,7 +125,7 @@ impl<'p> Elab<'p> {
                 _ => {}
             }
         }
-        if let Some(results) = self.tensor_call(expr) {
+        if let Some(results) = self.tensor_call(expr, &[]) {
             return match <[Binding<'p>; 1]>::try_from(results) {
                 Ok([Binding::Tensor(tensor)]) => Given::Tensor(tensor),
                 Ok(_) => Given::Error,
@@ -147,16 +149,17 @@ impl<'p> Elab<'p> {
         }
     }
 
-    /// Expands a call in place; gives the outputs, as the caller sees their sizes.
+    /// Expands a call in place; gives the outputs, as the caller names them and sees their sizes.
     pub(super) fn expand(
         &mut self,
         module: usize,
         function: &'p Function,
         slots: &[Slot],
-        span: Span,
-        callee: &Ident,
+        (span, callee): (Span, &Ident),
+        result_names: Vec<&'p str>,
     ) -> Vec<Option<TensorRef>> {
         let mut frame = Frame::new(module);
+        frame.result_names = result_names;
         frame.depth = self.frame.depth + 1;
         frame.calls = vec![(callee.name.clone(), span)];
         frame.calls.extend(self.frame.calls.iter().cloned());
@@ -170,10 +173,10 @@ impl<'p> Elab<'p> {
     /// Binds the parameters, elaborates the body, and gives the outputs.
     pub(super) fn instance(&mut self, function: &'p Function, slots: &[Slot], span: Span) -> Vec<Option<TensorRef>> {
         let failed = vec![None; function.outputs.len()];
+        self.frame.function = Some(function);
         if !self.bind_parameters(function, slots, span) {
             return failed;
         }
-        self.frame.function = Some(function);
         let body = self.chosen_body(function, span);
         if let Some((module, _)) = body {
             self.frame.module = module;

@@ -57,12 +57,14 @@ pub(super) struct Elab<'p> {
 /// What one function call can see.
 pub(super) struct Frame<'p> {
     pub(super) module: usize,
+    /// The function, for the places of its declarations.
+    pub(super) function: Option<&'p ast::Function>,
     pub(super) types: Vec<(String, DType)>,
     pub(super) scope: Vec<Entry<'p>>,
     pub(super) outputs: Vec<OutputState>,
+    /// What the caller names the outputs; those that it does not name keep their own names.
+    pub(super) result_names: Vec<&'p str>,
     /// Conditions that hold where the current expression is evaluated.
-    /// The function, for the places of its declarations.
-    pub(super) function: Option<&'p ast::Function>,
     pub(super) facts: Vec<ExprId>,
     /// The tensor being defined; names hoisted reductions.
     pub(super) target: String,
@@ -79,13 +81,14 @@ impl Frame<'_> {
     pub(super) fn new(module: usize) -> Self {
         Self {
             module,
+            function: None,
             types: Vec::new(),
             scope: Vec::new(),
             outputs: Vec::new(),
+            result_names: Vec::new(),
             facts: Vec::new(),
             target: String::new(),
             depth: 0,
-            function: None,
             calls: Vec::new(),
             lets: Vec::new(),
             constants: Vec::new(),
@@ -93,7 +96,7 @@ impl Frame<'_> {
     }
 }
 
-/// An output under way.
+/// An output under way, at the position that it has in the function's declaration.
 pub(super) struct OutputState {
     pub(super) name: ast::Ident,
     pub(super) shape: Vec<Size>,
@@ -124,10 +127,10 @@ impl<'p> Elab<'p> {
             found: Vec::new(),
             tables: Vec::new(),
             frame: Frame::new(module),
+            constants: BTreeMap::new(),
             names: BTreeMap::new(),
             calls: 0,
             steps: 0,
-            constants: BTreeMap::new(),
             aborted: false,
         }
     }
@@ -166,14 +169,14 @@ impl<'p> Elab<'p> {
         self.within(self.calls <= MAX_CALLS && self.frame.depth < MAX_DEPTH, span)
     }
 
-    fn within(&mut self, fits: bool, span: Span) -> bool {
-        if !fits && !self.aborted {
-            self.aborted = true;
     /// Says whether one more constant may be evaluated for another one.
     pub(super) fn enter_constant(&mut self, span: Span) -> bool {
         self.within(self.frame.constants.len() < MAX_CONSTANTS, span)
     }
 
+    fn within(&mut self, fits: bool, span: Span) -> bool {
+        if !fits && !self.aborted {
+            self.aborted = true;
             self.report(error::size::program_too_large(span));
         }
         !self.aborted
@@ -196,6 +199,13 @@ impl<'p> Elab<'p> {
             .iter()
             .filter(|(name, _)| matches!(self.program.global(self.frame.module, name), Some((_, ast::Item::Const(_)))));
         self.frame.scope.iter().map(|entry| entry.name.clone()).chain(consts.map(|(name, _)| name.clone())).collect()
+    }
+
+    /// What the tensor of an output is called: as the caller names it, for a reader sees the calls expanded.
+    pub(super) fn result_name(&self, position: usize) -> &'p str {
+        let own = self.frame.function.and_then(|function| function.outputs.get(position));
+        let named = self.frame.result_names.get(position).copied();
+        named.or(own.map(|output| output.name.name.as_str())).unwrap_or("y")
     }
 
     /// A name for a tensor that no other has.

@@ -96,7 +96,7 @@ impl<'p> Elab<'p> {
             self.expr_for_errors_of_names(value);
             return;
         };
-        self.frame.target.clone_from(&target.name);
+        self.result_name(position).clone_into(&mut self.frame.target);
         let base = self.frame.scope.len();
         let mut axes = Vec::new();
         let opened = self.open_left(position, target, indices, value, &mut axes);
@@ -306,11 +306,11 @@ impl<'p> Elab<'p> {
             return;
         }
         let output = &self.frame.outputs[position];
-        let (name, dtype) = (output.name.name.clone(), output.elem.compute());
+        let (name, dtype) = (self.result_name(position), output.elem.compute());
         let shape = output.shape.iter().map(|size| size.value).collect();
         let tensor = match output.tensor {
             Some(tensor) => tensor,
-            None => self.tensor(&name, dtype, shape, Role::Intermediate),
+            None => self.tensor(name, dtype, shape, Role::Intermediate),
         };
         let output = &mut self.frame.outputs[position];
         output.tensor = Some(tensor);

@@ -1,6 +1,7 @@
 //! Reads of tensors: subscripts, the proof that they stay inside, and `else`.
 
 use crate::expr::prove::{self, Verdict};
+use crate::expr::simplify::simplify;
 use crate::expr::{ExprId, TensorId};
 use crate::graph::Role;
 use crate::scalar::{DType, Op};
@@ -140,8 +141,16 @@ impl<'p> Elab<'p> {
         is_whole.then_some(subs)
     }
 
-    /// The `i64` expression of a subscript; integer data is widened.
+    /// The `i64` expression of a subscript in its simplest form, `p` for `0 * 2 + p - 0`: proofs, guards and readers
+    /// all see this one.
     fn subscript(&mut self, value: &Value, span: Span) -> Option<ExprId> {
+        let id = self.plain_subscript(value, span)?;
+        let domain = self.domain_of(&[id]);
+        Some(simplify(&mut self.graph.pool, id, &domain))
+    }
+
+    /// The `i64` expression of a subscript as it is written; integer data is widened.
+    fn plain_subscript(&mut self, value: &Value, span: Span) -> Option<ExprId> {
         match value {
             Value::Index(id, _) => Some(*id),
             Value::Size(size) => Some(self.graph.pool.int(size.value)),
@@ -197,15 +206,6 @@ impl<'p> Elab<'p> {
         false
     }
 
-    /// The value of an index expression at a point.
-    fn evaluate_at(&mut self, expr: ExprId, point: &[(crate::expr::AxisId, i64)]) -> Option<i64> {
-        let values: Vec<_> = point.iter().map(|&(axis, value)| (axis, self.graph.pool.int(value))).collect();
-        let fixed = self
-            .graph
-            .pool
-            .substitute(expr, &|axis| values.iter().find(|(known, _)| *known == axis).map(|(_, value)| *value));
-        self.graph.pool.as_int(fixed)
-    }
     /// Where the extent at `position` is written, if the tensor is a parameter or a result, declared at `declared`.
     pub(super) fn declared_extent(&self, declared: Span, position: usize) -> Option<Span> {
         let function = self.frame.function?;
@@ -220,6 +220,15 @@ impl<'p> Elab<'p> {
         }
     }
 
+    /// The value of an index expression at a point.
+    fn evaluate_at(&mut self, expr: ExprId, point: &[(crate::expr::AxisId, i64)]) -> Option<i64> {
+        let values: Vec<_> = point.iter().map(|&(axis, value)| (axis, self.graph.pool.int(value))).collect();
+        let fixed = self
+            .graph
+            .pool
+            .substitute(expr, &|axis| values.iter().find(|(known, _)| *known == axis).map(|(_, value)| *value));
+        self.graph.pool.as_int(fixed)
+    }
 
     /// The sizes that the range of a subscript and an extent depend on; all where that is not known.
     fn sizes_behind(&self, sub: &Sub, extent: &Size) -> Vec<(String, i64)> {

@@ -40,28 +40,22 @@ impl<'p> Elab<'p> {
         span: Span,
         hint: Option<DType>,
     ) -> Value {
-        match op.name.as_str() {
-            "argmax" => self.arg_reduce(ReduceOp::Max, indices, body),
-            "argmin" => self.arg_reduce(ReduceOp::Min, indices, body),
-            _ => match self.open_reduction(op, indices, body, span, hint) {
-                Some(reduction) => {
-                    let value = self.hoist(&reduction);
-                    Value::Scalar(value, reduction.dtype)
-                }
-                None => Value::Error,
-            },
+        match self.open_reduction(op, indices, body, span, hint) {
+            Some(reduction) => {
+                let value = self.hoist(&reduction);
+                Value::Scalar(value, reduction.dtype)
+            }
+            None => Value::Error,
         }
     }
 
     /// The reduction that an expression is, if it is one that can be a stage's own body.
     pub(super) fn as_reduction(&mut self, expr: &'p Expr, hint: Option<DType>) -> Whole {
         match &expr.kind {
-            ExprKind::Reduce { op, indices, body } if ReduceOp::from_name(&op.name).is_some() => {
-                match self.open_reduction(op, indices, body, expr.span, hint) {
-                    Some(reduction) => Whole::Reduction(reduction),
-                    None => Whole::Error,
-                }
-            }
+            ExprKind::Reduce { op, indices, body } => match self.open_reduction(op, indices, body, expr.span, hint) {
+                Some(reduction) => Whole::Reduction(reduction),
+                None => Whole::Error,
+            },
             _ => Whole::Other,
         }
     }
@@ -74,6 +68,11 @@ impl<'p> Elab<'p> {
         span: Span,
         hint: Option<DType>,
     ) -> Option<Reduction> {
+        match op.name.as_str() {
+            "argmax" => return self.open_position(ReduceOp::Max, indices, body),
+            "argmin" => return self.open_position(ReduceOp::Min, indices, body),
+            _ => {}
+        }
         let Some(reduce_op) = ReduceOp::from_name(&op.name) else {
             self.report(error::name::unknown_reduction(op));
             return None;
@@ -195,15 +194,17 @@ impl<'p> Elab<'p> {
         facts.into_iter().rev().fold(value, |value, fact| self.graph.pool.select(fact, value, neutral))
     }
 
-    /// `argmax` and `argmin`: the best value first, then the first position that has it. NaN counts as the best.
-    fn arg_reduce(&mut self, op: ReduceOp, indices: &'p [ReduceIndex], body: &'p Expr) -> Value {
+    /// `argmax` and `argmin`: a stage for the best value, and the reduction to the first position that has it. NaN
+    /// counts as the best.
+    fn open_position(&mut self, op: ReduceOp, indices: &'p [ReduceIndex], body: &'p Expr) -> Option<Reduction> {
         let (axes, value) = self.reduced(indices, body, None);
-        let Value::Scalar(value, dtype) = self.settle(value, body.span) else { return Value::Error };
+        let Value::Scalar(value, dtype) = self.settle(value, body.span) else { return None };
         if axes.is_empty() {
-            return Value::Error;
+            return None;
         }
         if dtype == DType::Bool {
-            return self.fail(error::types::not_reducible(op, dtype, body.span));
+            self.report(error::types::not_reducible(op, dtype, body.span));
+            return None;
         }
         let best = self.hoist(&Reduction { op, axes: axes.clone(), value, dtype });
         let fresh: Vec<_> = axes.iter().map(|&axis| self.clone_axis(axis)).collect();
@@ -221,8 +222,7 @@ impl<'p> Elab<'p> {
         }
         let never = pool.constant(Const::index(i64::MAX));
         let candidate = pool.select(is_best, position, never);
-        let first = self.hoist(&Reduction { op: ReduceOp::Min, axes: fresh, value: candidate, dtype: DType::I64 });
-        Value::Scalar(first, DType::I64)
+        Some(Reduction { op: ReduceOp::Min, axes: fresh, value: candidate, dtype: DType::I64 })
     }
 
     /// The row-major position of a point of `axes`.
