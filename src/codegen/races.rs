@@ -125,7 +125,13 @@ impl Decoder<'_> {
         if others.hi - others.lo >= i128::from(weight.unsigned_abs()) {
             return None;
         }
-        let (of, least) = (Box::new(path), others.lo);
+        let mut least = others.lo;
+        let (lo, hi) = (others.lo + i128::from(view.constant), others.hi + i128::from(view.constant));
+        if lo >= 0 && hi < i128::from(weight) {
+            // Plain division by the weight, whatever else differs: so do the branches for full and for last tiles.
+            (outer.constant, rest.constant, least) = (0, view.constant, 0);
+        }
+        let of = Box::new(path);
         let below = Path::Rest { of: of.clone(), outer: outer.clone(), weight, least };
         Some((atom, Path::Top { of, outer, weight, least }, (rest, below)))
     }

@@ -11,15 +11,20 @@
 //!                                      }
 //! ```
 //!
+//! Where neighbours in memory are not neighbours in the copy, vectors of them are read and turned in registers.
+//!
 //! A read with a default is copied with its default, so that its condition is not tested where the copy is used; so is
 //! the padding of ragged parts.
 
-use crate::expr::TensorId;
-use crate::loops::{Block, LoopKind, Stmt};
+use crate::expr::{Expr, ExprId, TensorId, affine};
+use crate::loops::{Block, For, LoopKind, Stmt};
 use crate::scalar::Const;
-use crate::schedule::nest::VarId;
+use crate::schedule::nest::{Form, VarId};
 
-use super::{Emit, Env, Purpose, Staged};
+use super::{Along, Emit, Env, Purpose, Staged};
+
+/// Neighbours that a copy reads at once.
+pub(super) const LANES: i64 = 16;
 
 impl<'a> Emit<'a> {
     /// Decides which buffers copies need.
@@ -35,10 +40,10 @@ impl<'a> Emit<'a> {
     }
 
     /// The tensor that an operand loads.
-    fn loaded(&self, operand: crate::expr::ExprId) -> TensorId {
+    fn loaded(&self, operand: ExprId) -> TensorId {
         let mut found = None;
         self.kernel.pool.visit(operand, &mut |_, expr| {
-            if let crate::expr::Expr::Load { tensor, .. } = expr {
+            if let Expr::Load { tensor, .. } = expr {
                 found = Some(*tensor);
             }
         });
@@ -55,7 +60,8 @@ impl<'a> Emit<'a> {
         let (buffer, operand) = (self.copies[number].buffer, self.copies[number].operand);
         let layout = self.copies[number].layout.clone();
         let starts_threads = self.has_threads_inside(number) && !env.threads;
-        let making = Env { lanes: layout.last().copied(), threads: env.threads || starts_threads, ..env.clone() };
+        let along = self.along(operand, &layout);
+        let making = Env { along, threads: env.threads || starts_threads, ..env.clone() };
         let mut body = self.around(&layout, &making, Purpose::Copy, &mut |this, env| {
             let mut value = this.place(operand, env);
             let used = this.kernel.pool.axes(operand);
@@ -67,7 +73,13 @@ impl<'a> Emit<'a> {
                     value = pool.select(cond, value, zero);
                 }
             }
-            vec![Stmt::Store { buffer, at: this.values(&layout, env), value }]
+            let store = Stmt::Store { buffer, at: this.values(&layout, env), value };
+            match env.along {
+                Along::Lanes(axis, _) => {
+                    vec![Stmt::For(For { axis, extent: LANES, kind: LoopKind::Vector, body: vec![store] })]
+                }
+                _ => vec![store],
+            }
         });
         if starts_threads {
             on_threads(&mut body);
@@ -76,6 +88,76 @@ impl<'a> Emit<'a> {
         inside.copies.push(number);
         body.extend(inner(self, &inside));
         vec![Stmt::Alloc { buffer, body }]
+    }
+
+    /// Finds the variable along which neighbours in memory are read.
+    fn along(&self, operand: ExprId, layout: &[VarId]) -> Along {
+        let Some(&last) = layout.last() else { return Along::Steps };
+        let contiguous = layout.iter().copied().find(|&var| self.is_contiguous(operand, var));
+        match contiguous {
+            _ if self.nest.vars[last].kind == LoopKind::Vector => Along::Vector(last),
+            Some(var) if var == last || self.nest.vars[last].extent <= LANES => Along::Split(var),
+            _ => Along::Steps,
+        }
+    }
+
+    /// Whether neighbouring values of a variable read neighbouring elements.
+    fn is_contiguous(&self, operand: ExprId, var: VarId) -> bool {
+        let nest = self.nest;
+        let root = match nest.vars[var].part_of {
+            None => var,
+            Some((whole, index)) => match &nest.vars[whole].form {
+                Form::Split { parts, .. } if index + 1 == parts.len() => whole,
+                _ => return false,
+            },
+        };
+        let Some(axis) = nest.vars[root].axis else { return false };
+        let pool = &self.kernel.pool;
+        let mut found = false;
+        pool.visit(operand, &mut |_, expr| {
+            if let Expr::Load { at, .. } = expr
+                && let Some((&last, outer)) = at.split_last()
+            {
+                let view = affine::linear(pool, last);
+                let unit = |(&atom, &step): (&ExprId, &i64)| step == 1 && *pool.get(atom) == Expr::Axis(axis);
+                let uses = |&expr: &ExprId| pool.axes(expr).contains(&axis);
+                found = view.terms.iter().any(unit) && view.terms.keys().filter(|&atom| uses(atom)).count() == 1;
+                found &= !outer.iter().any(uses);
+            }
+        });
+        found
+    }
+
+    /// The loop of a variable of which [`LANES`] values are read at once, further inside.
+    pub(super) fn repeat_lanes(
+        &mut self,
+        var: VarId,
+        trips: i64,
+        env: &Env,
+        inner: &mut dyn FnMut(&mut Self, &Env) -> Block,
+    ) -> Block {
+        let (outer, lane) = (self.axis(var, Purpose::Copy), self.axis(var, Purpose::Copy));
+        let pool = &mut self.kernel.pool;
+        let (start, lanes, offset) = (pool.axis(outer), pool.int(LANES), pool.axis(lane));
+        let start = pool.mul(start, lanes);
+        let value = pool.add(start, offset);
+        let mut env = env.clone();
+        env.value.insert(var, value);
+        env.along = Along::Lanes(lane, var);
+        let body = inner(self, &env);
+        let kind = if env.threads { LoopKind::Serial } else { self.kind(var, &env, Purpose::Copy) };
+        vec![Stmt::For(For { axis: outer, extent: trips / LANES, kind, body })]
+    }
+
+    /// How a loop of a copy runs: copies are not written out, for they may be long, but for what is turned in registers.
+    pub(super) fn copy_kind(&self, var: VarId, env: &Env) -> LoopKind {
+        let is_last = |var| self.copies.iter().any(|copy| copy.layout.last() == Some(&var));
+        match (self.nest.vars[var].kind, env.along) {
+            (LoopKind::Vector, Along::Vector(last)) if last == var => LoopKind::Vector,
+            (LoopKind::Parallel, _) if !env.threads => LoopKind::Parallel,
+            (_, Along::Lanes(_, split)) if split != var && is_last(var) => LoopKind::Unroll,
+            _ => LoopKind::Serial,
+        }
     }
 
     /// Whether a copy is used by threads that start inside of its level.

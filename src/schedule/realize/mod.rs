@@ -130,8 +130,22 @@ struct Env {
     copies: Vec<usize>,
     /// Whether a parallel loop is open.
     threads: bool,
-    /// In a copy, the variable that may be lanes.
-    lanes: Option<VarId>,
+    /// In a copy, how it goes along memory.
+    along: Along,
+}
+
+/// How a copy goes along the memory that it reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Along {
+    /// Element by element.
+    #[default]
+    Steps,
+    /// The slowest variable of the copy, already a vector, is its innermost loop.
+    Vector(VarId),
+    /// Values of this variable are read as vectors.
+    Split(VarId),
+    /// They are the lanes of this axis now, whose loop is innermost; the variable is the one around it.
+    Lanes(AxisId, VarId),
 }
 
 /// What a loop is written for; its axis has another name for each.

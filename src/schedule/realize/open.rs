@@ -17,7 +17,8 @@ use crate::scalar::Op;
 use crate::schedule::nest::{Form, Role, VarId};
 use crate::schedule::step::Tail;
 
-use super::{Emit, Env, Purpose};
+use super::copy::LANES;
+use super::{Along, Emit, Env, Purpose};
 
 /// What goes inside a loop.
 type Inner<'b, 'a> = &'b mut dyn FnMut(&mut Emit<'a>, &Env) -> Block;
@@ -120,7 +121,8 @@ impl<'a> Emit<'a> {
                 let full = self.kernel.pool.int(part.full);
                 let cond = self.kernel.pool.binary(Op::Lt, value, full);
                 let then = inner(self, &env.with_left(part.whole, part.stride));
-                let otherwise = self.last(part, env, inner);
+                // The value stays the loop's, not a number: so it shows that iterations write different places.
+                let otherwise = inner(self, &env.with_left(part.whole, part.rest));
                 vec![Stmt::If { cond, then, otherwise }]
             }
         }
@@ -186,6 +188,9 @@ impl<'a> Emit<'a> {
             let first = self.kernel.pool.int(0);
             return inner(self, &env.with_value(var, first));
         }
+        if env.along == Along::Split(var) && trips % LANES == 0 {
+            return self.repeat_lanes(var, trips, env, inner);
+        }
         let axis = self.axis(var, purpose);
         let kind = self.kind(var, env, purpose);
         let value = self.kernel.pool.axis(axis);
@@ -196,11 +201,10 @@ impl<'a> Emit<'a> {
     }
 
     /// Threads are not started on threads, and do not join to one element; copies are not written out, for they may be long.
-    fn kind(&self, var: VarId, env: &Env, purpose: Purpose) -> LoopKind {
+    pub(super) fn kind(&self, var: VarId, env: &Env, purpose: Purpose) -> LoopKind {
         match self.nest.vars[var].kind {
             LoopKind::Parallel if env.threads || purpose == Purpose::Join => LoopKind::Serial,
-            LoopKind::Unroll if purpose == Purpose::Copy => LoopKind::Serial,
-            LoopKind::Vector if purpose == Purpose::Copy && env.lanes != Some(var) => LoopKind::Serial,
+            _ if purpose == Purpose::Copy => self.copy_kind(var, env),
             kind => kind,
         }
     }
