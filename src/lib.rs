@@ -86,6 +86,9 @@ pub mod target;
 
 pub mod schedule;
 
+pub mod model;
+pub mod space;
+
 pub mod codegen;
 
 pub mod artifact;

@@ -16,7 +16,7 @@ use super::emit::Emit;
 use super::output::{self, Folder, Mode, Output};
 use super::select::{self, Selected, Selection};
 use super::session::{self, Outcome, Session};
-use super::{error, files, generate, instantiate, lower_by, machine, parse, schedules};
+use super::{Lowered, error, files, generate, instantiate, lower, machine, parse, schedules};
 
 /// What `ftc build` was asked for.
 #[derive(Clone, Debug)]
@@ -127,8 +127,9 @@ fn compile(
 ) -> Outcome<Unit> {
     let graph = instantiate(session, &selected.program, export, &selected.request)?;
     let block = schedules::find(&selected.program, export, target, machine::host().as_ref());
-    let kernel = lower_by(session, &graph, block.as_ref())?;
-    let schedule = block.map_or_else(|| schedules::default_text(&kernel.name, target.name()), |block| block.text());
+    let Lowered { kernel, schedule } = lower(session, &graph, block.as_ref(), machine::model(target).as_ref())?;
+    let chosen = || schedules::chosen_text(&kernel.name, target.name(), &schedule);
+    let schedule = block.map_or_else(chosen, |block| block.text());
     let interface = Interface::of(&kernel).with_doc(select::docs(&selected.program, export));
     let code = match target {
         _ if forms.is_empty() => Vec::new(),

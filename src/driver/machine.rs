@@ -1,7 +1,7 @@
 //! The machine that ftc runs on, and what a target's name means on it.
 
 use crate::codegen;
-use crate::target::{Cpu, Facts, Host, Target, TargetError};
+use crate::target::{Cpu, Facts, Host, Machine, Target, TargetError};
 
 use super::error;
 use super::session::{Outcome, Session};
@@ -18,6 +18,19 @@ pub fn target(session: &mut Session, name: &str) -> Outcome<Target> {
         TargetError::Unknown { nearest, .. } => session.user(error::unknown_target(&cause.to_string(), nearest)),
         TargetError::NoHost => session.environment(error::unknown_target(&cause.to_string(), &["x86"])),
     })
+}
+
+/// Threads that a schedule for a named target counts with: what is chosen must not depend on where ftc runs.
+const THREADS: i64 = 8;
+
+/// The machine that schedules for a target are chosen for; none for the interpreter.
+pub fn model(target: &Target) -> Option<Machine> {
+    let Target::Cpu(cpu) = target else { return None };
+    let threads = match cpu.name.as_str() {
+        "native" => std::thread::available_parallelism().map_or(1, |count| count.get() as i64),
+        _ => THREADS,
+    };
+    Some(Machine::of(cpu, threads))
 }
 
 /// Why code for `cpu` cannot run on this machine; none if it can.

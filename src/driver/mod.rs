@@ -12,6 +12,7 @@
 pub mod arrays;
 pub mod bench;
 pub mod build;
+pub mod choose;
 pub mod doctor;
 pub mod emit;
 pub mod error;
@@ -39,11 +40,11 @@ use crate::diag::Diagnostic;
 use crate::graph::{self, Graph};
 use crate::loops::{self, Kernel};
 use crate::lower;
-use crate::schedule::rows::rows;
+use crate::schedule::{self, Schedule};
 use crate::sema::{self, Program, Request};
 use crate::source::FileId;
 use crate::syntax::{ast, parser};
-use crate::target::Cpu;
+use crate::target::{Cpu, Machine};
 
 /// Finds every error and warning of a file. What does not parse does not keep the rest from being checked.
 pub fn check(session: &mut Session, path: &Path) -> Outcome<()> {
@@ -98,26 +99,41 @@ pub fn instantiate(
     Ok(graph)
 }
 
-/// Graph to loop nests, in the order that the compiler chooses.
-pub fn lower(session: &mut Session, graph: &Graph) -> Outcome<Kernel> {
-    lower_by(session, graph, None)
+/// Loop nests, and the schedule that made them.
+#[derive(Clone, Debug)]
+pub struct Lowered {
+    /// The loops.
+    pub kernel: Kernel,
+    /// The steps from the plain loops to these.
+    pub schedule: Schedule,
 }
 
-/// Graph to loop nests, in the order that a schedule says, if there is one.
-pub fn lower_by(session: &mut Session, graph: &Graph, block: Option<&schedules::Block<'_>>) -> Outcome<Kernel> {
+/// Graph to loop nests: in the order that a block says, else in the one that the model chooses for `machine`, else plain.
+pub fn lower(
+    session: &mut Session,
+    graph: &Graph,
+    block: Option<&schedules::Block<'_>>,
+    machine: Option<&Machine>,
+) -> Outcome<Lowered> {
     let naive = session.passes.run("lower", || lower::lower(graph));
     session.verify("lower", loops::verify::verify(&naive), || loops::print::print(&naive))?;
-    let (pass, scheduled) = match block {
-        None => ("rows", session.passes.run("rows", || rows(naive))),
-        Some(block) => {
+    let (schedule, scheduled) = match (block, machine) {
+        (Some(block), _) => {
             let applied = session.passes.run("schedule", || block.apply(&naive));
-            ("schedule", applied.or_else(|wrong| session.report(vec![wrong]).and(Err(Stop::User)))?)
+            let kernel = applied.or_else(|wrong| session.report(vec![wrong]).and(Err(Stop::User)))?;
+            (block.schedule().clone(), kernel)
         }
+        (None, Some(machine)) => {
+            let chosen = session.passes.run("choose", || choose::choose(&naive, machine));
+            let applied = session.passes.run("schedule", || schedule::apply(&naive, &chosen));
+            (chosen, applied.map_err(|refused| Stop::Internal(format!("a chosen schedule is refused: {refused}")))?)
+        }
+        (None, None) => (Schedule::default(), naive),
     };
-    session.verify(pass, loops::verify::verify(&scheduled), || loops::print::print(&scheduled))?;
+    session.verify("schedule", loops::verify::verify(&scheduled), || loops::print::print(&scheduled))?;
     let kernel = session.passes.run("simplify", || loops::simplify::simplify(scheduled));
     session.verify("simplify", loops::verify::verify(&kernel), || loops::print::print(&kernel))?;
-    Ok(kernel)
+    Ok(Lowered { kernel, schedule })
 }
 
 /// Loop nests to code for a CPU, in several forms.

@@ -16,7 +16,7 @@ use super::preview::preview;
 use super::select::{self, Selected, Selection};
 use super::session::{Outcome, Session, Stop};
 use super::suggest::nearest;
-use super::{arrays, error, instantiate, loaded, lower_by, machine, schedules};
+use super::{arrays, error, instantiate, loaded, lower, machine, schedules};
 
 /// What a kernel returns where there is no memory for its intermediate tensors; the header says so too.
 const NO_MEMORY: i32 = 2;
@@ -51,7 +51,7 @@ pub fn run(session: &mut Session, request: &Request) -> Outcome<String> {
     let export = selected.exports.swap_remove(chosen);
     let graph = instantiate(session, &selected.program, &export, &selected.request)?;
     let block = schedules::find(&selected.program, &export, &target, machine::host().as_ref());
-    let kernel = lower_by(session, &graph, block.as_ref())?;
+    let kernel = lower(session, &graph, block.as_ref(), machine::model(&target).as_ref())?.kernel;
     let interface = Interface::of(&kernel);
     check_outputs(session, &interface, &outputs)?;
     let arrays = read_inputs(session, &interface, &inputs)?;

@@ -35,6 +35,19 @@ impl Context {
         self.loops.iter().map(|open| (open.axis, Interval::extent(open.extent))).collect()
     }
 
+    /// As [`Context::domain`], without the values that conditions on a single axis exclude.
+    pub fn narrowed(&self, pool: &Pool) -> Domain {
+        let mut domain = self.domain();
+        for &fact in &self.facts {
+            if let Some((axis, values)) = about_axis(pool, fact)
+                && let Some(left) = domain.get(axis).intersect(values)
+            {
+                domain.insert(axis, left);
+            }
+        }
+        domain
+    }
+
     /// Whether an axis is in scope.
     pub fn has_axis(&self, axis: AxisId) -> bool {
         self.loops.iter().any(|open| open.axis == axis)
@@ -68,6 +81,28 @@ impl Context {
         self.facts.pop();
         result
     }
+}
+
+/// What a comparison of an axis with a number says about the axis.
+fn about_axis(pool: &Pool, fact: ExprId) -> Option<(AxisId, Interval)> {
+    let (fact, holds) = match *pool.get(fact) {
+        Expr::Unary(Op::Not, inner) => (inner, false),
+        _ => (fact, true),
+    };
+    let Expr::Binary(op, a, b) = *pool.get(fact) else { return None };
+    let (&Expr::Axis(axis), number) = (pool.get(a), pool.as_int(b)?) else { return None };
+    let (below, above) = (Interval::new(i64::MIN, number), Interval::new(number, i64::MAX));
+    let (strictly_below, strictly_above) =
+        (Interval::new(i64::MIN, number.checked_sub(1)?), Interval::new(number.checked_add(1)?, i64::MAX));
+    let values = match (op, holds) {
+        (Op::Lt, true) | (Op::Ge, false) => strictly_below,
+        (Op::Le, true) | (Op::Gt, false) => below,
+        (Op::Gt, true) | (Op::Le, false) => strictly_above,
+        (Op::Ge, true) | (Op::Lt, false) => above,
+        (Op::Eq, true) => Interval::point(number),
+        _ => return None,
+    };
+    Some((axis, values))
 }
 
 /// Calls `f(pool, stmt, context)` for every statement, in the order of the text, parents first.

@@ -22,7 +22,7 @@ pub(super) fn inline(program: &mut Program, name: &str) -> Result<(), Refusal> {
     let Some((producer, axes)) = producer(program, tensor) else {
         return refuse(format!("`{name}` is not written whole by one nest"), "it has to be stored");
     };
-    let users = users(program, tensor)?;
+    let users = users(program, tensor);
     if users.iter().any(|&user| is_scheduled(&program.nests[user])) || is_scheduled(&program.nests[producer]) {
         return refuse(format!("loops of `{name}` or its users are scheduled already"), "`inline` comes first");
     }
@@ -75,14 +75,14 @@ fn live(program: &Program) -> Vec<usize> {
     found
 }
 
-fn users(program: &Program, tensor: TensorId) -> Result<Vec<usize>, Refusal> {
+fn users(program: &Program, tensor: TensorId) -> Vec<usize> {
     let reads = |nest: &Nest, expr| !loads_of(&program.kernel, expr, tensor).is_empty() && nest.buffer != tensor;
     let numbers = live(program);
-    let users = numbers.into_iter().filter(|&number| {
-        let nest = &program.nests[number];
+    let is_user = |number: &usize| {
+        let nest = &program.nests[*number];
         reads(nest, nest.value()) || reads(nest, nest.result)
-    });
-    Ok(users.collect())
+    };
+    numbers.into_iter().filter(is_user).collect()
 }
 
 fn is_scheduled(nest: &Nest) -> bool {

@@ -6,19 +6,16 @@
 //! The kernel is taken apart into nests (`nest`), each primitive changes them (one file each: `split`, `fuse`,
 //! `reorder`, `parallel`, `vectorize`, `unroll`, `stage`, `accumulate`, `rfactor`, `inline`), and `realize` writes the
 //! loops down again. Results stay the same to the bit, but for the order in which sums are joined.
-//!
-//! [`rows`] is what is applied where nobody chose a schedule: it gives a reduction a row of accumulators where that
-//! makes its innermost loop run along memory.
 
 mod accumulate;
 mod fuse;
 mod inline;
 pub mod nest;
 mod parallel;
+pub mod reads;
 mod realize;
 mod reorder;
 mod rfactor;
-pub mod rows;
 mod split;
 mod stage;
 pub mod step;
@@ -57,13 +54,23 @@ fn refuse<T>(message: impl Into<String>, help: impl Into<String>) -> Result<T, R
 pub fn apply(kernel: &Kernel, schedule: &Schedule) -> Result<Kernel, Refused> {
     let mut program = Program::of(kernel);
     for (number, step) in schedule.steps.iter().enumerate() {
-        apply_step(&mut program, step).map_err(|Refusal { message, help }| Refused { step: number, message, help })?;
+        program.apply(step).map_err(|refused| Refused { step: number, ..refused })?;
     }
     let at_end = |message| Refused { step: schedule.steps.len(), message, help: None };
-    for nest in &program.nests {
-        vectorize::check(nest).and_then(|()| accumulate::check(nest)).map_err(at_end)?;
-    }
+    program.nests.iter().try_for_each(check).map_err(at_end)?;
     Ok(realize::realize(program))
+}
+
+impl Program {
+    /// Applies one step.
+    pub fn apply(&mut self, step: &Step) -> Result<(), Refused> {
+        apply_step(self, step).map_err(|Refusal { message, help }| Refused { step: 0, message, help })
+    }
+}
+
+/// Once all steps are applied: whether the loops of a nest can be written down.
+pub fn check(nest: &Nest) -> Result<(), String> {
+    vectorize::check(nest).and_then(|()| accumulate::check(nest))
 }
 
 fn apply_step(program: &mut Program, step: &Step) -> Result<(), Refusal> {
@@ -75,7 +82,7 @@ fn apply_step(program: &mut Program, step: &Step) -> Result<(), Refusal> {
             on_loops(program, axes, |nest, vars| shapes(nest).and_then(|()| fuse::fuse(nest, vars, name)))
         }
         Step::Reorder { axes } => {
-            on_loops(program, axes, |nest, vars| shapes(nest).and_then(|()| reorder::reorder(nest, vars)))
+            on_loops(program, axes, |nest, vars| shapes(nest).map(|()| reorder::reorder(nest, vars)))
         }
         Step::Unroll { axes } => on_loops(program, axes, unroll::unroll),
         Step::Parallel { axis } => on_loop(program, axis, parallel::parallel),
@@ -114,14 +121,13 @@ fn stage_step(
         None => reader_of(program, operand)?,
     };
     let at = at.map(|name| loop_of(program, name)).transpose()?.map(|(_, var)| var);
-    let layout = match layout {
-        Some(names) => names.iter().map(|name| loop_of(program, name).map(|(_, var)| var)).collect::<Result<_, _>>()?,
-        None => {
-            let nest = &program.nests[number];
-            match stage::tensor(program, nest, operand) {
-                Some(tensor) => stage::inside(program, nest, stage::operand(program, nest, operand, tensor)?, at),
-                None => Vec::new(),
-            }
+    let layout = if let Some(names) = layout {
+        names.iter().map(|name| loop_of(program, name).map(|(_, var)| var)).collect::<Result<_, _>>()?
+    } else {
+        let nest = &program.nests[number];
+        match stage::tensor(program, nest, operand) {
+            Some(tensor) => stage::inside(program, nest, stage::operand(program, nest, operand, tensor)?, at),
+            None => Vec::new(),
         }
     };
     stage::stage(program, number, stage::Request { operand, at, layout, scope })

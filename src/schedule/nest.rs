@@ -139,6 +139,8 @@ pub enum Form {
 pub struct Copy {
     /// What is copied: a load, or a choice between a load and a constant.
     pub operand: ExprId,
+    /// The load in it.
+    pub load: ExprId,
     /// The name of the tensor.
     pub name: String,
     /// Inside of which loop; none for before all.

@@ -38,6 +38,7 @@ pub(super) fn stage(program: &mut Program, number: usize, request: Request<'_>) 
         return refuse(format!("`{name}` is copied already"), "an operand has one copy");
     }
     let operand = operand(program, nest, name, tensor)?;
+    let load = loads_of(&program.kernel, nest.value(), tensor)[0];
     let inside = inside(program, nest, operand, request.at);
     if let Some(missing) = inside.iter().find(|var| !request.layout.contains(var)) {
         let names: Vec<_> = inside.iter().map(|&var| nest.vars[var].name.as_str()).collect();
@@ -55,7 +56,7 @@ pub(super) fn stage(program: &mut Program, number: usize, request: Request<'_>) 
         return refuse(format!("a copy of {elements} elements is too large"), "copy at an inner loop");
     }
     let Request { at, layout, scope, .. } = request;
-    program.nests[number].copies.push(Copy { operand, name: name.to_owned(), at, layout, scope });
+    program.nests[number].copies.push(Copy { operand, load, name: name.to_owned(), at, layout, scope });
     Ok(())
 }
 

@@ -4,8 +4,10 @@
 //! of processors that have names.
 
 pub mod cpus;
+pub mod machine;
 
 pub use cpus::{Facts, Level};
+pub use machine::Machine;
 
 /// A machine to generate code for.
 #[derive(Clone, Debug, PartialEq, Eq)]

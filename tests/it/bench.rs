@@ -72,7 +72,7 @@ fn every_row_has_its_numbers() {
     for row in rows {
         assert!(row["seconds"].as_f64().expect("a time") > 0.0, "{row}");
         assert!(row["max_rel_error"].as_f64().expect("an error") < 1e-5, "{row}");
-        assert_eq!((&row["trials"], &row["schedule"], &row["error"]), (&0.into(), &"default".into(), &Value::Null));
+        assert_eq!((&row["trials"], &row["schedule"], &row["error"]), (&0.into(), &"model".into(), &Value::Null));
         assert_eq!((&row["peer_seconds"], &row["ratio"]), (&Value::Null, &Value::Null));
     }
     assert_eq!((&report["summary"]["workloads"], &report["summary"]["failed"]), (&4.into(), &0.into()));

@@ -174,11 +174,13 @@ fn arrays_that_no_memory_holds() {
 #[test]
 fn a_workspace_that_no_memory_holds() {
     let place = Place::new();
-    // Three times 64 TB are more than the address space of a process.
-    let lets: Vec<_> =
-        ["t", "u", "v"].iter().map(|t| format!("    let {t}[i, j: 4000000000000] = x[i] + f32(j)\n")).collect();
+    // Sums that are read twice are stored. Three times 64 TB are more than the address space of a process.
+    let lets: Vec<_> = ["t", "u", "v"]
+        .iter()
+        .map(|t| format!("    let {t}[i, j: 4000000000000] = sum[k: 2](x[i] + f32(j + k))\n"))
+        .collect();
     let head = "pub fn f(x: f32[N]) -> (y: f32[N]) {\n";
-    let last = "    y[i] = t[i, 0] + u[i, 0] + v[i, 0]\n}\n\nexport g = f(x: f32[4])\n";
+    let last = "    y[i] = t[i, 0] + t[i, 1] + u[i, 0] + u[i, 1] + v[i, 0] + v[i, 1]\n}\n\nexport g = f(x: f32[4])\n";
     let text = [head, &lets.concat(), last].concat();
     place.write("f.ft", text);
     place.array("x.npy", DType::F32, &[4], &[1, 2, 3, 4]);

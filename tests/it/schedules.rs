@@ -119,7 +119,8 @@ fn the_command_line_applies_blocks_and_writes_them() {
     assert_eq!(build("schedule g for aarch64 {}\n", "loops").out, chosen.out);
     assert_eq!(build("schedule g for x86 {}\n", "schedule").succeeds().out, "schedule g for x86 {}\n");
     let default = build("", "schedule").succeeds().out;
-    assert!(default.starts_with("schedule g for x86 {\n    // "), "{default}");
+    assert!(default.starts_with("schedule g for x86 {\n    split "), "{default}");
+    assert_eq!(build(&default, "loops").succeeds().out, chosen.out);
     place.write("back.ft", &default);
     place.ftc(&["fmt", "--check", "back.ft"]).succeeds();
 

@@ -19,6 +19,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lower", &["graph", "loops", "expr", "scalar", "arena"]),
     ("target", &[]),
     ("schedule", &["loops", "target", "expr", "scalar", "arena"]),
+    ("space", &["schedule", "loops", "target", "expr", "scalar", "arena"]),
+    ("model", &["schedule", "loops", "target", "expr", "scalar", "arena"]),
     ("codegen", &["loops", "target", "expr", "scalar", "arena"]),
     ("artifact", &["codegen", "loops", "target", "scalar", "diag"]),
     ("runtime", &["artifact", "scalar", "diag"]),

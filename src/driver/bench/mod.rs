@@ -35,7 +35,7 @@ use crate::sema;
 use crate::target::{Cpu, Target};
 
 /// The schedule of every kernel, until there is a choice.
-const SCHEDULE: &str = "default";
+const SCHEDULE: &str = "model";
 
 /// What `ftc bench` was asked for.
 #[derive(Clone, Debug)]

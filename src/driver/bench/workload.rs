@@ -19,7 +19,7 @@ use crate::runtime::library::LibraryError;
 use crate::scalar::Values;
 use crate::sema::{self, Program, Request};
 use crate::syntax::ast::Function;
-use crate::target::Cpu;
+use crate::target::{Cpu, Machine};
 
 /// What every workload of a run shares.
 #[derive(Debug)]
@@ -55,7 +55,8 @@ pub fn run(session: &mut Session, bench: &Bench<'_>, workload: &Workload, row: &
     let function = function(session, bench.program, workload)?;
     let made = instantiate(session, bench.program, function, workload)?;
     row.flops = Some(made.flops);
-    let kernel = lower(session, &made.graph)?;
+    let machine = Machine::of(bench.cpu, bench.threads as i64);
+    let kernel = lower(session, &made.graph, None, Some(&machine))?.kernel;
     let kernel = loaded::load(session, &kernel, &Interface::of(&kernel), bench.cpu)?;
     kernel.library.set_threads(bench.threads);
     let mut rng = data::source(bench.seed, &workload.name);

@@ -57,6 +57,11 @@ impl<'p> Block<'p> {
         Self { written, function, steps: steps::schedule(written) }
     }
 
+    /// Its steps.
+    pub const fn schedule(&self) -> &Schedule {
+        &self.steps
+    }
+
     /// As `--emit schedule` writes it.
     pub fn text(&self) -> String {
         let target = self.written.target.as_ref().map(|target| target.name.as_str());
@@ -147,9 +152,9 @@ fn text(name: &str, target: Option<&str>, steps: &str) -> String {
     format!("schedule {name}{target} {{\n{}}}\n", steps.concat())
 }
 
-/// What `--emit schedule` writes for an export that no block is for.
-pub fn default_text(symbol: &str, target: &str) -> String {
-    text(symbol, Some(target), "// The compiler's own choice, which has no steps yet.")
+/// What `--emit schedule` writes for an export that no block is for: what was chosen.
+pub fn chosen_text(symbol: &str, target: &str, chosen: &Schedule) -> String {
+    text(symbol, Some(target), &chosen.to_string())
 }
 
 /// The first name of a step that is not there.

@@ -31,7 +31,7 @@ impl Access {
             !visit::loads_from(pool, fact, is_mutable)
         };
         let facts: Vec<_> = context.facts.iter().copied().filter(|&fact| is_steady(pool, fact)).collect();
-        let domain = context.domain();
+        let domain = context.narrowed(pool);
         let roots = visit::expressions(stmt);
         if !axes(errors, pool, &roots, context) {
             return;

@@ -26,7 +26,7 @@ use super::{Along, Emit, Env, Purpose, Staged};
 /// Neighbours that a copy reads at once.
 pub(super) const LANES: i64 = 16;
 
-impl<'a> Emit<'a> {
+impl Emit<'_> {
     /// Decides which buffers copies need.
     pub(super) fn plan_copies(&mut self) {
         let nest = self.nest;

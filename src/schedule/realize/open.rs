@@ -106,16 +106,15 @@ impl<'a> Emit<'a> {
     /// What is inside a loop that runs for the last iteration, too.
     fn versions(&mut self, part: Part, env: &Env, inner: Inner<'_, 'a>) -> Block {
         match self.tail(part.whole) {
+            // The last one is all there is; inner parts may overlap yet.
+            Tail::Overlap | Tail::Peel if part.full == 0 => self.last(part, env, inner),
             Tail::Guard | Tail::Pad => inner(self, &env.with_left(part.whole, part.stride).with_guard(part.whole)),
-            // There is nothing before it to overlap with; inner parts may overlap yet.
-            Tail::Overlap if part.full == 0 => self.last(part, env, inner),
             Tail::Overlap => {
                 let start = self.overlapped(part, env);
                 let mut env = env.with_left(part.whole, part.stride);
                 env.start.insert(part.whole, (part.index + 1, start));
                 inner(self, &env)
             }
-            Tail::Peel if part.full == 0 => self.last(part, env, inner),
             Tail::Peel => {
                 let value = self.value(part.var, env);
                 let full = self.kernel.pool.int(part.full);

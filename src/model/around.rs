@@ -1,0 +1,57 @@
+//! What is around the innermost loop: accumulators, copies, loops themselves, and threads.
+
+use crate::loops::LoopKind;
+use crate::schedule::nest::{Copy, Role};
+
+use super::body::store_cost;
+use super::view::View;
+
+/// Cycles of one thread doing everything.
+pub(super) fn cycles(view: &View<'_>) -> f64 {
+    let loops: f64 = (1..=view.body).map(|level| view.trips_outside(level)).sum();
+    loops + tiles(view) + view.copies().iter().map(|copy| copying(view, copy)).sum::<f64>()
+}
+
+/// Setting accumulators and writing them.
+fn tiles(view: &View<'_>) -> f64 {
+    if view.nest.reduction.is_none() {
+        return 0.0;
+    }
+    let inside = &view.loops[view.tile..];
+    let results: f64 = inside.iter().filter(|l| l.role != Role::Reduced).map(|l| l.trips as f64).product();
+    let lanes = view.vector().map_or(1, |(_, lanes)| lanes);
+    let again = if view.loops[..view.tile].iter().any(|l| l.role == Role::Reduced && l.trips > 1) { 1.6 } else { 1.0 };
+    let private: f64 = inside.iter().filter(|l| l.role == Role::Private).map(|l| l.trips as f64).product();
+    let join = if private > 1.0 { results * 0.5 + 10.0 } else { 0.0 };
+    view.trips_outside(view.tile) * (results / lanes as f64 * store_cost(view, &view.store) * again + join + 4.0)
+}
+
+fn copying(view: &View<'_>, copy: &Copy) -> f64 {
+    let level = view.nest.level(copy.at);
+    let elements: f64 = copy.layout.iter().map(|&var| view.nest.vars[var].extent as f64).product();
+    let Some(load) = view.loads.iter().find(|load| load.access.load == Some(copy.load)) else { return 0.0 };
+    let stride = |var| view.nest.position(var).and_then(|at| load.strides[at]);
+    let guarded = |var| view.nest.position(var).is_some_and(|at| load.guarded[at]);
+    let last = copy.layout.last().copied();
+    let lanes = view.machine.vector_bytes as f64 / view.bytes as f64;
+    let each = match last {
+        None => 2.0,
+        Some(var) if stride(var) == Some(1) => {
+            let in_vectors = view.nest.vars[var].kind == LoopKind::Vector || view.nest.vars[var].extent % 16 == 0;
+            let vectors = if in_vectors { 3.0 / lanes } else { 1.5 };
+            if guarded(var) { vectors * 2.5 } else { vectors }
+        }
+        Some(_) if copy.layout.iter().any(|&var| stride(var) == Some(1) && view.nest.vars[var].extent % 16 == 0) => 0.7,
+        Some(var) if stride(var).is_some() => 1.6,
+        Some(_) => 4.0,
+    };
+    view.trips_outside(level) * elements * each
+}
+
+/// The time of a nest when one of its loops is on threads.
+pub(super) fn on_threads(view: &View<'_>, cycles: f64) -> f64 {
+    let Some(at) = view.loops.iter().position(|l| l.kind == LoopKind::Parallel) else { return cycles };
+    let (trips, threads) = (view.loops[at].trips, view.machine.threads);
+    let longest = (trips + threads - 1) / threads;
+    cycles * longest as f64 / trips as f64 + view.machine.fork * view.trips_outside(at)
+}

@@ -1,0 +1,98 @@
+//! The innermost loop: what its units do in one iteration.
+
+use crate::loops::LoopKind;
+use crate::schedule::nest::Role;
+
+use super::view::{Moved, View};
+
+/// Cycles of all iterations of the innermost body.
+pub(super) fn cycles(view: &View<'_>) -> f64 {
+    view.trips_outside(view.body) * iteration(view)
+}
+
+/// Cycles of one.
+fn iteration(view: &View<'_>) -> f64 {
+    let machine = view.machine;
+    let copies = unrolled(view, |_| true);
+    let registers = view.vector().map_or(1.0, |(_, lanes)| view.registers_of(lanes));
+    let statements = copies * registers;
+    // A product that is joined by addition is one instruction.
+    let arithmetic =
+        statements * if view.nest.reduction.is_some() { view.operations.max(1.0) } else { view.operations };
+    let loads: f64 = view.loads.iter().map(|load| load_cost(view, load)).sum();
+    let (mut traffic, mut held) = (loads, 0.0);
+    if view.nest.reduction.is_some() {
+        let accumulators = unrolled(view, |role| role != Role::Reduced) * registers;
+        if in_registers(view) {
+            held = accumulators;
+        } else {
+            // Each sum is loaded and stored again.
+            traffic += 2.5 * accumulators;
+        }
+    } else {
+        traffic += store_cost(view, &view.store) * copies;
+    }
+    let spilled = (held + registers + 1.0 - machine.registers as f64).max(0.0);
+    let chain = if held > 0.0 { machine.latency * unrolled(view, |role| role == Role::Reduced).max(1.0) } else { 0.0 };
+    let wide = arithmetic / machine.fmas;
+    let issued = (arithmetic + traffic + 2.0) / machine.issue;
+    wide.max(traffic / machine.loads).max(issued).max(chain) + 3.0 * spilled + 0.3
+}
+
+/// Whether the accumulators stay in registers while the loop around the body runs.
+fn in_registers(view: &View<'_>) -> bool {
+    let between = &view.loops[view.tile.min(view.body)..view.body];
+    view.tile <= view.body && between.iter().all(|l| l.role == Role::Reduced)
+}
+
+/// Copies of a statement that unrolled loops of some roles make.
+fn unrolled(view: &View<'_>, takes: impl Fn(Role) -> bool) -> f64 {
+    let body = &view.loops[view.body..];
+    let written_out = body.iter().filter(|l| l.kind == LoopKind::Unroll && takes(l.role));
+    written_out.map(|l| l.trips as f64).product()
+}
+
+/// Load instructions, or as much work, of one access in one iteration.
+fn load_cost(view: &View<'_>, load: &Moved) -> f64 {
+    let body = view.body..view.loops.len();
+    let times: f64 = body
+        .clone()
+        .filter(|&at| view.loops[at].kind == LoopKind::Unroll && load.uses(at))
+        .map(|at| view.loops[at].trips as f64)
+        .product();
+    let Some((last, lanes)) = view.vector() else { return times * 1.2 };
+    let registers = view.registers_of(lanes);
+    if let Some(copy) = load.copy {
+        let copy = &view.copies()[copy];
+        let var = view.loops[last].var;
+        return times
+            * match copy.layout.iter().position(|&other| other == var) {
+                None => 1.0,
+                Some(place) if place + 1 == copy.layout.len() => registers,
+                Some(_) => lanes as f64 * 1.5,
+            };
+    }
+    let guard = if load.guarded[last] { 3.0 * registers } else { f64::from(u8::from(load.guarded.contains(&true))) };
+    times
+        * (guard
+            + match load.strides[last] {
+                Some(0) => 1.0,
+                Some(1) => 1.1 * registers,
+                Some(2..=4) => 4.0 * registers,
+                Some(_) => 1.5 * lanes as f64,
+                None => 3.0 * lanes as f64,
+            })
+}
+
+/// Store instructions, or as much work, for the lanes of one result.
+pub(super) fn store_cost(view: &View<'_>, store: &Moved) -> f64 {
+    let Some((last, lanes)) = view.vector() else { return 1.5 };
+    let registers = view.registers_of(lanes);
+    // Columns next to each other are turned in registers.
+    let turns = (view.body..last).any(|at| store.strides[at] == Some(1) && view.loops[at].trips >= 4);
+    match store.strides[last] {
+        Some(1) => 2.0 * registers,
+        _ if turns => 0.4 * lanes as f64,
+        _ => 2.0 * lanes as f64,
+    }
+}

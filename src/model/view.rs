@@ -1,0 +1,178 @@
+//! A nest as the model sees it: loops with their trips, and how far each loop moves each access.
+
+use crate::expr::{AxisId, Expr};
+use crate::loops::LoopKind;
+use crate::schedule::nest::{Copy, Form, Nest, Program, Role, VarId};
+use crate::schedule::reads::{self, Access};
+use crate::target::Machine;
+
+/// A loop.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Loop {
+    pub(super) var: VarId,
+    pub(super) trips: i64,
+    pub(super) kind: LoopKind,
+    pub(super) role: Role,
+}
+
+/// An access with what each loop does to it.
+#[derive(Clone, Debug)]
+pub(super) struct Moved {
+    pub(super) access: Access,
+    /// For each loop, elements from one iteration to the next; none if that is no one number.
+    pub(super) strides: Vec<Option<i64>>,
+    /// The copy from which it is read instead.
+    pub(super) copy: Option<usize>,
+    /// Whether each loop decides about the condition under which it is read.
+    pub(super) guarded: Vec<bool>,
+}
+
+impl Moved {
+    /// Whether what is read depends on a loop.
+    pub(super) fn uses(&self, at: usize) -> bool {
+        self.strides[at] != Some(0)
+    }
+}
+
+/// A nest, its loops and its accesses.
+pub(super) struct View<'a> {
+    pub(super) nest: &'a Nest,
+    pub(super) machine: &'a Machine,
+    pub(super) loops: Vec<Loop>,
+    pub(super) loads: Vec<Moved>,
+    pub(super) store: Moved,
+    /// Operations other than the reduction itself, for each value.
+    pub(super) operations: f64,
+    /// Bytes of an accumulator, or of what is stored.
+    pub(super) bytes: i64,
+    /// The number of loops outside of the innermost accumulators.
+    pub(super) tile: usize,
+    /// The first of the loops that are written out or lanes, with none but such inside.
+    pub(super) body: usize,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn of(program: &'a Program, nest: &'a Nest, machine: &'a Machine) -> Self {
+        let loops: Vec<_> = nest
+            .order
+            .iter()
+            .map(|&var| {
+                let v = &nest.vars[var];
+                Loop { var, trips: v.extent, kind: v.kind, role: v.role }
+            })
+            .collect();
+        let loads = reads::loads(program, nest).into_iter().map(|access| moved(nest, access)).collect();
+        let pool = &program.kernel.pool;
+        let value = nest.value();
+        let mut operations = 0.0;
+        pool.visit(value, &mut |id, expr| {
+            if pool.dtype(id) != crate::scalar::DType::I64 {
+                operations += match expr {
+                    Expr::Unary(op, _) if op.info().flops > 4 => 12.0,
+                    Expr::Unary(..) | Expr::Binary(..) | Expr::Select { .. } => 1.0,
+                    _ => 0.0,
+                };
+            }
+        });
+        let written_out = |l: &Loop| matches!(l.kind, LoopKind::Unroll | LoopKind::Vector);
+        let body = loops.len() - loops.iter().rev().take_while(|l| written_out(l)).count();
+        let joined = loops.iter().position(|l| l.role != Role::Spatial).unwrap_or(loops.len());
+        let levels = nest.accumulate.iter().map(|&at| nest.level(Some(at)));
+        let tile = levels.max().unwrap_or(joined);
+        let bytes = pool.dtype(value).bytes() as i64;
+        let store = moved(nest, reads::store(program, nest));
+        Self { nest, machine, loops, loads, store, operations, bytes, tile, body }
+    }
+
+    /// Iterations of the loops outside of `level`.
+    pub(super) fn trips_outside(&self, level: usize) -> f64 {
+        self.loops[..level].iter().map(|l| l.trips as f64).product()
+    }
+
+    /// Lanes of the innermost loop, and its place.
+    pub(super) fn vector(&self) -> Option<(usize, i64)> {
+        let last = self.loops.len().checked_sub(1)?;
+        (self.loops[last].kind == LoopKind::Vector).then(|| (last, self.loops[last].trips))
+    }
+
+    /// Vector registers that so many lanes take.
+    pub(super) fn registers_of(&self, lanes: i64) -> f64 {
+        ((lanes * self.bytes) as f64 / self.machine.vector_bytes as f64).ceil().max(1.0)
+    }
+
+    /// The copies of the nest.
+    pub(super) fn copies(&self) -> &[Copy] {
+        &self.nest.copies
+    }
+
+    /// The number of values that a naive axis takes while the loops from `level` on run.
+    pub(super) fn trips_inside(&self, axis: AxisId, level: usize) -> i64 {
+        let Some((root, var)) = self.nest.vars.iter().find(|(_, var)| var.axis == Some(axis)) else { return 1 };
+        self.var_trips(root, level).min(var.extent)
+    }
+
+    fn var_trips(&self, var: VarId, level: usize) -> i64 {
+        match &self.nest.vars[var].form {
+            Form::Loop => {
+                let inside = self.nest.position(var).is_some_and(|position| position >= level);
+                if inside { self.nest.vars[var].extent } else { 1 }
+            }
+            Form::Split { parts, .. } => parts.iter().map(|&part| self.var_trips(part, level)).product(),
+            Form::Fused { into, inner } => {
+                let run = self.var_trips(*into, level);
+                (run / inner + i64::from(run % inner != 0)).min(self.nest.vars[var].extent)
+            }
+        }
+    }
+}
+
+fn moved(nest: &Nest, access: Access) -> Moved {
+    let strides = nest.order.iter().map(|&leaf| stride(nest, &access, leaf)).collect();
+    let copy = access.load.and_then(|load| nest.copies.iter().position(|copy| copy.load == load));
+    let guarded = nest
+        .order
+        .iter()
+        .map(|leaf| {
+            access.guards.iter().any(|&axis| root_of(nest, axis).is_some_and(|root| nest.leaves(root).contains(leaf)))
+        })
+        .collect();
+    Moved { access, strides, copy, guarded }
+}
+
+fn root_of(nest: &Nest, axis: AxisId) -> Option<VarId> {
+    nest.vars.iter().find(|(_, var)| var.axis == Some(axis)).map(|(id, _)| id)
+}
+
+/// Elements from one iteration of a loop to the next.
+fn stride(nest: &Nest, access: &Access, leaf: VarId) -> Option<i64> {
+    let whole = match nest.vars[leaf].part_of {
+        Some((whole, index)) => match &nest.vars[whole].form {
+            Form::Split { parts, .. } => Some((whole, nest.stride(parts, index))),
+            _ => None,
+        },
+        None => None,
+    };
+    let (var, step) = whole.unwrap_or((leaf, 1));
+    Some(var_stride(nest, access, var)? * step)
+}
+
+fn var_stride(nest: &Nest, access: &Access, var: VarId) -> Option<i64> {
+    if let Some(axis) = nest.vars[var].axis {
+        return access.stride(axis);
+    }
+    // Fused from others: one step moves the fastest of them; those must follow each other in memory.
+    let mut step = None;
+    let mut length = 1;
+    for (fused, part) in
+        nest.vars.iter().filter(|(_, v)| matches!(v.form, Form::Fused { into, .. } if into == var)).rev()
+    {
+        let own = stride(nest, access, fused)?;
+        match step {
+            None => step = Some(own),
+            Some(first) if own == first * length => {}
+            Some(_) => return None,
+        }
+        length *= part.extent;
+    }
+    step
+}

@@ -1,0 +1,416 @@
+//! Reductions: a tile of accumulators of some rows by some vectors, fed by operands in the order in which they are read.
+//!
+//! Any spatial axis may be the vector and any other one the rows; which it is decides which operand is read as vectors
+//! and which as broadcasts. A reduced axis may be the vector instead, with private accumulators. Around the tile:
+//!
+//! ```text
+//! rest, i.0 on threads      blocks of rows (or of vectors: the same with the two exchanged)
+//!   k.0                     parts of the sum: long sums are joined from shorter ones
+//!     [copy of the block's rows]
+//!     j.0                   panels
+//!       [copy of the panel]
+//!       i.1                 tiles
+//!         k.1  i.2  j.1  j.2
+//! ```
+
+use crate::schedule::Step;
+use crate::schedule::nest::{Nest, Program, VarId};
+use crate::schedule::reads::{self, Access};
+use crate::schedule::step::Tail;
+use crate::target::Machine;
+
+/// Terms of a sum in one accumulator, about.
+const PART: i64 = 256;
+/// Longer sums are always joined from parts: rounding errors would grow with their length.
+const LONG: i64 = 4096;
+
+/// What is common to all candidates of a nest.
+struct Shape<'a> {
+    nest: &'a Nest,
+    machine: &'a Machine,
+    loads: Vec<Access>,
+    store: Access,
+    /// Axes of one value.
+    ones: Vec<VarId>,
+    spatial: Vec<VarId>,
+    reduced: Vec<VarId>,
+    lanes: i64,
+}
+
+/// One point of the space.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a knob of two values")]
+struct Choice {
+    /// Axes that are the vector, fused if several.
+    vector: Vec<VarId>,
+    row: Option<VarId>,
+    rows: i64,
+    vectors: i64,
+    part: Part,
+    /// Whether blocks are of rows, and panels of vectors; else the other way.
+    blocks_of_rows: bool,
+    /// Blocks that the outer axis is divided into.
+    blocks: i64,
+    threads: bool,
+    /// Which operands are copied.
+    copy_rows: bool,
+    copy_vectors: bool,
+}
+
+/// How a sum is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Whole,
+    /// The outermost reduced axis stays outside.
+    Axis,
+    /// This axis, by so many values.
+    Split(VarId, i64),
+}
+
+pub(super) fn candidates(program: &Program, nest: &Nest, machine: &Machine, found: &mut Vec<Vec<Step>>) {
+    let is_one = |&var: &VarId| nest.vars[var].extent == 1;
+    let (ones, long): (Vec<_>, Vec<_>) = nest.order.iter().copied().partition(is_one);
+    let (reduced, spatial): (Vec<_>, Vec<_>) = long.into_iter().partition(|&var| nest.vars[var].is_reduced());
+    let bytes = program.kernel.pool.dtype(nest.value()).bytes() as i64;
+    let (loads, store) = (reads::loads(program, nest), reads::store(program, nest));
+    let shape = Shape { nest, machine, loads, store, ones, spatial, reduced, lanes: machine.vector_bytes / bytes };
+    if shape.reduced.is_empty() {
+        return;
+    }
+    for vector in shape.vectors() {
+        shape.with_vector(&vector, found);
+    }
+    for &var in &shape.reduced {
+        if shape.goes_along(var) && shape.extent(var) >= shape.lanes {
+            shape.with_reduced_vector(var, found);
+        }
+    }
+}
+
+impl Shape<'_> {
+    fn extent(&self, var: VarId) -> i64 {
+        self.nest.vars[var].extent
+    }
+
+    fn name(&self, var: VarId) -> String {
+        self.nest.vars[var].name.clone()
+    }
+
+    fn stride(&self, access: &Access, var: VarId) -> Option<i64> {
+        access.stride(self.nest.vars[var].axis?)
+    }
+
+    /// Whether some operand, or the result, has an axis as its fastest.
+    fn goes_along(&self, var: VarId) -> bool {
+        self.loads.iter().chain([&self.store]).any(|access| self.stride(access, var) == Some(1))
+    }
+
+    /// The axes that may be vectors: each spatial one, and neighbours that are one row of the result.
+    fn vectors(&self) -> Vec<Vec<VarId>> {
+        let single = self.spatial.iter().copied().filter(|&var| self.extent(var) >= 4);
+        let mut found: Vec<_> = single.map(|var| vec![var]).collect();
+        for pair in self.spatial.windows(2) {
+            let [outer, inner] = [pair[0], pair[1]].map(|var| self.stride(&self.store, var));
+            let is_row = inner == Some(1) && outer == Some(self.extent(pair[1]));
+            if is_row && self.extent(pair[1]) % self.lanes != 0 {
+                found.push(pair.to_vec());
+            }
+        }
+        found
+    }
+
+    fn with_vector(&self, vector: &[VarId], found: &mut Vec<Vec<Step>>) {
+        let length: i64 = vector.iter().map(|&var| self.extent(var)).product();
+        let mut rows: Vec<_> = self.spatial.iter().copied().filter(|var| !vector.contains(var)).map(Some).collect();
+        rows.push(None);
+        for row in rows {
+            for (vectors, rows) in self.tiles(length, row.map_or(1, |row| self.extent(row))) {
+                if (row.is_none()) != (rows == 1) && rows == 1 {
+                    continue;
+                }
+                for part in self.parts() {
+                    let choice = Choice {
+                        vector: vector.to_vec(),
+                        row,
+                        rows,
+                        vectors,
+                        part,
+                        blocks_of_rows: true,
+                        blocks: 1,
+                        threads: false,
+                        copy_rows: false,
+                        copy_vectors: false,
+                    };
+                    self.around(&choice, found);
+                }
+            }
+        }
+    }
+
+    /// What may be around a tile.
+    fn around(&self, tile: &Choice, found: &mut Vec<Vec<Step>>) {
+        let threads = self.machine.threads;
+        for (blocks_of_rows, blocks) in
+            [(true, 1), (true, threads), (false, 1), (false, threads), (true, 0), (false, 0)]
+        {
+            if tile.row.is_none() && blocks_of_rows {
+                continue;
+            }
+            for copies in 0..4 {
+                let (copy_rows, copy_vectors) = (copies & 1 != 0, copies & 2 != 0);
+                if copy_rows && tile.row.is_none() {
+                    continue;
+                }
+                for on_threads in [false, true] {
+                    let choice = Choice {
+                        blocks_of_rows,
+                        blocks,
+                        threads: on_threads && threads > 1,
+                        copy_rows,
+                        copy_vectors,
+                        ..tile.clone()
+                    };
+                    if on_threads == choice.threads {
+                        found.push(self.steps(&choice));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Vectors and rows of tiles that fill the registers.
+    fn tiles(&self, length: i64, rows: i64) -> Vec<(i64, i64)> {
+        let registers = self.machine.registers;
+        let most = (length + self.lanes - 1) / self.lanes;
+        let mut found = Vec::new();
+        for vectors in [1, 2, 3, 4] {
+            if vectors > most {
+                continue;
+            }
+            let fit = ((registers - vectors - 2) / vectors).min(rows).max(1);
+            let even = (1..=fit).rev().find(|tile| rows % tile == 0).unwrap_or(1);
+            for tile in [fit, even] {
+                if !found.contains(&(vectors, tile)) {
+                    found.push((vectors, tile));
+                }
+            }
+        }
+        found
+    }
+
+    /// Ways to cut the sum.
+    fn parts(&self) -> Vec<Part> {
+        let length: i64 = self.reduced.iter().map(|&var| self.extent(var)).product();
+        let mut found = Vec::new();
+        if length <= LONG {
+            found.push(Part::Whole);
+        }
+        let first = self.reduced[0];
+        if self.reduced.len() > 1 && length / self.extent(first) >= 16 && length > PART {
+            found.push(Part::Axis);
+        }
+        if length > 2 * PART {
+            let widest = self.reduced.iter().copied().max_by_key(|&var| self.extent(var)).unwrap_or(first);
+            let others = length / self.extent(widest);
+            let part = (PART / others).max(4);
+            if part < self.extent(widest) {
+                found.push(Part::Split(widest, part));
+            }
+        }
+        if found.is_empty() {
+            found.push(Part::Whole);
+        }
+        found
+    }
+
+    /// The steps of a choice.
+    fn steps(&self, choice: &Choice) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let vector = self.fused(&choice.vector, &mut steps);
+        let length: i64 = choice.vector.iter().map(|&var| self.extent(var)).product();
+        let lanes = self.lanes.min(length.unsigned_abs().next_power_of_two().cast_signed());
+        let panels = div_ceil(length, lanes * choice.vectors);
+        let tiles = choice.row.map_or(1, |row| div_ceil(self.extent(row), choice.rows));
+        // Blocks of the outer one of the two; 0 stands for a block a tile.
+        let in_block = |count: i64| if choice.blocks == 0 { 1 } else { div_ceil(count, choice.blocks) };
+        let (row_block, vector_block) =
+            if choice.blocks_of_rows { (in_block(tiles), 1) } else { (1, in_block(panels)) };
+        steps.push(split(&vector, &[vector_block, choice.vectors, lanes]));
+        let row = choice.row.map(|row| self.name(row));
+        if let Some(row) = &row {
+            steps.push(split(row, &[row_block, choice.rows]));
+        }
+        let (outer_sums, inner_sums) = self.sums(choice.part, &mut steps);
+        let rest = self.spatial.iter().filter(|var| !choice.vector.contains(var) && choice.row != Some(**var));
+        let mut outer: Vec<_> = rest.map(|&var| self.name(var)).collect();
+        let part = |name: &Option<String>, number: usize| {
+            name.iter().map(|name| format!("{name}.{number}")).collect::<Vec<_>>()
+        };
+        let vector = Some(vector);
+        let (blocks, panels, within) = if choice.blocks_of_rows {
+            (part(&row, 0), part(&vector, 0), [part(&row, 1), part(&vector, 1)])
+        } else {
+            (part(&vector, 0), part(&row, 0), [part(&vector, 1), part(&row, 1)])
+        };
+        outer.extend(blocks);
+        let ones = self.ones.iter().map(|&var| self.name(var));
+        let order: Vec<String> = ones
+            .chain(outer.clone())
+            .chain(outer_sums.clone())
+            .chain(panels.clone())
+            .chain(within[1].clone())
+            .chain(within[0].clone())
+            .chain(inner_sums.clone())
+            .chain(part(&row, 2))
+            .chain(part(&vector, 2))
+            .chain(part(&vector, 3))
+            .collect();
+        let tile_loop = within[0].first().cloned();
+        steps.push(Step::Reorder { axes: order });
+        let block_level = Self::threads(choice, outer, &mut steps);
+        let sum_level = outer_sums.last().cloned().or(block_level);
+        steps.push(Step::Vectorize { axis: part(&vector, 3)[0].clone() });
+        steps.push(Step::Unroll { axes: part(&row, 2).into_iter().chain(part(&vector, 2)).collect() });
+        let panel_level = panels.last().cloned().or_else(|| sum_level.clone());
+        let (row_level, vector_level) =
+            if choice.blocks_of_rows { (sum_level, panel_level) } else { (panel_level, sum_level) };
+        if choice.copy_rows {
+            self.copies(&choice.row.into_iter().collect::<Vec<_>>(), &choice.vector, row_level.as_deref(), &mut steps);
+        }
+        if choice.copy_vectors {
+            let rows: Vec<_> = choice.row.into_iter().collect();
+            self.copies(&choice.vector, &rows, vector_level.as_deref(), &mut steps);
+        }
+        if !outer_sums.is_empty() {
+            steps.extend(tile_loop.map(|at| Step::Accumulate { at }));
+        }
+        steps
+    }
+
+    /// One name for the axes of the vector.
+    fn fused(&self, vector: &[VarId], steps: &mut Vec<Step>) -> String {
+        let axes: Vec<_> = vector.iter().map(|&var| self.name(var)).collect();
+        if axes.len() == 1 {
+            return axes[0].clone();
+        }
+        let name = axes.join("_").replace('.', "_");
+        steps.push(Step::Fuse { axes, name: name.clone() });
+        name
+    }
+
+    /// The reduced loops that stay outside, and the others.
+    fn sums(&self, part: Part, steps: &mut Vec<Step>) -> (Vec<String>, Vec<String>) {
+        let names: Vec<_> = self.reduced.iter().map(|&var| self.name(var)).collect();
+        match part {
+            Part::Whole => (Vec::new(), names),
+            Part::Axis => (names[..1].to_vec(), names[1..].to_vec()),
+            Part::Split(var, size) => {
+                let name = self.name(var);
+                steps.push(split(&name, &[size]));
+                let inner = names.into_iter().map(|other| if other == name { format!("{name}.1") } else { other });
+                (vec![format!("{name}.0")], inner.collect())
+            }
+        }
+    }
+
+    /// Puts the outer loops on threads; gives the innermost of them.
+    fn threads(choice: &Choice, outer: Vec<String>, steps: &mut Vec<Step>) -> Option<String> {
+        if !choice.threads {
+            return outer.last().cloned();
+        }
+        let parallel = match outer.len() {
+            0 => return None,
+            1 => outer[0].clone(),
+            _ => {
+                let name = outer.join("_").replace('.', "_");
+                steps.push(Step::Fuse { axes: outer, name: name.clone() });
+                name
+            }
+        };
+        steps.push(Step::Parallel { axis: parallel.clone() });
+        Some(parallel)
+    }
+
+    /// Copies of the operands that depend on some axes and not on others.
+    fn copies(&self, on: &[VarId], not_on: &[VarId], at: Option<&str>, steps: &mut Vec<Step>) {
+        let uses = |access: &Access, vars: &[VarId]| {
+            vars.iter().any(|&var| self.nest.vars[var].axis.is_some_and(|axis| access.uses(axis)))
+        };
+        let mut seen = Vec::new();
+        for load in &self.loads {
+            if uses(load, on) && !uses(load, not_on) && !seen.contains(&load.tensor) {
+                seen.push(load.tensor);
+                steps.push(Step::Stage {
+                    operand: load.name.clone(),
+                    at: at.map(str::to_owned),
+                    layout: None,
+                    scope: crate::loops::Scope::Stack,
+                });
+            }
+        }
+    }
+
+    /// Lanes along a reduced axis, with private accumulators.
+    fn with_reduced_vector(&self, var: VarId, found: &mut Vec<Vec<Step>>) {
+        let name = self.name(var);
+        let others = self.reduced.iter().copied().filter(|&other| other != var).map(|other| self.name(other));
+        let others: Vec<_> = others.collect();
+        let most = self.extent(var) / self.lanes;
+        let mut rows: Vec<_> = self.spatial.iter().copied().map(Some).collect();
+        rows.push(None);
+        for row in rows {
+            for tile in [1, 2, 4, 8] {
+                for vectors in [1, 2, 4] {
+                    let fits = vectors <= most && tile * vectors + tile + vectors < self.machine.registers;
+                    let is_same = row.is_none_or(|row| self.extent(row) < tile) && tile > 1;
+                    if !fits || is_same {
+                        continue;
+                    }
+                    for threads in [false, self.machine.threads > 1] {
+                        found.push(self.reduced_steps(&name, &others, row, (tile, vectors), threads));
+                    }
+                }
+            }
+        }
+    }
+
+    fn reduced_steps(
+        &self,
+        name: &str,
+        others: &[String],
+        row: Option<VarId>,
+        (tile, vectors): (i64, i64),
+        threads: bool,
+    ) -> Vec<Step> {
+        let mut steps = vec![split(name, &[vectors, self.lanes])];
+        let row_name = row.map(|row| self.name(row));
+        steps.extend(row_name.iter().map(|row| split(row, &[tile])));
+        let lanes = [1, 2].map(|part| format!("{name}.{part}"));
+        let mut outer: Vec<_> =
+            self.spatial.iter().filter(|&&var| row != Some(var)).map(|&var| self.name(var)).collect();
+        outer.extend(row_name.iter().map(|row| format!("{row}.0")));
+        let unrolled = row_name.iter().map(|row| format!("{row}.1"));
+        let order = self.ones.iter().map(|&var| self.name(var)).chain(outer.clone()).chain(others.iter().cloned());
+        let order = order.chain([format!("{name}.0")]).chain(unrolled.clone()).chain(lanes.clone());
+        steps.push(Step::Reorder { axes: order.collect() });
+        steps.extend(lanes.iter().map(|axis| Step::Rfactor { axis: axis.clone() }));
+        if threads && !outer.is_empty() {
+            let axis = if let [only] = &outer[..] { only.clone() } else { outer.join("_").replace('.', "_") };
+            if outer.len() > 1 {
+                steps.push(Step::Fuse { axes: outer, name: axis.clone() });
+            }
+            steps.push(Step::Parallel { axis });
+        }
+        steps.push(Step::Vectorize { axis: lanes[1].clone() });
+        steps.push(Step::Unroll { axes: unrolled.chain([lanes[0].clone()]).collect() });
+        steps
+    }
+}
+
+fn split(axis: &str, parts: &[i64]) -> Step {
+    Step::Split { axis: axis.to_owned(), parts: parts.iter().map(|&part| Some(part)).collect(), tail: Tail::Peel }
+}
+
+const fn div_ceil(a: i64, b: i64) -> i64 {
+    (a + b - 1) / b
+}

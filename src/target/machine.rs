@@ -1,0 +1,48 @@
+//! Sizes and speeds of a CPU as a cost model sees them: round numbers of a current core, the same on every host, so
+//! that the schedule chosen for a named target does not depend on where ftc runs.
+
+use super::Cpu;
+
+/// What a cost model counts with. Cycles are those of one core.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Machine {
+    /// Bytes of a vector.
+    pub vector_bytes: i64,
+    /// Vector registers.
+    pub registers: i64,
+    /// Vector multiply-adds that start in a cycle.
+    pub fmas: f64,
+    /// Vector loads that start in a cycle.
+    pub loads: f64,
+    /// Instructions of any kind that start in a cycle.
+    pub issue: f64,
+    /// Cycles until a multiply-add can feed the next one.
+    pub latency: f64,
+    /// Bytes of the first and the second cache of a core.
+    pub caches: [i64; 2],
+    /// Bytes in a cycle from the second cache, and from what is beyond it.
+    pub bandwidth: [f64; 2],
+    /// Threads.
+    pub threads: i64,
+    /// Cycles to start and to join a team of threads.
+    pub fork: f64,
+}
+
+impl Machine {
+    /// The machine that a target stands for, with so many threads.
+    pub fn of(cpu: &Cpu, threads: i64) -> Self {
+        let facts = cpu.facts();
+        Self {
+            vector_bytes: i64::from(facts.vector_bits) / 8,
+            registers: i64::from(facts.vector_registers),
+            fmas: 2.0,
+            loads: 2.0,
+            issue: 5.0,
+            latency: 4.0,
+            caches: [40 << 10, 1 << 20],
+            bandwidth: [40.0, 10.0],
+            threads: threads.max(1),
+            fork: 12_000.0,
+        }
+    }
+}
