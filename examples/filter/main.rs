@@ -59,10 +59,11 @@ fn pipeline(session: &mut Session, filter: &str, shape: &[i64]) -> Outcome<Optio
     let what = Selection { file: Some(SOURCE.into()), set, ..Selection::default() };
     let selected = select::select(session, &what)?;
     let Some(export) = selected.exports.iter().find(|export| select::symbol(export) == filter) else { return Ok(None) };
-    let Target::Cpu(cpu) = machine::target(session, "native")? else { return Ok(None) };
+    let target = machine::target(session, "native")?;
+    let Target::Cpu(cpu) = &target else { return Ok(None) };
     let graph = driver::instantiate(session, &selected.program, export, &selected.request)?;
-    let kernel = driver::lower(session, &graph)?;
-    loaded::load(session, &kernel, &Interface::of(&kernel), &cpu).map(Some)
+    let kernel = driver::lower(session, &graph, None, machine::model(&target).as_ref())?.kernel;
+    loaded::load(session, &kernel, &Interface::of(&kernel), cpu).map(Some)
 }
 
 /// The pixels of a PNG with 8 bits for each of red, green and blue: rows × columns × 3.

@@ -1,7 +1,7 @@
 //! What is around the innermost loop: accumulators, copies, loops themselves, and threads.
 
 use crate::loops::LoopKind;
-use crate::schedule::nest::{Copy, Role};
+use crate::schedule::nest::{Copy, Layout, Role};
 
 use super::body::store_cost;
 use super::view::View;
@@ -28,12 +28,19 @@ fn tiles(view: &View<'_>) -> f64 {
 
 fn copying(view: &View<'_>, copy: &Copy) -> f64 {
     let level = view.nest.level(copy.at);
-    let elements: f64 = copy.layout.iter().map(|&var| view.nest.vars[var].extent as f64).product();
     let Some(load) = view.loads.iter().find(|load| load.access.load == Some(copy.load)) else { return 0.0 };
+    let lanes = view.machine.vector_bytes as f64 / view.bytes as f64;
+    let layout = match &copy.layout {
+        Layout::Loops(layout) => layout,
+        Layout::Window(..) => {
+            let elements = load.access.footprint(&|axis| view.trips_inside(axis, level));
+            return view.trips_outside(level) * (elements as f64 * 5.0 / lanes + 50.0);
+        }
+    };
+    let elements: f64 = layout.iter().map(|&var| view.nest.vars[var].extent as f64).product();
     let stride = |var| view.nest.position(var).and_then(|at| load.strides[at]);
     let guarded = |var| view.nest.position(var).is_some_and(|at| load.guarded[at]);
-    let last = copy.layout.last().copied();
-    let lanes = view.machine.vector_bytes as f64 / view.bytes as f64;
+    let last = layout.last().copied();
     let each = match last {
         None => 2.0,
         Some(var) if stride(var) == Some(1) => {
@@ -41,9 +48,9 @@ fn copying(view: &View<'_>, copy: &Copy) -> f64 {
             let vectors = if in_vectors { 3.0 / lanes } else { 1.5 };
             if guarded(var) { vectors * 2.5 } else { vectors }
         }
-        Some(_) if copy.layout.iter().any(|&var| stride(var) == Some(1) && view.nest.vars[var].extent % 16 == 0) => 0.7,
-        Some(var) if stride(var).is_some() => 1.6,
-        Some(_) => 4.0,
+        Some(_) if layout.iter().any(|&var| stride(var) == Some(1) && view.nest.vars[var].extent % 16 == 0) => 0.7,
+        Some(var) if stride(var).is_some() => 3.0,
+        Some(_) => 8.0,
     };
     view.trips_outside(level) * elements * each
 }

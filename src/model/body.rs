@@ -1,9 +1,12 @@
 //! The innermost loop: what its units do in one iteration.
 
 use crate::loops::LoopKind;
-use crate::schedule::nest::Role;
+use crate::schedule::nest::{Layout, Role};
 
 use super::view::{Moved, View};
+
+/// Bytes from one iteration to the next that are as bad as any more.
+const COLUMN: i64 = 1024;
 
 /// Cycles of all iterations of the innermost body.
 pub(super) fn cycles(view: &View<'_>) -> f64 {
@@ -36,7 +39,8 @@ fn iteration(view: &View<'_>) -> f64 {
     let chain = if held > 0.0 { machine.latency * unrolled(view, |role| role == Role::Reduced).max(1.0) } else { 0.0 };
     let wide = arithmetic / machine.fmas;
     let issued = (arithmetic + traffic + 2.0) / machine.issue;
-    wide.max(traffic / machine.loads).max(issued).max(chain) + 3.0 * spilled + 0.3
+    let stalls: f64 = view.loads.iter().map(|load| stall(view, load)).sum();
+    wide.max(traffic / machine.loads).max(issued).max(chain) + stalls + 3.0 * spilled + 0.3
 }
 
 /// Whether the accumulators stay in registers while the loop around the body runs.
@@ -52,6 +56,23 @@ fn unrolled(view: &View<'_>, takes: impl Fn(Role) -> bool) -> f64 {
     written_out.map(|l| l.trips as f64).product()
 }
 
+/// Cycles that nothing hides, of one access in one iteration: going down a column, every line is another one, and soon
+/// every page, so that what prefetches is of no help.
+fn stall(view: &View<'_>, load: &Moved) -> f64 {
+    let step = view.body.checked_sub(1).and_then(|around| load.strides[around]).unwrap_or(0);
+    let is_packed = load.copy.is_some_and(|copy| matches!(view.copies()[copy].layout, Layout::Loops(_)));
+    if is_packed || step.abs() * load.access.bytes < COLUMN {
+        return 0.0;
+    }
+    match view.vector() {
+        Some((last, lanes)) if load.uses(last) => {
+            let copies = (view.body..last).filter(|&at| load.uses(at)).map(|at| view.loops[at].trips as f64);
+            2.0 * view.registers_of(lanes) * copies.product::<f64>()
+        }
+        _ => 2.0,
+    }
+}
+
 /// Load instructions, or as much work, of one access in one iteration.
 fn load_cost(view: &View<'_>, load: &Moved) -> f64 {
     let body = view.body..view.loops.len();
@@ -62,20 +83,30 @@ fn load_cost(view: &View<'_>, load: &Moved) -> f64 {
         .product();
     let Some((last, lanes)) = view.vector() else { return times * 1.2 };
     let registers = view.registers_of(lanes);
-    if let Some(copy) = load.copy {
-        let copy = &view.copies()[copy];
+    let copy = load.copy.map(|copy| &view.copies()[copy].layout);
+    if let Some(Layout::Loops(layout)) = copy {
         let var = view.loops[last].var;
         return times
-            * match copy.layout.iter().position(|&other| other == var) {
+            * match layout.iter().position(|&other| other == var) {
                 None => 1.0,
-                Some(place) if place + 1 == copy.layout.len() => registers,
+                Some(place) if place + 1 == layout.len() => registers,
                 Some(_) => lanes as f64 * 1.5,
             };
     }
-    let guard = if load.guarded[last] { 3.0 * registers } else { f64::from(u8::from(load.guarded.contains(&true))) };
+    let guard = if copy.is_some() {
+        0.0
+    } else if load.guarded[last] {
+        6.0 * registers
+    } else {
+        4.0 * f64::from(u8::from(load.guarded.contains(&true)))
+    };
+    // In a box, fused axes are rows of another length than in the tensor.
+    // The same holds where conditions cut the rows.
+    let cut = view.is_fused(last) && (copy.is_some() || load.guarded[last]);
+    let stride = if cut { None } else { load.strides[last] };
     times
         * (guard
-            + match load.strides[last] {
+            + match stride {
                 Some(0) => 1.0,
                 Some(1) => 1.1 * registers,
                 Some(2..=4) => 4.0 * registers,

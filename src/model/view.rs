@@ -2,6 +2,7 @@
 
 use crate::expr::{AxisId, Expr};
 use crate::loops::LoopKind;
+use crate::scalar::DType;
 use crate::schedule::nest::{Copy, Form, Nest, Program, Role, VarId};
 use crate::schedule::reads::{self, Access};
 use crate::target::Machine;
@@ -66,10 +67,11 @@ impl<'a> View<'a> {
         let value = nest.value();
         let mut operations = 0.0;
         pool.visit(value, &mut |id, expr| {
-            if pool.dtype(id) != crate::scalar::DType::I64 {
+            // Conditions and subscripts are counted with the reads that they belong to.
+            if !matches!(pool.dtype(id), DType::I64 | DType::Bool) {
                 operations += match expr {
                     Expr::Unary(op, _) if op.info().flops > 4 => 12.0,
-                    Expr::Unary(..) | Expr::Binary(..) | Expr::Select { .. } => 1.0,
+                    Expr::Unary(..) | Expr::Binary(..) => 1.0,
                     _ => 0.0,
                 };
             }
@@ -98,6 +100,13 @@ impl<'a> View<'a> {
     /// Vector registers that so many lanes take.
     pub(super) fn registers_of(&self, lanes: i64) -> f64 {
         ((lanes * self.bytes) as f64 / self.machine.vector_bytes as f64).ceil().max(1.0)
+    }
+
+    /// Whether a loop is a part of fused axes.
+    pub(super) fn is_fused(&self, at: usize) -> bool {
+        let var = self.loops[at].var;
+        let whole = self.nest.vars[var].part_of.map_or(var, |(whole, _)| whole);
+        self.nest.vars[whole].axis.is_none()
     }
 
     /// The copies of the nest.

@@ -121,15 +121,8 @@ fn stage_step(
         None => reader_of(program, operand)?,
     };
     let at = at.map(|name| loop_of(program, name)).transpose()?.map(|(_, var)| var);
-    let layout = if let Some(names) = layout {
-        names.iter().map(|name| loop_of(program, name).map(|(_, var)| var)).collect::<Result<_, _>>()?
-    } else {
-        let nest = &program.nests[number];
-        match stage::tensor(program, nest, operand) {
-            Some(tensor) => stage::inside(program, nest, stage::operand(program, nest, operand, tensor)?, at),
-            None => Vec::new(),
-        }
-    };
+    let named = |names: &[String]| names.iter().map(|name| loop_of(program, name).map(|(_, var)| var)).collect();
+    let layout = layout.map(named).transpose()?;
     stage::stage(program, number, stage::Request { operand, at, layout, scope })
 }
 

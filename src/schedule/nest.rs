@@ -145,10 +145,29 @@ pub struct Copy {
     pub name: String,
     /// Inside of which loop; none for before all.
     pub at: Option<VarId>,
-    /// Loops inside of `at` on which the operand depends, the slowest first.
-    pub layout: Vec<VarId>,
+    /// Its dimensions.
+    pub layout: Layout,
     /// Where it lives.
     pub scope: Scope,
+}
+
+/// The dimensions of a copy.
+#[derive(Clone, Debug)]
+pub enum Layout {
+    /// One for each of these loops, the slowest first: all loops inside of the level on which the operand depends.
+    Loops(Vec<VarId>),
+    /// Those of the tensor: the part of it that the loops inside of the level read, with the default of the read
+    /// around it, or 0.
+    Window(Vec<Window>, Option<ExprId>),
+}
+
+/// One dimension of a copy that keeps the tensor's axes.
+#[derive(Clone, Debug)]
+pub struct Window {
+    /// How far a step of each naive variable moves the subscript.
+    pub steps: Vec<(VarId, i64)>,
+    /// What is added to them.
+    pub constant: i64,
 }
 
 impl Program {

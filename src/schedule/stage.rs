@@ -8,12 +8,22 @@
 //! The copy has one dimension for each loop inside of `at` on which the operand depends, in the order wanted. Padding,
 //! strides and windows are resolved while copying: this is packing, and im2col of one tile.
 //!
-//! Legal where the tensor is not written by this nest, is read in one way, and either everywhere or with a default.
+//! Without `as`, the copy keeps the tensor's own axes and holds the box that is read, padding included:
+//!
+//! ```text
+//! for p { for r { … (x[p + r - 1] else 0) … } }
+//!     ==>      for u in P + R - 1 { x.copy[u] = if u - 1 is inside { x[u - 1] } else { 0 } }
+//!              for p { for r { … x.copy[p + r] … } }
+//! ```
+//!
+//! Legal where the tensor is not written by this nest, is read in one way, and either everywhere or with a default;
+//! without `as`, subscripts are sums of multiples of axes, and the default is for what is outside and nothing else.
 
-use super::nest::{Copy, Nest, Program, VarId, loads_of};
+use super::nest::{Copy, Form, Layout, Nest, Program, VarId, Window, loads_of};
+use super::step::Tail;
 use super::{Refusal, refuse};
 use crate::expr::range::{Domain, Interval};
-use crate::expr::{Expr, ExprId, TensorId, prove};
+use crate::expr::{AxisId, Expr, ExprId, TensorId, affine, prove};
 use crate::loops::Scope;
 use crate::scalar::Op;
 
@@ -24,7 +34,8 @@ const MOST: i64 = 1 << 32;
 pub(super) struct Request<'a> {
     pub(super) operand: &'a str,
     pub(super) at: Option<VarId>,
-    pub(super) layout: Vec<VarId>,
+    /// None for the tensor's own axes.
+    pub(super) layout: Option<Vec<VarId>>,
     pub(super) scope: Scope,
 }
 
@@ -38,26 +49,140 @@ pub(super) fn stage(program: &mut Program, number: usize, request: Request<'_>) 
         return refuse(format!("`{name}` is copied already"), "an operand has one copy");
     }
     let operand = operand(program, nest, name, tensor)?;
+    let nest = &program.nests[number];
     let load = loads_of(&program.kernel, nest.value(), tensor)[0];
-    let inside = inside(program, nest, operand, request.at);
-    if let Some(missing) = inside.iter().find(|var| !request.layout.contains(var)) {
+    let Request { at, scope, .. } = request;
+    let layout = match request.layout {
+        Some(layout) => loops_layout(program, nest, name, operand, at, layout)?,
+        None => window(program, nest, name, (operand, load), at)?,
+    };
+    program.nests[number].copies.push(Copy { operand, load, name: name.to_owned(), at, layout, scope });
+    Ok(())
+}
+
+/// One dimension for each loop.
+fn loops_layout(
+    program: &Program,
+    nest: &Nest,
+    name: &str,
+    operand: ExprId,
+    at: Option<VarId>,
+    layout: Vec<VarId>,
+) -> Result<Layout, Refusal> {
+    let inside = inside(program, nest, operand, at);
+    if let Some(missing) = inside.iter().find(|var| !layout.contains(var)) {
         let names: Vec<_> = inside.iter().map(|&var| nest.vars[var].name.as_str()).collect();
         return refuse(
             format!("the copy of `{name}` differs with `{}`, which is not in its layout", nest.vars[*missing].name),
             format!("`as [{}]` names all loops inside on which it depends", names.join(", ")),
         );
     }
-    if let Some(extra) = request.layout.iter().find(|var| !inside.contains(var)) {
+    if let Some(extra) = layout.iter().find(|var| !inside.contains(var)) {
         let extra = &nest.vars[*extra].name;
         return refuse(format!("`{name}` does not depend on `{extra}` there"), format!("leave `{extra}` out"));
     }
-    let elements = request.layout.iter().fold(1i64, |product, &var| product.saturating_mul(nest.vars[var].extent));
-    if elements > MOST / program.kernel.buffers[tensor].dtype.bytes() as i64 {
+    let elements = layout.iter().fold(1i64, |product, &var| product.saturating_mul(nest.vars[var].extent));
+    if elements > MOST {
         return refuse(format!("a copy of {elements} elements is too large"), "copy at an inner loop");
     }
-    let Request { at, layout, scope, .. } = request;
-    program.nests[number].copies.push(Copy { operand, load, name: name.to_owned(), at, layout, scope });
-    Ok(())
+    Ok(Layout::Loops(layout))
+}
+
+/// The box that the loops inside of `at` read.
+fn window(
+    program: &Program,
+    nest: &Nest,
+    name: &str,
+    (operand, load): (ExprId, ExprId),
+    at: Option<VarId>,
+) -> Result<Layout, Refusal> {
+    let pool = &program.kernel.pool;
+    let Expr::Load { at: subscripts, .. } = pool.get(load) else { unreachable!("a load was found") };
+    let root_of = |axis: AxisId| nest.vars.iter().find(|(_, var)| var.axis == Some(axis)).map(|(id, _)| id);
+    let mut dims = Vec::new();
+    for &subscript in subscripts {
+        let view = affine::linear(pool, subscript);
+        let step = |(&atom, &step): (&ExprId, &i64)| match pool.get(atom) {
+            Expr::Axis(axis) if step > 0 => Some((root_of(*axis)?, step)),
+            _ => None,
+        };
+        let Some(steps) = view.terms.iter().map(step).collect::<Option<Vec<_>>>() else {
+            return refuse(
+                format!("a subscript of `{name}` is not a sum of multiples of axes"),
+                format!("`stage {name} … as […]` copies it in the order of the loops"),
+            );
+        };
+        if let Some(&(root, _)) = steps.iter().find(|&&(root, _)| !is_apart(nest, root, at)) {
+            return refuse(
+                format!(
+                    "a part of `{}` is inside and another outside, and they cannot be told apart",
+                    nest.vars[root].name
+                ),
+                format!("`stage {name}` further outside, or `as […]` in the order of the loops"),
+            );
+        }
+        dims.push(Window { steps, constant: view.constant });
+    }
+    let default = match pool.get(operand) {
+        Expr::Select { otherwise, .. } => Some(*otherwise),
+        _ => None,
+    };
+    if !is_default_for_outside(program, nest, load, operand) {
+        return refuse(
+            format!("`{name}` has its default elsewhere than outside of its extents"),
+            format!("`stage {name} … as […]` copies it in the order of the loops"),
+        );
+    }
+    Ok(Layout::Window(dims, default))
+}
+
+/// Whether the values of a naive variable are a sum of what loops outside and loops inside give.
+fn is_apart(nest: &Nest, root: VarId, at: Option<VarId>) -> bool {
+    let level = nest.level(at);
+    match &nest.vars[root].form {
+        Form::Loop => true,
+        Form::Split { parts, tail } => {
+            let loops = parts.iter().all(|&part| nest.vars[part].form == Form::Loop);
+            *tail != Tail::Overlap && (loops || is_one_side(nest, root, level))
+        }
+        Form::Fused { .. } => is_one_side(nest, root, level),
+    }
+}
+
+/// Whether all loops of a variable are inside of a level, or all are outside.
+fn is_one_side(nest: &Nest, var: VarId, level: usize) -> bool {
+    let inside = |&leaf: &VarId| nest.position(leaf).is_some_and(|position| position >= level);
+    let leaves = nest.leaves(var);
+    leaves.iter().all(inside) || !leaves.iter().any(inside)
+}
+
+/// Whether conditions around a load hold wherever it is inside its tensor.
+fn is_default_for_outside(program: &Program, nest: &Nest, load: ExprId, operand: ExprId) -> bool {
+    let mut pool = program.kernel.pool.clone();
+    let Expr::Load { tensor, at } = pool.get(load).clone() else { return false };
+    let zero = pool.int(0);
+    let mut facts = Vec::new();
+    for (&subscript, &extent) in at.iter().zip(&program.kernel.buffers[tensor].shape) {
+        let extent = pool.int(extent);
+        facts.push(pool.binary(Op::Ge, subscript, zero));
+        facts.push(pool.binary(Op::Lt, subscript, extent));
+    }
+    let domain = domain(nest);
+    let mut inner = operand;
+    while let Expr::Select { cond, then, otherwise } = *pool.get(inner) {
+        let same = pool.get(operand) == pool.get(inner)
+            || matches!(pool.get(operand), Expr::Select { otherwise: first, .. } if *first == otherwise);
+        if !same || !prove::always(&mut pool, cond, &domain, &facts).is_proved() {
+            return false;
+        }
+        inner = then;
+    }
+    inner == load
+}
+
+/// The values of the naive axes.
+fn domain(nest: &Nest) -> Domain {
+    nest.vars.iter().filter_map(|(_, var)| Some((var.axis?, Interval::extent(var.extent)))).collect()
 }
 
 /// The loops inside of `at` on which an operand depends, in their order.
@@ -114,8 +239,7 @@ fn with_defaults(program: &Program, value: ExprId, load: ExprId) -> (ExprId, Vec
 fn is_inside(program: &Program, nest: &Nest, load: ExprId, conds: &[ExprId]) -> bool {
     let mut pool = program.kernel.pool.clone();
     let Expr::Load { tensor, at } = pool.get(load).clone() else { return false };
-    let axes = nest.vars.iter().filter_map(|(_, var)| Some((var.axis?, Interval::extent(var.extent))));
-    let domain: Domain = axes.collect();
+    let domain = domain(nest);
     let (shape, zero) = (&program.kernel.buffers[tensor].shape, pool.int(0));
     at.iter().zip(shape).all(|(&subscript, &extent)| {
         let extent = pool.int(extent);

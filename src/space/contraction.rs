@@ -13,6 +13,7 @@
 //!         k.1  i.2  j.1  j.2
 //! ```
 
+use crate::loops::Scope;
 use crate::schedule::Step;
 use crate::schedule::nest::{Nest, Program, VarId};
 use crate::schedule::reads::{self, Access};
@@ -39,7 +40,6 @@ struct Shape<'a> {
 
 /// One point of the space.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a knob of two values")]
 struct Choice {
     /// Axes that are the vector, fused if several.
     vector: Vec<VarId>,
@@ -52,10 +52,39 @@ struct Choice {
     /// Blocks that the outer axis is divided into.
     blocks: i64,
     threads: bool,
-    /// Which operands are copied.
-    copy_rows: bool,
-    copy_vectors: bool,
+    /// How the operands are copied that give rows, and those that give vectors.
+    copies: [Place; 2],
 }
+
+/// Where an operand is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Where it is.
+    Itself,
+    /// In a copy made for a block or a panel, in the order in which it is read.
+    Packed,
+    /// In a copy of all of it: in that order, or if its reads have a default, with what is around it.
+    Whole,
+}
+
+/// The name of a loop, and the naive axes of which it is a part.
+type Loop = (String, Vec<VarId>);
+
+/// Ways to read the two operands of a contraction.
+const PLACES: [[Place; 2]; 9] = {
+    use Place::{Itself, Packed, Whole};
+    [
+        [Itself, Itself],
+        [Packed, Packed],
+        [Packed, Itself],
+        [Itself, Packed],
+        [Whole, Whole],
+        [Whole, Itself],
+        [Itself, Whole],
+        [Packed, Whole],
+        [Whole, Packed],
+    ]
+};
 
 /// How a sum is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,8 +167,7 @@ impl Shape<'_> {
                         blocks_of_rows: true,
                         blocks: 1,
                         threads: false,
-                        copy_rows: false,
-                        copy_vectors: false,
+                        copies: [Place::Itself; 2],
                     };
                     self.around(&choice, found);
                 }
@@ -156,20 +184,13 @@ impl Shape<'_> {
             if tile.row.is_none() && blocks_of_rows {
                 continue;
             }
-            for copies in 0..4 {
-                let (copy_rows, copy_vectors) = (copies & 1 != 0, copies & 2 != 0);
-                if copy_rows && tile.row.is_none() {
+            for copies in PLACES {
+                if copies[0] != Place::Itself && tile.row.is_none() {
                     continue;
                 }
                 for on_threads in [false, true] {
-                    let choice = Choice {
-                        blocks_of_rows,
-                        blocks,
-                        threads: on_threads && threads > 1,
-                        copy_rows,
-                        copy_vectors,
-                        ..tile.clone()
-                    };
+                    let choice =
+                        Choice { blocks_of_rows, blocks, threads: on_threads && threads > 1, copies, ..tile.clone() };
                     if on_threads == choice.threads {
                         found.push(self.steps(&choice));
                     }
@@ -266,35 +287,47 @@ impl Shape<'_> {
             .chain(part(&vector, 3))
             .collect();
         let tile_loop = within[0].first().cloned();
+        let mut loops: Vec<_> = order.iter().map(|name| (name.clone(), self.roots(choice, name))).collect();
         steps.push(Step::Reorder { axes: order });
-        let block_level = Self::threads(choice, outer, &mut steps);
+        let block_level = self.threads(choice, outer, &mut loops, &mut steps);
         let sum_level = outer_sums.last().cloned().or(block_level);
         steps.push(Step::Vectorize { axis: part(&vector, 3)[0].clone() });
         steps.push(Step::Unroll { axes: part(&row, 2).into_iter().chain(part(&vector, 2)).collect() });
         let panel_level = panels.last().cloned().or_else(|| sum_level.clone());
         let (row_level, vector_level) =
             if choice.blocks_of_rows { (sum_level, panel_level) } else { (panel_level, sum_level) };
-        if choice.copy_rows {
-            self.copies(&choice.row.into_iter().collect::<Vec<_>>(), &choice.vector, row_level.as_deref(), &mut steps);
-        }
-        if choice.copy_vectors {
-            let rows: Vec<_> = choice.row.into_iter().collect();
-            self.copies(&choice.vector, &rows, vector_level.as_deref(), &mut steps);
-        }
+        let rows: Vec<_> = choice.row.into_iter().collect();
+        self.copies((&rows, &choice.vector), choice.copies[0], row_level.as_deref(), &loops, &mut steps);
+        self.copies((&choice.vector, &rows), choice.copies[1], vector_level.as_deref(), &loops, &mut steps);
         if !outer_sums.is_empty() {
             steps.extend(tile_loop.map(|at| Step::Accumulate { at }));
         }
         steps
     }
 
+    /// The naive axes of which a loop is a part.
+    fn roots(&self, choice: &Choice, name: &str) -> Vec<VarId> {
+        let is_part = |whole: &str| name == whole || name.strip_prefix(whole).is_some_and(|rest| rest.starts_with('.'));
+        let vector = self.joined(&choice.vector);
+        let all = self.ones.iter().chain(&self.spatial).chain(&self.reduced);
+        let single = all.map(|&var| (self.name(var), vec![var]));
+        let wholes = single.chain([(vector, choice.vector.clone())]).filter(|(whole, _)| is_part(whole));
+        wholes.max_by_key(|(whole, _)| whole.len()).map(|(_, roots)| roots).unwrap_or_default()
+    }
+
+    /// The name of axes that are fused, if several.
+    fn joined(&self, axes: &[VarId]) -> String {
+        let names: Vec<_> = axes.iter().map(|&var| self.name(var)).collect();
+        if let [only] = &names[..] { only.clone() } else { names.join("_").replace('.', "_") }
+    }
+
     /// One name for the axes of the vector.
     fn fused(&self, vector: &[VarId], steps: &mut Vec<Step>) -> String {
-        let axes: Vec<_> = vector.iter().map(|&var| self.name(var)).collect();
-        if axes.len() == 1 {
-            return axes[0].clone();
+        let name = self.joined(vector);
+        if vector.len() > 1 {
+            let axes = vector.iter().map(|&var| self.name(var)).collect();
+            steps.push(Step::Fuse { axes, name: name.clone() });
         }
-        let name = axes.join("_").replace('.', "_");
-        steps.push(Step::Fuse { axes, name: name.clone() });
         name
     }
 
@@ -314,7 +347,13 @@ impl Shape<'_> {
     }
 
     /// Puts the outer loops on threads; gives the innermost of them.
-    fn threads(choice: &Choice, outer: Vec<String>, steps: &mut Vec<Step>) -> Option<String> {
+    fn threads(
+        &self,
+        choice: &Choice,
+        outer: Vec<String>,
+        loops: &mut Vec<Loop>,
+        steps: &mut Vec<Step>,
+    ) -> Option<String> {
         if !choice.threads {
             return outer.last().cloned();
         }
@@ -323,6 +362,10 @@ impl Shape<'_> {
             1 => outer[0].clone(),
             _ => {
                 let name = outer.join("_").replace('.', "_");
+                let (fused, others): (Vec<_>, Vec<_>) = loops.drain(..).partition(|(name, _)| outer.contains(name));
+                *loops = others;
+                let roots = fused.into_iter().flat_map(|(_, roots)| roots).collect();
+                loops.insert(self.ones.len(), (name.clone(), roots));
                 steps.push(Step::Fuse { axes: outer, name: name.clone() });
                 name
             }
@@ -332,7 +375,20 @@ impl Shape<'_> {
     }
 
     /// Copies of the operands that depend on some axes and not on others.
-    fn copies(&self, on: &[VarId], not_on: &[VarId], at: Option<&str>, steps: &mut Vec<Step>) {
+    fn copies(
+        &self,
+        (on, not_on): (&[VarId], &[VarId]),
+        place: Place,
+        at: Option<&str>,
+        loops: &[Loop],
+        steps: &mut Vec<Step>,
+    ) {
+        let at = match place {
+            Place::Itself => return,
+            Place::Packed => at,
+            Place::Whole => None,
+        };
+        let level = at.and_then(|at| loops.iter().position(|(name, _)| name == at)).map_or(0, |position| position + 1);
         let uses = |access: &Access, vars: &[VarId]| {
             vars.iter().any(|&var| self.nest.vars[var].axis.is_some_and(|axis| access.uses(axis)))
         };
@@ -340,12 +396,12 @@ impl Shape<'_> {
         for load in &self.loads {
             if uses(load, on) && !uses(load, not_on) && !seen.contains(&load.tensor) {
                 seen.push(load.tensor);
-                steps.push(Step::Stage {
-                    operand: load.name.clone(),
-                    at: at.map(str::to_owned),
-                    layout: None,
-                    scope: crate::loops::Scope::Stack,
-                });
+                let depends = |(_, roots): &&Loop| uses(load, roots);
+                let inside = loops[level..].iter().filter(depends).map(|(name, _)| name.clone()).collect();
+                let is_window = place == Place::Whole && !load.guards.is_empty();
+                let layout = if is_window { None } else { Some(inside) };
+                let (operand, at) = (load.name.clone(), at.map(str::to_owned));
+                steps.push(Step::Stage { operand, at, layout, scope: Scope::Stack });
             }
         }
     }

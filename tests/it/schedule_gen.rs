@@ -46,16 +46,17 @@ fn nests(kernel: &Kernel, block: &[Stmt], found: &mut Vec<Vec<String>>) {
 
 fn loops(kernel: &Kernel, l: &For, found: &mut [Vec<String>]) {
     found.last_mut().expect("a nest is open").push(kernel.axes[l.axis].name.clone());
-    fn inside(kernel: &Kernel, block: &[Stmt], found: &mut [Vec<String>]) {
-        for stmt in block {
-            match stmt {
-                Stmt::For(l) => loops(kernel, l, found),
-                Stmt::Alloc { body, .. } => inside(kernel, body, found),
-                _ => {}
-            }
+    inside(kernel, &l.body, found);
+}
+
+fn inside(kernel: &Kernel, block: &[Stmt], found: &mut [Vec<String>]) {
+    for stmt in block {
+        match stmt {
+            Stmt::For(l) => loops(kernel, l, found),
+            Stmt::Alloc { body, .. } => inside(kernel, body, found),
+            _ => {}
         }
     }
-    inside(kernel, &l.body, found);
 }
 
 fn learn(names: &mut Names, step: &Step) {
@@ -116,7 +117,8 @@ fn propose(rng: &mut StdRng, names: &Names) -> Option<Step> {
         _ => {
             let operand = names.tensors[rng.random_range(0..names.tensors.len())].clone();
             let at = rng.random_bool(0.7).then_some(axis);
-            Step::Stage { operand, at, layout: None, scope: Scope::Stack }
+            let layout = rng.random_bool(0.5).then(|| nest.iter().filter(|_| rng.random_bool(0.6)).cloned().collect());
+            Step::Stage { operand, at, layout, scope: Scope::Stack }
         }
     })
 }

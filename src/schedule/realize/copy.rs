@@ -19,7 +19,7 @@
 use crate::expr::{Expr, ExprId, TensorId, affine};
 use crate::loops::{Block, For, LoopKind, Stmt};
 use crate::scalar::Const;
-use crate::schedule::nest::{Form, VarId};
+use crate::schedule::nest::{Form, Layout, VarId};
 
 use super::{Along, Emit, Env, Purpose, Staged};
 
@@ -31,16 +31,19 @@ impl Emit<'_> {
     pub(super) fn plan_copies(&mut self) {
         let nest = self.nest;
         for copy in &nest.copies {
-            let shape = copy.layout.iter().map(|&var| nest.vars[var].extent).collect();
+            let level = nest.level(copy.at);
+            let shape = match &copy.layout {
+                Layout::Loops(vars) => vars.iter().map(|&var| nest.vars[var].extent).collect(),
+                Layout::Window(dims, _) => self.window_shape(dims, level),
+            };
             let like = self.loaded(copy.operand);
             let buffer = self.buffer(&format!("{}.copy", copy.name), like, shape, copy.scope);
-            let level = nest.level(copy.at);
             self.copies.push(Staged { level, buffer, operand: copy.operand, layout: copy.layout.clone() });
         }
     }
 
     /// The tensor that an operand loads.
-    fn loaded(&self, operand: ExprId) -> TensorId {
+    pub(super) fn loaded(&self, operand: ExprId) -> TensorId {
         let mut found = None;
         self.kernel.pool.visit(operand, &mut |_, expr| {
             if let Expr::Load { tensor, .. } = expr {
@@ -57,12 +60,27 @@ impl Emit<'_> {
         env: &Env,
         inner: &mut dyn FnMut(&mut Self, &Env) -> Block,
     ) -> Block {
-        let (buffer, operand) = (self.copies[number].buffer, self.copies[number].operand);
-        let layout = self.copies[number].layout.clone();
+        let buffer = self.copies[number].buffer;
         let starts_threads = self.has_threads_inside(number) && !env.threads;
-        let along = self.along(operand, &layout);
+        let mut body = match self.copies[number].layout.clone() {
+            Layout::Loops(vars) => self.in_loops(number, &vars, starts_threads, env),
+            Layout::Window(dims, default) => self.in_window(number, &dims, default, env),
+        };
+        if starts_threads {
+            on_threads(&mut body);
+        }
+        let mut inside = env.clone();
+        inside.copies.push(number);
+        body.extend(inner(self, &inside));
+        vec![Stmt::Alloc { buffer, body }]
+    }
+
+    /// A copy with a dimension for each loop.
+    fn in_loops(&mut self, number: usize, layout: &[VarId], starts_threads: bool, env: &Env) -> Block {
+        let (buffer, operand) = (self.copies[number].buffer, self.copies[number].operand);
+        let along = self.along(operand, layout);
         let making = Env { along, threads: env.threads || starts_threads, ..env.clone() };
-        let mut body = self.around(&layout, &making, Purpose::Copy, &mut |this, env| {
+        self.around(layout, &making, Purpose::Copy, &mut |this, env| {
             let mut value = this.place(operand, env);
             let used = this.kernel.pool.axes(operand);
             for &var in &env.guards {
@@ -73,21 +91,14 @@ impl Emit<'_> {
                     value = pool.select(cond, value, zero);
                 }
             }
-            let store = Stmt::Store { buffer, at: this.values(&layout, env), value };
+            let store = Stmt::Store { buffer, at: this.values(layout, env), value };
             match env.along {
                 Along::Lanes(axis, _) => {
                     vec![Stmt::For(For { axis, extent: LANES, kind: LoopKind::Vector, body: vec![store] })]
                 }
                 _ => vec![store],
             }
-        });
-        if starts_threads {
-            on_threads(&mut body);
-        }
-        let mut inside = env.clone();
-        inside.copies.push(number);
-        body.extend(inner(self, &inside));
-        vec![Stmt::Alloc { buffer, body }]
+        })
     }
 
     /// Finds the variable along which neighbours in memory are read.
@@ -151,7 +162,9 @@ impl Emit<'_> {
 
     /// How a loop of a copy runs: copies are not written out, for they may be long, but for what is turned in registers.
     pub(super) fn copy_kind(&self, var: VarId, env: &Env) -> LoopKind {
-        let is_last = |var| self.copies.iter().any(|copy| copy.layout.last() == Some(&var));
+        let is_last = |var| {
+            self.copies.iter().any(|copy| matches!(&copy.layout, Layout::Loops(vars) if vars.last() == Some(&var)))
+        };
         match (self.nest.vars[var].kind, env.along) {
             (LoopKind::Vector, Along::Vector(last)) if last == var => LoopKind::Vector,
             (LoopKind::Parallel, _) if !env.threads => LoopKind::Parallel,

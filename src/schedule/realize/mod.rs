@@ -17,6 +17,7 @@ mod copy;
 mod open;
 mod tile;
 mod value;
+mod window;
 
 use std::collections::BTreeSet;
 
@@ -24,7 +25,7 @@ use crate::arena::IdMap;
 use crate::expr::{AxisId, ExprId, TensorId};
 use crate::loops::{Axis, Block, Buffer, BufferKind, Kernel, Scope, Stmt};
 
-use super::nest::{Item, Nest, Program, VarId};
+use super::nest::{Item, Layout, Nest, Program, VarId};
 
 /// The kernel of a program.
 pub(super) fn realize(mut program: Program) -> Kernel {
@@ -110,7 +111,7 @@ struct Staged {
     level: usize,
     buffer: TensorId,
     operand: ExprId,
-    layout: Vec<VarId>,
+    layout: Layout,
 }
 
 /// What is open around a place in the nest.

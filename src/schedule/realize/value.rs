@@ -3,7 +3,7 @@
 use crate::expr::{Expr, ExprId, TensorId};
 use crate::loops::{Block, LoopKind, Stmt};
 use crate::scalar::{Const, Op};
-use crate::schedule::nest::{Form, Reduction, VarId};
+use crate::schedule::nest::{Form, Layout, Reduction, VarId};
 use crate::schedule::step::Tail;
 
 use super::{Emit, Env};
@@ -78,11 +78,15 @@ impl Emit<'_> {
         let whole = self.reads_to_choose(reduction.value);
         let apart = guards.iter().filter(|_| !whole);
         let loads: Vec<_> = apart.map(|&(var, cond)| (self.naive_axes(var), cond)).collect();
-        let read = self.kernel.pool.map(reduction.value, &mut |pool, e| {
-            if let Some((_, copy)) = copies.iter().find(|(from, _)| *from == e) {
-                return Some(*copy);
+        let is_copied = |e| copies.iter().find(|(from, _)| *from == e).map(|(_, copy)| *copy);
+        let read = self.kernel.pool.map(reduction.value, &mut |_, e| is_copied(e));
+        let buffers: Vec<_> = self.copies.iter().map(|copy| copy.buffer).collect();
+        let read = self.kernel.pool.map(read, &mut |pool, e| {
+            // Copies are padded.
+            let Expr::Load { tensor, .. } = pool.get(e) else { return None };
+            if buffers.contains(tensor) {
+                return None;
             }
-            let Expr::Load { .. } = pool.get(e) else { return None };
             let used = pool.axes(e);
             let zero = pool.constant(Const::int(pool.dtype(e), 0));
             let conds = loads.iter().filter(|(axes, _)| axes.iter().any(|axis| used.contains(axis)));
@@ -113,13 +117,16 @@ impl Emit<'_> {
 
     /// What replaces the operands that are copied.
     fn copy_reads(&mut self, env: &Env) -> Vec<(ExprId, ExprId)> {
-        let made: Vec<_> =
-            env.copies.iter().map(|&copy| (self.copies[copy].operand, self.copies[copy].buffer)).collect();
-        let layouts: Vec<_> = env.copies.iter().map(|&copy| self.copies[copy].layout.clone()).collect();
-        made.into_iter()
-            .zip(layouts)
-            .map(|((operand, buffer), layout)| (operand, self.element(buffer, &layout, env)))
-            .collect()
+        let mut reads = Vec::new();
+        for &copy in &env.copies {
+            let (operand, buffer) = (self.copies[copy].operand, self.copies[copy].buffer);
+            let read = match self.copies[copy].layout.clone() {
+                Layout::Loops(vars) => self.element(buffer, &vars, env),
+                Layout::Window(dims, _) => self.in_box(buffer, &dims, self.copies[copy].level, env),
+            };
+            reads.push((operand, read));
+        }
+        reads
     }
 
     /// The element of a temporary whose dimensions are variables.
