@@ -28,9 +28,29 @@ const MOST_POINTS: i64 = 1 << 24;
 
 /// The operations that `graph` asks for; `u64::MAX` if they are more.
 pub fn flops(graph: &Graph) -> u64 {
-    let mut counter = Counter { graph, pool: graph.pool.clone() };
+    let mut counter = Counter::new(graph);
     let total = graph.stages.iter().fold(0u128, |sum, stage| sum.saturating_add(counter.stage(stage)));
-    u64::try_from(total).unwrap_or(u64::MAX)
+    narrow(total)
+}
+
+/// What a stage asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// Its operations.
+    pub flops: u64,
+    /// The points of its axes at which a value is computed. Of a reduction, only those that can change the result.
+    pub points: u64,
+}
+
+/// The work of each stage.
+pub fn works(graph: &Graph) -> Vec<Work> {
+    let mut counter = Counter::new(graph);
+    let mut work = |stage| Work { flops: narrow(counter.stage(stage)), points: narrow(counter.stage_points(stage)) };
+    graph.stages.iter().map(&mut work).collect()
+}
+
+fn narrow(count: u128) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 /// Conditions on axes, all of which hold.
@@ -48,9 +68,15 @@ struct Counter<'a> {
     graph: &'a Graph,
     /// The graph's expressions, and conditions made of them.
     pool: Pool,
+    /// Points that were counted before.
+    counts: BTreeMap<(BTreeSet<AxisId>, Vec<ExprId>), u64>,
 }
 
-impl Counter<'_> {
+impl<'a> Counter<'a> {
+    fn new(graph: &'a Graph) -> Self {
+        Self { graph, pool: graph.pool.clone(), counts: BTreeMap::new() }
+    }
+
     fn stage(&mut self, stage: &Stage) -> u128 {
         let value = stage.body.value();
         let mut needed = BTreeMap::new();
@@ -71,6 +97,16 @@ impl Counter<'_> {
         uses.into_iter().fold(0, |sum: u128, (guard, flops)| {
             sum.saturating_add(u128::from(flops).saturating_mul(self.points(&axes, &guard)))
         })
+    }
+
+    fn stage_points(&mut self, stage: &Stage) -> u128 {
+        let value = stage.body.value();
+        let guard = match stage.body {
+            Body::Reduce { op, .. } => self.matters(value, op.neutral(self.pool.dtype(value)), &mut BTreeMap::new()),
+            Body::Map(_) => Guard::new(),
+        };
+        let axes: Vec<_> = stage.axes.iter().chain(stage.body.reduce_axes()).copied().collect();
+        self.points(&axes, &guard)
     }
 
     /// Notes, for every operation under `id`, the conditions under which its result is asked for. Where it is reached
@@ -203,8 +239,11 @@ impl Counter<'_> {
         for (axes, conds) in self.groups(guard) {
             let all = axes.iter().try_fold(1i64, |all, &axis| all.checked_mul(self.graph.axes[axis].extent));
             if all.is_some_and(|all| all <= MOST_POINTS) {
-                points = points.saturating_mul(u128::from(self.count(&axes, &conds)));
                 free.retain(|axis| !axes.contains(axis));
+                let group = (axes, conds);
+                let count = self.counts.get(&group).copied().unwrap_or_else(|| self.count(&group.0, &group.1));
+                self.counts.insert(group, count);
+                points = points.saturating_mul(u128::from(count));
             }
         }
         free.iter().fold(points, |points, &axis| points.saturating_mul(self.graph.axes[axis].extent as u128))

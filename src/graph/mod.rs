@@ -21,6 +21,7 @@
 //! - Every load is inside its tensor, for all values of the axes for which the selects around it choose it.
 //! - Stages read only inputs, constants, and tensors that earlier stages have completely defined.
 
+pub mod analysis;
 pub mod cover;
 pub mod eval;
 pub mod flops;
