@@ -61,7 +61,7 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Measure a suite of workloads, each checked against its definition
     Bench(super::bench::BenchArgs),
-    /// Explain an error code, or what a source file computes
+    /// Explain an error code, or what a source file computes: axes, reuse, what can be fused
     Explain(ExplainArgs),
     /// Write source files in the one canonical layout
     Fmt(FmtArgs),
@@ -180,6 +180,7 @@ First steps:
   ftc run --export 'gemm(A: f32[2, 3], B: f32[3, 2])' --in A=a.npy --in B=b.npy
   ftc check conv.ft
   ftc build conv.ft --target x86 -o out
+  ftc explain conv.ft
   ftc explain E0203
 
 Exit codes:
@@ -216,8 +217,14 @@ as the package ml_dtypes does.";
 const EXPLAIN: &str = "\
 Examples:
   ftc explain E0203        what an error means, and how to mend it
-  ftc explain conv.ft      stages, axes and operations of each export
-  ftc explain              all error codes";
+  ftc explain conv.ft      each export, stage by stage (below)
+  ftc explain --export 'gemm(A: f32[64, 64], B: f32[64, 64])'
+  ftc explain              all error codes
+
+Of each stage: its axes, and how far a step of each moves a subscript of each tensor (`dim 2 +1`);
+in a sum of products, whether an axis is of the first side alone (M), the second alone (N), reduced
+(K), or of all (batch); how often each element is read, and how many of them a tile of 8 along every
+axis touches; the splits that decide a condition on remainders; and what may become of its result.";
 
 const FMT: &str = "\
 Examples:

@@ -1,6 +1,11 @@
-//! `ftc explain FILE`: what the exports of a file compute. Their tensors, their stages with axes, and what they cost.
+//! `ftc explain FILE`: what the exports of a file compute. Their tensors and what they cost; then, stage by stage, what
+//! the analysis of the graph finds: axes, accesses, and what could be computed elsewhere.
 
-use crate::graph::{self, Axis, Body, Graph, Role, Stage, Tensor};
+mod stage;
+mod table;
+
+use crate::graph::analysis::{Analysis, analyse};
+use crate::graph::{Graph, Role, Tensor};
 
 use super::arrays::type_of;
 use super::instantiate;
@@ -23,10 +28,10 @@ fn describe(graph: &Graph) -> String {
     let tensors = graph.tensors.iter().map(|(_, tensor)| {
         format!("  {:<12} {}: {}\n", role(tensor), tensor.name, type_of(tensor.dtype, &tensor.shape))
     });
-    let stages = graph.stages.iter().enumerate();
-    let stages = stages.map(|(index, stage)| format!("  stage {:<6} {}\n", index + 1, describe_stage(graph, stage)));
     let head = format!("{}\n", graph.name);
-    std::iter::once(head).chain(tensors).chain(stages).chain([cost(graph)]).collect()
+    let analysis = analyse(graph);
+    let stages = (0..graph.stages.len()).map(|place| format!("\n{}", stage::describe(graph, &analysis, place)));
+    std::iter::once(head).chain(tensors).chain([cost(graph, &analysis)]).chain(stages).collect()
 }
 
 const fn role(tensor: &Tensor) -> &'static str {
@@ -39,23 +44,9 @@ const fn role(tensor: &Tensor) -> &'static str {
     }
 }
 
-/// `C[i: 64, j: 64] = sum over k: 64`
-fn describe_stage(graph: &Graph, stage: &Stage) -> String {
-    let axes = |ids: &[_]| ids.iter().map(|&id| axis(&graph.axes[id])).collect::<Vec<_>>().join(", ");
-    let head = format!("{}[{}]", graph.tensors[stage.tensor].name, axes(&stage.axes));
-    match &stage.body {
-        Body::Map(_) => format!("{head}, element by element"),
-        Body::Reduce { op, axes: reduced, .. } => format!("{head} = {} over {}", op.name(), axes(reduced)),
-    }
-}
-
-fn axis(axis: &Axis) -> String {
-    format!("{}: {}", axis.name, axis.extent)
-}
-
 /// The work, the least traffic with memory, and the ratio of the two.
-fn cost(graph: &Graph) -> String {
-    let flops = graph::flops::flops(graph);
+fn cost(graph: &Graph, analysis: &Analysis) -> String {
+    let flops = analysis.stages.iter().fold(0u64, |sum, stage| sum.saturating_add(stage.work.flops));
     let bytes: usize = graph.inputs.iter().chain(&graph.outputs).map(|&id| graph.tensors[id].bytes()).sum();
     let intensity = flops as f64 / bytes as f64;
     format!(

@@ -17,6 +17,7 @@ mod codegen_vector;
 mod draft;
 mod eval;
 mod examples;
+mod explain;
 mod expr_gen;
 mod expr_prove;
 mod expr_simplify;
