@@ -24,6 +24,6 @@ pub fn cycles(program: &Program, nest: usize, machine: &Machine) -> f64 {
     let compute = body::cycles(&view) + around::cycles(&view);
     let memory = memory::cycles(&view);
     // Loads that miss overlap with computing, but not fully.
-    let one_thread = compute.max(memory) + 0.2 * compute.min(memory);
+    let one_thread = compute.max(memory) + 0.5 * compute.min(memory);
     around::on_threads(&view, one_thread)
 }

@@ -40,9 +40,9 @@ impl Machine {
             issue: 5.0,
             latency: 4.0,
             caches: [40 << 10, 1 << 20],
-            bandwidth: [40.0, 10.0],
+            bandwidth: [32.0, 5.0],
             threads: threads.max(1),
-            fork: 12_000.0,
+            fork: 50_000.0,
         }
     }
 }

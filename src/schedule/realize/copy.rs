@@ -16,7 +16,7 @@
 //! A read with a default is copied with its default, so that its condition is not tested where the copy is used; so is
 //! the padding of ragged parts.
 
-use crate::expr::{Expr, ExprId, TensorId, affine};
+use crate::expr::{AxisId, Expr, ExprId, TensorId, affine};
 use crate::loops::{Block, For, LoopKind, Stmt};
 use crate::scalar::Const;
 use crate::schedule::nest::{Form, Layout, VarId};
@@ -91,14 +91,23 @@ impl Emit<'_> {
                     value = pool.select(cond, value, zero);
                 }
             }
-            let store = Stmt::Store { buffer, at: this.values(layout, env), value };
+            let at = this.values(layout, env);
             match env.along {
-                Along::Lanes(axis, _) => {
-                    vec![Stmt::For(For { axis, extent: LANES, kind: LoopKind::Vector, body: vec![store] })]
-                }
-                _ => vec![store],
+                Along::Lanes(axis, var) => vec![this.over_lanes(axis, var, buffer, at, value)],
+                _ => vec![Stmt::Store { buffer, at, value }],
             }
         })
+    }
+
+    /// The loop over the lanes of a vector, innermost in a copy; peeling may have made several of it.
+    fn over_lanes(&mut self, lane: AxisId, var: VarId, buffer: TensorId, at: Vec<ExprId>, value: ExprId) -> Stmt {
+        let axis = if self.names.reused.insert(lane) { lane } else { self.axis(var, Purpose::Copy) };
+        let pool = &mut self.kernel.pool;
+        let now = pool.axis(axis);
+        let mut moved = |expr| pool.substitute(expr, &|other| (other == lane).then_some(now));
+        let at = at.into_iter().map(&mut moved).collect();
+        let store = Stmt::Store { buffer, at, value: moved(value) };
+        Stmt::For(For { axis, extent: LANES, kind: LoopKind::Vector, body: vec![store] })
     }
 
     /// Finds the variable along which neighbours in memory are read.
