@@ -4,7 +4,7 @@
 //! can leave its tensor, turns each export into loops, and the loops into a function that C can call.
 //!
 //! ```text
-//!  .ft ──lexer──> tokens ──grammar──> AST ──sema──> tensor graph ──lower──> naive loop IR ──simplify──> loop IR
+//!  .ft ──lexer──> tokens ──grammar──> AST ──sema──> tensor graph ──lower──> naive loop IR ──schedule──> loop IR
 //!                                                       │ verify                │ verify                   │ verify
 //!                                                       ▼                                     ┌────────────┤
 //!                                                   evaluator                            interpreter     LLVM IR
@@ -33,6 +33,10 @@
 //!   open. Its interpreter defines what a kernel means.
 //! - [`lower`]: graph to naive loop nests. No optimisation here.
 //! - [`target`]: what a machine is, as data.
+//! - [`schedule`]: steps that change the order and the place of computing, never the result; each with what makes it
+//!   legal.
+//! - [`space`]: the schedules worth considering for a nest, from its structure and a machine alone. [`model`]: which of
+//!   them is cheapest, without running any.
 //! - [`codegen`]: loops to machine code, through LLVM.
 //! - [`artifact`]: objects to what other programs use: archives, shared libraries, C headers.
 //! - [`runtime`]: arrays, `.npy` files, libraries loaded and called.
