@@ -10,12 +10,7 @@ use crate::target::Machine;
 /// The schedule that the model likes best.
 pub fn choose(kernel: &Kernel, machine: &Machine) -> Schedule {
     let mut program = Program::of(kernel);
-    let mut steps = Vec::new();
-    for step in space::fusions(&program) {
-        if program.apply(&step).is_ok() {
-            steps.push(step);
-        }
-    }
+    let mut steps = space::fusions(&mut program);
     for nest in 0..program.nests.len() {
         if !program.nests[nest].order.is_empty() {
             steps.extend(best(&mut program, nest, machine));

@@ -5,8 +5,8 @@
 //! - **Sizes**: extents of buffers and loops are at least 1, and the bytes of all buffers together fit `i64`. A table
 //!   holds as many constants as its shape says, of its type.
 //! - **Parameters**: inputs, then outputs; each exactly once.
-//! - **Scopes**: an axis belongs to one loop and is used only inside; a temporary is used inside of its `alloc`s
-//!   only inside; only temporaries are allocated.
+//! - **Scopes**: an axis belongs to one loop and is used only inside; a temporary is used only
+//!   inside of its `alloc`s, which are not inside of each other; only temporaries are allocated.
 //! - **Types**: every expression keeps the rules of [`crate::expr`]; a condition is a `bool`; what is stored has the
 //!   type of the buffer; what is reduced has a compute type for which the reduction is defined.
 //! - **Bounds**: loads and stores have as many subscripts as the buffer has dimensions, and each is proved to be

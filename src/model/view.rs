@@ -116,8 +116,8 @@ impl<'a> View<'a> {
 
     /// The number of values that a naive axis takes while the loops from `level` on run.
     pub(super) fn trips_inside(&self, axis: AxisId, level: usize) -> i64 {
-        let Some((root, var)) = self.nest.vars.iter().find(|(_, var)| var.axis == Some(axis)) else { return 1 };
-        self.var_trips(root, level).min(var.extent)
+        let Some(root) = self.nest.root(axis) else { return 1 };
+        self.var_trips(root, level).min(self.nest.vars[root].extent)
     }
 
     fn var_trips(&self, var: VarId, level: usize) -> i64 {
@@ -142,14 +142,10 @@ fn moved(nest: &Nest, access: Access) -> Moved {
         .order
         .iter()
         .map(|leaf| {
-            access.guards.iter().any(|&axis| root_of(nest, axis).is_some_and(|root| nest.leaves(root).contains(leaf)))
+            access.guards.iter().any(|&axis| nest.root(axis).is_some_and(|root| nest.leaves(root).contains(leaf)))
         })
         .collect();
     Moved { access, strides, copy, guarded }
-}
-
-fn root_of(nest: &Nest, axis: AxisId) -> Option<VarId> {
-    nest.vars.iter().find(|(_, var)| var.axis == Some(axis)).map(|(id, _)| id)
 }
 
 /// Elements from one iteration of a loop to the next.

@@ -49,8 +49,7 @@ fn producer(program: &Program, tensor: TensorId) -> Option<(usize, Vec<AxisId>)>
     let axes: Option<Vec<_>> = nest.at.iter().map(|&at| as_axis(&program.kernel, at)).collect();
     let axes = axes?;
     let shape = &program.kernel.buffers[tensor].shape;
-    let extent = |axis: AxisId| nest.vars.iter().find(|(_, var)| var.axis == Some(axis)).map(|(_, var)| var.extent);
-    let whole = axes.iter().zip(shape).all(|(&axis, &size)| extent(axis) == Some(size));
+    let whole = axes.iter().zip(shape).all(|(&axis, &size)| extent_of(nest, axis) == Some(size));
     let distinct = axes.iter().enumerate().all(|(place, axis)| !axes[..place].contains(axis));
     (whole && distinct).then_some((writer, axes))
 }
@@ -142,7 +141,7 @@ fn merge(program: &mut Program, producer: usize, tensor: TensorId, users: &[usiz
 }
 
 fn extent_of(nest: &Nest, axis: AxisId) -> Option<i64> {
-    nest.vars.iter().find(|(_, var)| var.axis == Some(axis)).map(|(_, var)| var.extent)
+    nest.root(axis).map(|root| nest.vars[root].extent)
 }
 
 /// The reduction over the axes of its consumer, with the consumer's value of it.

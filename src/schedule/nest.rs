@@ -208,6 +208,11 @@ impl Nest {
         self.vars.iter().find(|(_, var)| var.name == name).map(|(id, _)| id)
     }
 
+    /// The variable that a naive axis became.
+    pub fn root(&self, axis: AxisId) -> Option<VarId> {
+        self.vars.iter().find(|(_, var)| var.axis == Some(axis)).map(|(id, _)| id)
+    }
+
     /// The place of a loop in the order.
     pub fn position(&self, var: VarId) -> Option<usize> {
         self.order.iter().position(|&other| other == var)

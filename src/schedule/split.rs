@@ -44,12 +44,11 @@ pub(super) fn split(nest: &mut Nest, var: VarId, parts: &[Option<i64>], tail: Ta
         Some((whole, index)) => {
             let Form::Split { parts, tail } = &nest.vars[whole].form else { unreachable!("it is a part") };
             let (mut parts, tail) = (parts.clone(), *tail);
-            parts.splice(index..=index, ids);
+            parts.splice(index..=index, ids.iter().copied());
             adopt(nest, whole, parts, tail);
             // What was a part is nothing any more; its name stays known for messages.
             nest.vars[var].part_of = None;
-            let parts = nest.vars.iter().filter(|(_, v)| v.name.starts_with(&format!("{name}."))).map(|(id, _)| id);
-            nest.vars[var].form = Form::Split { parts: parts.collect(), tail };
+            nest.vars[var].form = Form::Split { parts: ids, tail };
         }
     }
     Ok(())

@@ -23,7 +23,7 @@ use super::nest::{Copy, Form, Layout, Nest, Program, VarId, Window, loads_of};
 use super::step::Tail;
 use super::{Refusal, refuse};
 use crate::expr::range::{Domain, Interval};
-use crate::expr::{AxisId, Expr, ExprId, TensorId, affine, prove};
+use crate::expr::{Expr, ExprId, TensorId, affine, prove};
 use crate::loops::Scope;
 use crate::scalar::Op;
 
@@ -98,12 +98,11 @@ fn window(
 ) -> Result<Layout, Refusal> {
     let pool = &program.kernel.pool;
     let Expr::Load { at: subscripts, .. } = pool.get(load) else { unreachable!("a load was found") };
-    let root_of = |axis: AxisId| nest.vars.iter().find(|(_, var)| var.axis == Some(axis)).map(|(id, _)| id);
     let mut dims = Vec::new();
     for &subscript in subscripts {
         let view = affine::linear(pool, subscript);
         let step = |(&atom, &step): (&ExprId, &i64)| match pool.get(atom) {
-            Expr::Axis(axis) if step > 0 => Some((root_of(*axis)?, step)),
+            Expr::Axis(axis) if step > 0 => Some((nest.root(*axis)?, step)),
             _ => None,
         };
         let Some(steps) = view.terms.iter().map(step).collect::<Option<Vec<_>>>() else {

@@ -13,6 +13,7 @@
 //!         k.1  i.2  j.1  j.2
 //! ```
 
+use super::{joined, one_loop};
 use crate::loops::Scope;
 use crate::schedule::Step;
 use crate::schedule::nest::{Nest, Program, VarId};
@@ -247,7 +248,7 @@ impl Shape<'_> {
     /// The steps of a choice.
     fn steps(&self, choice: &Choice) -> Vec<Step> {
         let mut steps = Vec::new();
-        let vector = self.fused(&choice.vector, &mut steps);
+        let vector = one_loop(self.names(&choice.vector), &mut steps);
         let length: i64 = choice.vector.iter().map(|&var| self.extent(var)).product();
         let lanes = self.lanes.min(length.unsigned_abs().next_power_of_two().cast_signed());
         let panels = div_ceil(length, lanes * choice.vectors);
@@ -308,27 +309,15 @@ impl Shape<'_> {
     /// The naive axes of which a loop is a part.
     fn roots(&self, choice: &Choice, name: &str) -> Vec<VarId> {
         let is_part = |whole: &str| name == whole || name.strip_prefix(whole).is_some_and(|rest| rest.starts_with('.'));
-        let vector = self.joined(&choice.vector);
+        let vector = joined(&self.names(&choice.vector));
         let all = self.ones.iter().chain(&self.spatial).chain(&self.reduced);
         let single = all.map(|&var| (self.name(var), vec![var]));
         let wholes = single.chain([(vector, choice.vector.clone())]).filter(|(whole, _)| is_part(whole));
         wholes.max_by_key(|(whole, _)| whole.len()).map(|(_, roots)| roots).unwrap_or_default()
     }
 
-    /// The name of axes that are fused, if several.
-    fn joined(&self, axes: &[VarId]) -> String {
-        let names: Vec<_> = axes.iter().map(|&var| self.name(var)).collect();
-        if let [only] = &names[..] { only.clone() } else { names.join("_").replace('.', "_") }
-    }
-
-    /// One name for the axes of the vector.
-    fn fused(&self, vector: &[VarId], steps: &mut Vec<Step>) -> String {
-        let name = self.joined(vector);
-        if vector.len() > 1 {
-            let axes = vector.iter().map(|&var| self.name(var)).collect();
-            steps.push(Step::Fuse { axes, name: name.clone() });
-        }
-        name
+    fn names(&self, axes: &[VarId]) -> Vec<String> {
+        axes.iter().map(|&var| self.name(var)).collect()
     }
 
     /// The reduced loops that stay outside, and the others.
@@ -354,24 +343,16 @@ impl Shape<'_> {
         loops: &mut Vec<Loop>,
         steps: &mut Vec<Step>,
     ) -> Option<String> {
-        if !choice.threads {
+        if !choice.threads || outer.is_empty() {
             return outer.last().cloned();
         }
-        let parallel = match outer.len() {
-            0 => return None,
-            1 => outer[0].clone(),
-            _ => {
-                let name = outer.join("_").replace('.', "_");
-                let (fused, others): (Vec<_>, Vec<_>) = loops.drain(..).partition(|(name, _)| outer.contains(name));
-                *loops = others;
-                let roots = fused.into_iter().flat_map(|(_, roots)| roots).collect();
-                loops.insert(self.ones.len(), (name.clone(), roots));
-                steps.push(Step::Fuse { axes: outer, name: name.clone() });
-                name
-            }
-        };
-        steps.push(Step::Parallel { axis: parallel.clone() });
-        Some(parallel)
+        let (threaded, others): (Vec<_>, Vec<_>) = loops.drain(..).partition(|(name, _)| outer.contains(name));
+        let roots = threaded.into_iter().flat_map(|(_, roots)| roots).collect();
+        let axis = one_loop(outer, steps);
+        *loops = others;
+        loops.insert(self.ones.len(), (axis.clone(), roots));
+        steps.push(Step::Parallel { axis: axis.clone() });
+        Some(axis)
     }
 
     /// Copies of the operands that depend on some axes and not on others.
@@ -451,10 +432,7 @@ impl Shape<'_> {
         steps.push(Step::Reorder { axes: order.collect() });
         steps.extend(lanes.iter().map(|axis| Step::Rfactor { axis: axis.clone() }));
         if threads && !outer.is_empty() {
-            let axis = if let [only] = &outer[..] { only.clone() } else { outer.join("_").replace('.', "_") };
-            if outer.len() > 1 {
-                steps.push(Step::Fuse { axes: outer, name: axis.clone() });
-            }
+            let axis = one_loop(outer, &mut steps);
             steps.push(Step::Parallel { axis });
         }
         steps.push(Step::Vectorize { axis: lanes[1].clone() });

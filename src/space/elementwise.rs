@@ -6,6 +6,7 @@
 //! parallel ncpq.0; unroll ncpq.2; vectorize ncpq.3
 //! ```
 
+use super::one_loop;
 use crate::schedule::Step;
 use crate::schedule::nest::{Nest, Program, VarId};
 use crate::schedule::reads::{self, Access};
@@ -56,12 +57,7 @@ fn fusable(nest: &Nest, axes: &[VarId], store: &Access, loads: &[Access]) -> usi
 fn steps(nest: &Nest, outer: &[VarId], inner: &[VarId], lanes: i64, unroll: i64, threads: bool) -> Vec<Step> {
     let name = |var: VarId| nest.vars[var].name.clone();
     let mut steps = Vec::new();
-    let mut vector = name(inner[0]);
-    if inner.len() > 1 {
-        let axes: Vec<_> = inner.iter().map(|&var| name(var)).collect();
-        vector = axes.join("_").replace('.', "_");
-        steps.push(Step::Fuse { axes, name: vector.clone() });
-    }
+    let vector = one_loop(inner.iter().map(|&var| name(var)).collect(), &mut steps);
     let extent: i64 = inner.iter().map(|&var| nest.vars[var].extent).product();
     let lanes = lanes.min(extent.unsigned_abs().next_power_of_two().cast_signed());
     let unroll = unroll.min((extent / lanes).max(1));
@@ -74,15 +70,10 @@ fn steps(nest: &Nest, outer: &[VarId], inner: &[VarId], lanes: i64, unroll: i64,
     let last = parts.len();
     steps.push(Step::Split { axis: vector.clone(), parts, tail: Tail::Peel });
     if threads {
-        let mut parallel = format!("{vector}.0");
-        if let Some((&first, rest)) = outer.split_first() {
-            parallel = name(first);
-            if !rest.is_empty() {
-                let axes: Vec<_> = outer.iter().map(|&var| name(var)).collect();
-                parallel = axes.join("_").replace('.', "_");
-                steps.push(Step::Fuse { axes, name: parallel.clone() });
-            }
-        }
+        let parallel = match outer {
+            [] => format!("{vector}.0"),
+            _ => one_loop(outer.iter().map(|&var| name(var)).collect(), &mut steps),
+        };
         steps.push(Step::Parallel { axis: parallel });
     }
     steps.push(Step::Unroll { axes: vec![format!("{vector}.{}", last - 1)] });

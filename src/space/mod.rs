@@ -20,25 +20,38 @@ use crate::target::Machine;
 /// Operations of a value that may be computed again rather than stored and loaded.
 const CHEAP: usize = 24;
 
-/// Steps that remove intermediates, in the order in which they apply: those that are cheap to compute again or used
-/// once, and reductions with one elementwise consumer.
-pub fn fusions(program: &Program) -> Vec<Step> {
+/// Removes intermediates that are cheap to compute again, and reductions with one elementwise consumer; gives the steps
+/// that did it, in their order.
+pub fn fusions(program: &mut Program) -> Vec<Step> {
     let temps = program.kernel.buffers.iter().filter(|(_, buffer)| matches!(buffer.kind, BufferKind::Temp(_)));
     let names: Vec<_> = temps.map(|(id, buffer)| (id, buffer.name.clone())).collect();
-    let mut program = program.clone();
     let mut steps = Vec::new();
     for (id, name) in names {
         let Some(producer) = program.nests.iter().find(|nest| nest.buffer == id) else { continue };
         let pool = &program.kernel.pool;
         let is_reduction = producer.reduction.is_some();
         let is_cheap =
-            !is_reduction && pool.tree_size(producer.result) <= CHEAP as u64 && reads_once(&program, producer);
+            !is_reduction && pool.tree_size(producer.result) <= CHEAP as u64 && reads_once(program, producer);
         let step = Step::Inline { tensor: name };
         if (is_reduction || is_cheap) && program.apply(&step).is_ok() {
             steps.push(step);
         }
     }
     steps
+}
+
+/// One loop of several, fused if there is more than one; its name.
+fn one_loop(axes: Vec<String>, steps: &mut Vec<Step>) -> String {
+    let name = joined(&axes);
+    if axes.len() > 1 {
+        steps.push(Step::Fuse { axes, name: name.clone() });
+    }
+    name
+}
+
+/// The name of the loop that [`one_loop`] makes.
+fn joined(axes: &[String]) -> String {
+    if let [only] = axes { only.clone() } else { axes.join("_").replace('.', "_") }
 }
 
 /// Whether a value is made of so few elements that reading them again costs no more than reading the value.

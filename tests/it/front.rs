@@ -44,6 +44,17 @@ pub(crate) fn graphs(name: &str, text: &str) -> Vec<Graph> {
     sema::exports(&program).iter().map(graph).collect()
 }
 
+/// Settings for a snapshot that stands beside its case, under the case's own name.
+pub(crate) fn beside(case: &Path) -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(case.parent().expect("a case is in a folder"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.remove_snapshot_suffix();
+    settings.set_omit_expression(true);
+    settings.remove_input_file();
+    settings
+}
+
 /// The files of a folder that end in `.ft`, by name.
 pub(crate) fn sources(folder: &str) -> Vec<(String, String)> {
     let entries = fs::read_dir(Path::new(folder)).unwrap_or_else(|e| panic!("{folder}: {e}"));

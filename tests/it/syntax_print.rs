@@ -55,12 +55,7 @@ fn files_of_the_project_are_in_the_canonical_layout() {
 fn layout() {
     insta::glob!("../fmt", "*.ft", |path| {
         let text = std::fs::read_to_string(path).expect("a case is UTF-8");
-        let mut settings = insta::Settings::clone_current();
-        settings.set_snapshot_path(path.parent().expect("a case is in a folder"));
-        settings.set_prepend_module_to_snapshot(false);
-        settings.remove_snapshot_suffix();
-        settings.set_omit_expression(true);
-        settings.remove_input_file();
+        let settings = crate::front::beside(path);
         let stem = path.file_stem().expect("a case has a name").to_string_lossy().into_owned();
         settings.bind(|| insta::assert_snapshot!(stem, check(&text)));
     });

@@ -12,7 +12,7 @@ use ftc::sema::{self, Request};
 use ftc::source::SourceMap;
 use ftc::syntax::parser;
 
-use crate::front::Std;
+use crate::front::{self, Std};
 
 #[test]
 fn diagnostics() {
@@ -64,12 +64,7 @@ fn check(path: &Path) -> String {
         return format!("{name}: marked {marks:?}, reported {places:?}\n{rendered}\n");
     }
     let stem = path.file_stem().expect("a case has a name").to_string_lossy().into_owned();
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(path.parent().expect("a case is in a folder"));
-    settings.set_prepend_module_to_snapshot(false);
-    settings.remove_snapshot_suffix();
-    settings.set_omit_expression(true);
-    settings.remove_input_file();
+    let settings = front::beside(path);
     settings.bind(|| insta::assert_snapshot!(stem, format!("{text}\n{rendered}")));
     String::new()
 }

@@ -141,7 +141,7 @@ enum Along {
     /// Element by element.
     #[default]
     Steps,
-    /// The slowest variable of the copy, already a vector, is its innermost loop.
+    /// The fastest variable of the copy, already a vector, is its innermost loop.
     Vector(VarId),
     /// Values of this variable are read as vectors.
     Split(VarId),
