@@ -7,10 +7,12 @@
 //! neither row nor vector stays outermost).
 //!
 //! - `contraction`: reductions, with a tile of accumulators of rows and vectors.
-//! - `elementwise`: what is computed without a reduction.
+//! - `elementwise`: what is computed without a reduction;
+//! - `knobs`: a space as a search sees it.
 
 mod contraction;
 mod elementwise;
+pub mod knobs;
 
 use crate::loops::BufferKind;
 use crate::schedule::nest::Program;
