@@ -37,6 +37,7 @@
 //!   legal.
 //! - [`space`]: the schedules worth considering for a nest, from its structure and a machine alone. [`model`]: which of
 //!   them is cheapest, without running any.
+//! - [`explore`]: searching a space for its cheapest point, whatever says what a point costs.
 //! - [`codegen`]: loops to machine code, through LLVM.
 //! - [`artifact`]: objects to what other programs use: archives, shared libraries, C headers.
 //! - [`runtime`]: arrays, `.npy` files, libraries loaded and called.
@@ -92,6 +93,8 @@ pub mod schedule;
 
 pub mod model;
 pub mod space;
+
+pub mod explore;
 
 pub mod codegen;
 

@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("schedule", &["loops", "target", "expr", "scalar", "arena"]),
     ("space", &["schedule", "loops", "target", "expr", "scalar", "arena"]),
     ("model", &["schedule", "loops", "target", "expr", "scalar", "arena"]),
+    ("explore", &["space"]),
     ("codegen", &["loops", "target", "expr", "scalar", "arena"]),
     ("artifact", &["codegen", "loops", "target", "scalar", "diag"]),
     ("runtime", &["artifact", "scalar", "diag"]),
