@@ -1,45 +1,103 @@
 //! The schedules worth considering for a nest, from its structure and a machine alone.
 //!
 //! `FlexTensor` generates its space from what static analysis finds, never from the name of an operator; so does this.
-//! [`fusions`] removes intermediates; [`candidates`] gives schedules of one nest, as steps that apply to the program
-//! after those. `FlexTensor`'s three prunings are here: the depth of tiling is limited (two levels outside of registers),
-//! parameters that the machine decides are not searched (lanes, registers), and some loops are placed by rule (what is
-//! neither row nor vector stays outermost).
+//! [`fusions`] removes intermediates; a [`NestSpace`] holds the schedules of one nest, as points of knobs: each point is
+//! steps that apply to the program after those, or is rejected with the reason. `FlexTensor`'s three prunings are here:
+//! the depth of tiling is limited (two levels outside of registers), parameters that the machine decides are not searched
+//! (lanes), and some loops are placed by rule (lanes innermost, rows around them, what is neither stays outermost or next
+//! to the blocks).
 //!
-//! - `contraction`: reductions, with a tile of accumulators of rows and vectors.
+//! - `facts`: axes and accesses, all that a space is built from;
+//! - `contraction`: reductions, with a tile of accumulators of rows and vectors;
 //! - `elementwise`: what is computed without a reduction;
+//! - `fusion`: intermediates that need not be stored;
 //! - `knobs`: a space as a search sees it.
 
 mod contraction;
 mod elementwise;
+mod facts;
+mod fusion;
 pub mod knobs;
 
-use crate::loops::BufferKind;
+pub use fusion::fusions;
+use knobs::{Knobs, Point};
+
+use crate::schedule::Step;
 use crate::schedule::nest::Program;
-use crate::schedule::{Step, reads};
 use crate::target::Machine;
 
-/// Operations of a value that may be computed again rather than stored and loaded.
-const CHEAP: usize = 24;
+/// The schedules of one nest.
+#[derive(Clone, Debug)]
+pub struct NestSpace {
+    /// What a search sees.
+    pub knobs: Knobs,
+    kind: Kind,
+}
 
-/// Removes intermediates that are cheap to compute again, and reductions with one elementwise consumer; gives the steps
-/// that did it, in their order.
-pub fn fusions(program: &mut Program) -> Vec<Step> {
-    let temps = program.kernel.buffers.iter().filter(|(_, buffer)| matches!(buffer.kind, BufferKind::Temp(_)));
-    let names: Vec<_> = temps.map(|(id, buffer)| (id, buffer.name.clone())).collect();
-    let mut steps = Vec::new();
-    for (id, name) in names {
-        let Some(producer) = program.nests.iter().find(|nest| nest.buffer == id) else { continue };
-        let pool = &program.kernel.pool;
-        let is_reduction = producer.reduction.is_some();
-        let is_cheap =
-            !is_reduction && pool.tree_size(producer.result) <= CHEAP as u64 && reads_once(program, producer);
-        let step = Step::Inline { tensor: name };
-        if (is_reduction || is_cheap) && program.apply(&step).is_ok() {
-            steps.push(step);
+#[derive(Clone, Debug)]
+enum Kind {
+    /// Nothing can be chosen.
+    Plain,
+    Contraction(Box<contraction::Contraction>),
+    Elementwise(Box<elementwise::Elementwise>),
+}
+
+/// Why a point is no schedule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Rejected {
+    /// What there is not enough of, in a word, to count by; `same` where a smaller point says the same.
+    pub kind: &'static str,
+    /// With the numbers.
+    pub reason: String,
+}
+
+impl Rejected {
+    fn new(kind: &'static str, reason: String) -> Self {
+        Self { kind, reason }
+    }
+
+    fn same(reason: &str) -> Self {
+        Self::new("same", reason.to_owned())
+    }
+}
+
+impl NestSpace {
+    /// The space of a nest whose loops are still those of the formula.
+    pub fn of(program: &Program, nest: usize, machine: &Machine) -> Self {
+        let nest = &program.nests[nest];
+        let facts = facts::Facts::of(program, nest);
+        if nest.reduction.is_some() && !facts.reduced.is_empty() {
+            let space = contraction::Contraction::of(facts, machine);
+            if !space.is_empty() {
+                return Self { knobs: space.knobs(), kind: Kind::Contraction(Box::new(space)) };
+            }
+        } else {
+            let space = elementwise::Elementwise::of(facts, machine);
+            if !space.is_empty() {
+                return Self { knobs: space.knobs(), kind: Kind::Elementwise(Box::new(space)) };
+            }
+        }
+        Self { knobs: Knobs::default(), kind: Kind::Plain }
+    }
+
+    /// The steps that a point stands for. They may still be refused by the primitives, which see more than accesses.
+    pub fn steps(&self, point: &Point) -> Result<Vec<Step>, Rejected> {
+        match &self.kind {
+            Kind::Plain => Ok(Vec::new()),
+            Kind::Contraction(space) => space.steps(point),
+            Kind::Elementwise(space) => space.steps(point),
         }
     }
-    steps
+
+    /// Points from which a search may start, one of each sort.
+    pub fn starts(&self) -> Vec<Point> {
+        match &self.kind {
+            Kind::Plain => vec![Point::default()],
+            Kind::Contraction(space) => space.starts(),
+            Kind::Elementwise(space) => space.starts(),
+        }
+    }
 }
 
 /// One loop of several, fused if there is more than one; its name.
@@ -56,18 +114,6 @@ fn joined(axes: &[String]) -> String {
     if let [only] = axes { only.clone() } else { axes.join("_").replace('.', "_") }
 }
 
-/// Whether a value is made of so few elements that reading them again costs no more than reading the value.
-fn reads_once(program: &Program, nest: &crate::schedule::nest::Nest) -> bool {
-    reads::loads(program, nest).len() <= 2
-}
-
-/// Schedules of one nest, each a list of steps; the first is always empty.
-pub fn candidates(program: &Program, nest: usize, machine: &Machine) -> Vec<Vec<Step>> {
-    let mut found = vec![Vec::new()];
-    if program.nests[nest].reduction.is_some() {
-        contraction::candidates(program, &program.nests[nest], machine, &mut found);
-    } else {
-        elementwise::candidates(program, &program.nests[nest], machine, &mut found);
-    }
-    found
+const fn div_ceil(a: i64, b: i64) -> i64 {
+    (a + b - 1) / b
 }

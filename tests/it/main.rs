@@ -39,6 +39,7 @@ mod run;
 mod schedule;
 mod schedule_gen;
 mod schedules;
+mod space;
 mod stdlib;
 mod syntax;
 mod syntax_print;

@@ -1,0 +1,94 @@
+//! What a space is built from: the axes of a nest and how its accesses go along them. Nothing else of the nest counts.
+
+use crate::schedule::nest::{Nest, Program, VarId};
+use crate::schedule::reads::{self, Access};
+
+/// The axes and accesses of a nest.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    /// All axes, in the order of the naive loops.
+    pub(super) axes: Vec<Axis>,
+    /// Axes of one value.
+    pub(super) ones: Vec<usize>,
+    /// Longer axes of results.
+    pub(super) spatial: Vec<usize>,
+    /// Longer axes of sums.
+    pub(super) reduced: Vec<usize>,
+    pub(super) loads: Vec<Moved>,
+    pub(super) store: Moved,
+    /// Bytes of a value while it is computed.
+    pub(super) bytes: i64,
+}
+
+/// An axis.
+#[derive(Clone, Debug)]
+pub(super) struct Axis {
+    pub(super) name: String,
+    pub(super) extent: i64,
+}
+
+/// An access.
+#[derive(Clone, Debug)]
+pub(super) struct Moved {
+    pub(super) name: String,
+    /// Bytes of an element in memory.
+    pub(super) bytes: i64,
+    /// For each axis, elements from one value to the next; none if that is no one number.
+    pub(super) strides: Vec<Option<i64>>,
+    /// For each axis, whether it decides what is read.
+    pub(super) uses: Vec<bool>,
+    /// For each axis, whether it decides if something is read.
+    pub(super) guarded: Vec<bool>,
+    /// Whether it is the only read of its tensor.
+    pub(super) is_copiable: bool,
+}
+
+impl Facts {
+    pub(super) fn of(program: &Program, nest: &Nest) -> Self {
+        let axis = |&var: &VarId| Axis { name: nest.vars[var].name.clone(), extent: nest.vars[var].extent };
+        let (ones, long): (Vec<_>, Vec<_>) =
+            (0..nest.order.len()).partition(|&at| nest.vars[nest.order[at]].extent == 1);
+        let (reduced, spatial) = long.into_iter().partition(|&at| nest.vars[nest.order[at]].is_reduced());
+        let loads = reads::loads(program, nest);
+        let is_only = |load: &Access| loads.iter().filter(|other| other.tensor == load.tensor).count() == 1;
+        Self {
+            axes: nest.order.iter().map(axis).collect(),
+            ones,
+            spatial,
+            reduced,
+            loads: loads.iter().map(|load| Moved { is_copiable: is_only(load), ..moved(nest, load) }).collect(),
+            store: moved(nest, &reads::store(program, nest)),
+            bytes: program.kernel.pool.dtype(nest.value()).bytes() as i64,
+        }
+    }
+
+    /// Values of several axes.
+    pub(super) fn length(&self, axes: &[usize]) -> i64 {
+        axes.iter().map(|&axis| self.axes[axis].extent).product()
+    }
+
+    /// Names of axes.
+    pub(super) fn names(&self, axes: &[usize]) -> Vec<String> {
+        axes.iter().map(|&axis| self.axes[axis].name.clone()).collect()
+    }
+}
+
+impl Moved {
+    /// Whether what is read depends on one of some axes.
+    pub(super) fn uses_any(&self, axes: &[usize]) -> bool {
+        axes.iter().any(|&axis| self.uses[axis])
+    }
+}
+
+fn moved(nest: &Nest, access: &Access) -> Moved {
+    let axes: Vec<_> = nest.order.iter().map(|&var| nest.vars[var].axis).collect();
+    let of = |test: &dyn Fn(crate::expr::AxisId) -> bool| axes.iter().map(|axis| axis.is_some_and(test)).collect();
+    Moved {
+        name: access.name.clone(),
+        bytes: access.bytes,
+        strides: axes.iter().map(|axis| axis.and_then(|axis| access.stride(axis))).collect(),
+        uses: of(&|axis| access.uses(axis)),
+        guarded: of(&|axis| access.guards.contains(&axis)),
+        is_copiable: false,
+    }
+}

@@ -1,0 +1,33 @@
+//! Intermediates that need not be stored.
+
+use crate::loops::BufferKind;
+use crate::schedule::nest::{Nest, Program};
+use crate::schedule::{Step, reads};
+
+/// Operations of a value that may be computed again rather than stored and loaded.
+const CHEAP: usize = 24;
+
+/// Removes intermediates that are cheap to compute again, and reductions with one elementwise consumer; gives the steps
+/// that did it, in their order.
+pub fn fusions(program: &mut Program) -> Vec<Step> {
+    let temps = program.kernel.buffers.iter().filter(|(_, buffer)| matches!(buffer.kind, BufferKind::Temp(_)));
+    let names: Vec<_> = temps.map(|(id, buffer)| (id, buffer.name.clone())).collect();
+    let mut steps = Vec::new();
+    for (id, name) in names {
+        let Some(producer) = program.nests.iter().find(|nest| nest.buffer == id) else { continue };
+        let pool = &program.kernel.pool;
+        let is_reduction = producer.reduction.is_some();
+        let is_cheap =
+            !is_reduction && pool.tree_size(producer.result) <= CHEAP as u64 && reads_once(program, producer);
+        let step = Step::Inline { tensor: name };
+        if (is_reduction || is_cheap) && program.apply(&step).is_ok() {
+            steps.push(step);
+        }
+    }
+    steps
+}
+
+/// Whether a value is made of so few elements that reading them again costs no more than reading the value.
+fn reads_once(program: &Program, nest: &Nest) -> bool {
+    reads::loads(program, nest).len() <= 2
+}

@@ -1,0 +1,60 @@
+//! Spaces of schedules: no two points say the same, what is not rejected applies, and every nest has something to choose.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use ftc::lower::lower;
+use ftc::schedule::Step;
+use ftc::schedule::nest::Program;
+use ftc::space::knobs::Point;
+use ftc::space::{NestSpace, fusions};
+use ftc::target::{Machine, Target};
+
+use crate::front;
+
+/// Schedules of a space that are looked at, at most.
+const POINTS: usize = 3000;
+
+fn machine(target: &str) -> Machine {
+    let Ok(Target::Cpu(cpu)) = Target::parse(target, None) else { panic!("{target} is a CPU") };
+    Machine::of(&cpu, 4)
+}
+
+/// Points that stand for schedules, around those that a search starts from.
+fn around(space: &NestSpace) -> BTreeMap<Point, Vec<Step>> {
+    let mut found = BTreeMap::new();
+    let mut open: VecDeque<_> = space.starts().into();
+    while let Some(point) = open.pop_front() {
+        if found.len() == POINTS {
+            break;
+        }
+        if let Ok(steps) = space.steps(&point)
+            && found.insert(point.clone(), steps).is_none()
+        {
+            open.extend(space.knobs.neighbours(&point));
+        }
+    }
+    found
+}
+
+#[test]
+fn points_differ_and_apply() {
+    for (path, text) in front::sources("tests/schedule/chosen") {
+        for graph in front::graphs(&path, &text) {
+            let mut program = Program::of(&lower(&graph));
+            fusions(&mut program);
+            let nests = (0..program.nests.len()).filter(|&nest| !program.nests[nest].order.is_empty());
+            for nest in nests.collect::<Vec<_>>() {
+                let space = NestSpace::of(&program, nest, &machine("x86-64-v3"));
+                let points = around(&space);
+                assert!(!points.is_empty(), "{path}: {}: nothing to choose for nest {nest}", graph.name);
+                let mut texts = BTreeMap::new();
+                for (point, steps) in &points {
+                    let text: String = steps.iter().map(|step| format!("{step}\n")).collect();
+                    if let Some(first) = texts.insert(text, point) {
+                        panic!("{path}: the same steps\n{}\n{}", space.knobs.show(first), space.knobs.show(point));
+                    }
+                }
+            }
+        }
+    }
+}
