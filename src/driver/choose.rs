@@ -1,101 +1,72 @@
 //! The schedule where nobody gave one: the best of the space by the model, nest by nest. Nothing is measured.
 
-use std::collections::BTreeMap;
-
+use crate::explore::climb;
 use crate::loops::Kernel;
 use crate::model;
 use crate::schedule::nest::{Nest, Program};
 use crate::schedule::{self, Schedule, Step};
-use crate::space::NestSpace;
 use crate::space::knobs::Point;
+use crate::space::{self, NestSpace};
 use crate::target::Machine;
 
-/// Points from which the search goes on after a first look around each.
-const KEPT: usize = 6;
-/// Times that all knobs are tried from one point.
-const ROUNDS: usize = 4;
+/// Points of one nest that the model is asked about, at most.
+const EVALUATIONS: usize = 8000;
 
 /// The schedule that the model likes best.
 pub fn choose(kernel: &Kernel, machine: &Machine) -> Schedule {
     let mut program = Program::of(kernel);
-    let mut steps = crate::space::fusions(&mut program);
+    let mut steps = space::fusions(&mut program);
     for nest in 0..program.nests.len() {
         if !program.nests[nest].order.is_empty() {
-            let mut judge = Judge::of(&mut program, nest, machine);
-            steps.extend(judge.best());
+            steps.extend(Judge::of(&mut program, nest, machine).best());
         }
     }
     Schedule { steps }
 }
 
-/// What the model says of points of one nest.
-struct Judge<'a> {
+/// The model as the judge of the points of one nest.
+#[derive(Debug)]
+pub struct Judge<'a> {
+    /// The schedules of the nest.
+    pub space: NestSpace,
     program: &'a mut Program,
     number: usize,
     machine: &'a Machine,
-    space: NestSpace,
     plain: Nest,
-    known: BTreeMap<Point, f64>,
 }
 
 impl<'a> Judge<'a> {
-    fn of(program: &'a mut Program, number: usize, machine: &'a Machine) -> Self {
+    /// For a nest whose loops are still those of the formula; it is left as it was.
+    pub fn of(program: &'a mut Program, number: usize, machine: &'a Machine) -> Self {
         let space = NestSpace::of(program, number, machine);
         let plain = program.nests[number].clone();
-        Self { program, number, machine, space, plain, known: BTreeMap::new() }
+        Self { space, program, number, machine, plain }
     }
 
     /// The steps of the best point found, or none if the nest as it is is better.
-    fn best(&mut self) -> Vec<Step> {
-        let starts = self.space.starts();
-        let mut found: Vec<_> = starts.into_iter().map(|start| self.climb(start, 1)).collect();
-        found.sort_by(|a, b| a.0.total_cmp(&b.0));
-        found.truncate(KEPT);
-        let climbed: Vec<_> = found.into_iter().map(|(_, point)| self.climb(point, ROUNDS)).collect();
-        let best = climbed.into_iter().min_by(|a, b| a.0.total_cmp(&b.0));
+    pub fn best(&mut self) -> Vec<Step> {
         let plain = self.cycles(&[]);
-        match best {
-            Some((cycles, point)) if cycles < plain => self.space.steps(&point).unwrap_or_default(),
+        let (knobs, starts) = (self.space.knobs.clone(), self.space.starts());
+        let found = climb(&knobs, &starts, EVALUATIONS, |point| self.cost(point));
+        match found {
+            Some(found) if plain.is_none_or(|plain| found.cost < plain) => {
+                self.space.steps(&found.point).unwrap_or_default()
+            }
             _ => Vec::new(),
         }
     }
 
-    /// Tries all values of one knob after the other, and keeps the best.
-    fn climb(&mut self, start: Point, rounds: usize) -> (f64, Point) {
-        let mut best = (self.at(&start), start);
-        for _ in 0..rounds {
-            let before = best.0;
-            for knob in 0..self.space.knobs.knobs.len() {
-                for value in 0..self.space.knobs.knobs[knob].values.len() {
-                    let mut point = best.1.clone();
-                    point.0[knob] = value as u16;
-                    let cycles = self.at(&point);
-                    if cycles < best.0 {
-                        best = (cycles, point);
-                    }
-                }
-            }
-            if best.0 >= before {
-                break;
-            }
-        }
-        best
+    /// The cycles that the model gives a point; none if it is no schedule.
+    pub fn cost(&mut self, point: &Point) -> Option<f64> {
+        let steps = self.space.steps(point).ok()?;
+        self.cycles(&steps)
     }
 
-    fn at(&mut self, point: &Point) -> f64 {
-        if let Some(&known) = self.known.get(point) {
-            return known;
-        }
-        let cycles = self.space.steps(point).map_or(f64::INFINITY, |steps| self.cycles(&steps));
-        self.known.insert(point.clone(), cycles);
-        cycles
-    }
-
-    /// The cycles of the nest under some steps; the program is left as it was.
-    fn cycles(&mut self, steps: &[Step]) -> f64 {
+    /// The cycles of the nest under some steps; none if they are refused.
+    fn cycles(&mut self, steps: &[Step]) -> Option<f64> {
         let legal = steps.iter().all(|step| self.program.apply(step).is_ok())
             && schedule::check(&self.program.nests[self.number]).is_ok();
-        let cycles = if legal { model::cycles(self.program, self.number, self.machine) } else { f64::INFINITY };
+        let cycles = legal.then(|| model::cycles(self.program, self.number, self.machine));
         self.program.nests[self.number] = self.plain.clone();
         cycles
     }

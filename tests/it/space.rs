@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use ftc::lower::lower;
-use ftc::schedule::Step;
 use ftc::schedule::nest::Program;
+use ftc::schedule::{Schedule, Step};
 use ftc::space::knobs::Point;
 use ftc::space::{NestSpace, fusions};
 use ftc::target::{Machine, Target};
@@ -49,7 +49,7 @@ fn points_differ_and_apply() {
                 assert!(!points.is_empty(), "{path}: {}: nothing to choose for nest {nest}", graph.name);
                 let mut texts = BTreeMap::new();
                 for (point, steps) in &points {
-                    let text: String = steps.iter().map(|step| format!("{step}\n")).collect();
+                    let text = Schedule { steps: steps.clone() }.to_string();
                     if let Some(first) = texts.insert(text, point) {
                         panic!("{path}: the same steps\n{}\n{}", space.knobs.show(first), space.knobs.show(point));
                     }

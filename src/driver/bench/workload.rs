@@ -88,6 +88,12 @@ fn function<'p>(session: &mut Session, program: &'p Program, workload: &Workload
     })
 }
 
+/// The graph of a workload.
+pub fn graph(session: &mut Session, program: &Program, workload: &Workload) -> Outcome<Graph> {
+    let function = function(session, program, workload)?;
+    instantiate(session, program, function, workload).map(|made| made.graph)
+}
+
 fn instantiate(session: &mut Session, program: &Program, function: &Function, workload: &Workload) -> Outcome<Made> {
     let attribute = bind::Attribute::of(function).map_err(|wrong| session.user(wrong))?;
     let assignment = bind::bind(function, &attribute, workload).map_err(|wrong| session.user(wrong))?;
