@@ -19,6 +19,16 @@ pub(super) fn accumulate(nest: &mut Nest, at: VarId) -> Result<(), Refusal> {
     if nest.accumulate.contains(&at) {
         return refuse(format!("there are accumulators inside of `{name}` already"), "say it once");
     }
+    let level = nest.level(Some(at));
+    if let Some(inner) = nest.computes.iter().find(|inner| inner.beside_sum && nest.level(Some(inner.at)) > level) {
+        let inner = &nest.vars[inner.at].name;
+        return refuse(
+            format!(
+                "what the result needs beside the sum is computed inside of `{inner}`, and not there when the sum is stored"
+            ),
+            format!("`accumulate` inside of `{inner}`, or `compute` further outside"),
+        );
+    }
     nest.accumulate.push(at);
     Ok(())
 }

@@ -15,13 +15,8 @@ use crate::expr::{AxisId, Expr, ExprId, TensorId};
 use crate::loops::{BufferKind, Kernel, LoopKind};
 
 pub(super) fn inline(program: &mut Program, name: &str) -> Result<(), Refusal> {
-    let found = program.kernel.buffers.iter().find(|(_, buffer)| buffer.name == name);
-    let Some(tensor) = found.filter(|(_, buffer)| matches!(buffer.kind, BufferKind::Temp(_))).map(|(id, _)| id) else {
-        return refuse(format!("`{name}` is not an intermediate"), "inputs and outputs are stored as they are");
-    };
-    let Some((producer, axes)) = producer(program, tensor) else {
-        return refuse(format!("`{name}` is not written whole by one nest"), "it has to be stored");
-    };
+    let tensor = intermediate(program, name)?;
+    let (producer, axes) = producer(program, tensor, name)?;
     let users = users(program, tensor);
     if users.iter().any(|&user| is_scheduled(&program.nests[user])) || is_scheduled(&program.nests[producer]) {
         return refuse(format!("loops of `{name}` or its users are scheduled already"), "`inline` comes first");
@@ -33,17 +28,36 @@ pub(super) fn inline(program: &mut Program, name: &str) -> Result<(), Refusal> {
             substitute(program, user, producer, tensor, &axes);
         }
     }
-    let mut items = std::mem::take(&mut program.items);
-    remove(&mut items, producer, tensor);
-    program.items = items;
+    remove(program, producer, tensor);
     // Its loops have no names any more.
     (program.nests[producer].vars, program.nests[producer].order) = (Arena::new(), Vec::new());
     Ok(())
 }
 
+/// The intermediate of a name.
+pub(super) fn intermediate(program: &Program, name: &str) -> Result<TensorId, Refusal> {
+    let found = program.kernel.buffers.iter().find(|(_, buffer)| buffer.name == name);
+    match found.filter(|(_, buffer)| matches!(buffer.kind, BufferKind::Temp(_))) {
+        Some((id, _)) => Ok(id),
+        None => refuse(format!("`{name}` is not an intermediate"), "inputs and outputs are stored as they are"),
+    }
+}
+
 /// The nest that writes a tensor whole, and the axes that are its subscripts.
-fn producer(program: &Program, tensor: TensorId) -> Option<(usize, Vec<AxisId>)> {
-    let mut writers = live(program).into_iter().filter(|&number| program.nests[number].buffer == tensor);
+pub(super) fn producer(program: &Program, tensor: TensorId, name: &str) -> Result<(usize, Vec<AxisId>), Refusal> {
+    let mut computed = program.nests.iter().flat_map(|nest| nest.computes.iter().map(move |inner| (nest, inner)));
+    if let Some((reader, inner)) = computed.find(|(_, inner)| inner.tensor == tensor) {
+        let at = &reader.vars[inner.at].name;
+        return refuse(format!("`{name}` is computed inside of `{at}` already"), "take one of the two steps away");
+    }
+    match whole_writer(program, tensor) {
+        Some(found) => Ok(found),
+        None => refuse(format!("`{name}` is not written whole by one nest"), "it has to be stored"),
+    }
+}
+
+fn whole_writer(program: &Program, tensor: TensorId) -> Option<(usize, Vec<AxisId>)> {
+    let mut writers = program.live().into_iter().filter(|&number| program.nests[number].buffer == tensor);
     let writer = writers.next().filter(|_| writers.next().is_none())?;
     let nest = &program.nests[writer];
     let axes: Option<Vec<_>> = nest.at.iter().map(|&at| as_axis(&program.kernel, at)).collect();
@@ -58,25 +72,10 @@ fn as_axis(kernel: &Kernel, expr: ExprId) -> Option<AxisId> {
     if let Expr::Axis(axis) = kernel.pool.get(expr) { Some(*axis) } else { None }
 }
 
-/// The nests that are in the body.
-fn live(program: &Program) -> Vec<usize> {
-    fn go(items: &[Item], found: &mut Vec<usize>) {
-        for item in items {
-            match item {
-                Item::Nest(number) => found.push(*number),
-                Item::Alloc { body, .. } => go(body, found),
-                Item::Other(_) => {}
-            }
-        }
-    }
-    let mut found = Vec::new();
-    go(&program.items, &mut found);
-    found
-}
-
-fn users(program: &Program, tensor: TensorId) -> Vec<usize> {
+/// The nests that read a tensor.
+pub(super) fn users(program: &Program, tensor: TensorId) -> Vec<usize> {
     let reads = |nest: &Nest, expr| !loads_of(&program.kernel, expr, tensor).is_empty() && nest.buffer != tensor;
-    let numbers = live(program);
+    let numbers = program.live();
     let is_user = |number: &usize| {
         let nest = &program.nests[*number];
         reads(nest, nest.value()) || reads(nest, nest.result)
@@ -84,9 +83,12 @@ fn users(program: &Program, tensor: TensorId) -> Vec<usize> {
     numbers.into_iter().filter(is_user).collect()
 }
 
-fn is_scheduled(nest: &Nest) -> bool {
-    let is_changed = |var: &Var| var.axis.is_none() || var.kind != LoopKind::Serial || var.role == Role::Private;
-    nest.vars.iter().any(|(_, var)| is_changed(var)) || !nest.copies.is_empty() || !nest.accumulate.is_empty()
+/// Whether a nest is no more as it was.
+pub(super) fn is_scheduled(nest: &Nest) -> bool {
+    let is_changed = |var: &Var| {
+        var.axis.is_none() || var.kind != LoopKind::Serial || var.role == Role::Private || var.whole.is_some()
+    };
+    nest.vars.iter().any(|(_, var)| is_changed(var)) || nest.has_places() || !nest.order.is_sorted()
 }
 
 /// Replaces the loads of an elementwise intermediate by what is stored there.
@@ -169,18 +171,24 @@ fn merged(program: &mut Program, producer: usize, consumer: &Nest, load: ExprId,
 }
 
 /// Takes a nest, and the life of what it wrote, out of the body.
-fn remove(items: &mut Vec<Item>, nest: usize, tensor: TensorId) {
+pub(super) fn remove(program: &mut Program, nest: usize, tensor: TensorId) {
+    let mut items = std::mem::take(&mut program.items);
+    without(&mut items, nest, tensor);
+    program.items = items;
+}
+
+fn without(items: &mut Vec<Item>, nest: usize, tensor: TensorId) {
     let mut result = Vec::new();
     for mut item in items.drain(..) {
         match &mut item {
             Item::Nest(number) if *number == nest => continue,
             Item::Alloc { buffer, body } if *buffer == tensor => {
                 let mut body = std::mem::take(body);
-                remove(&mut body, nest, tensor);
+                without(&mut body, nest, tensor);
                 result.extend(body);
                 continue;
             }
-            Item::Alloc { body, .. } => remove(body, nest, tensor),
+            Item::Alloc { body, .. } => without(body, nest, tensor),
             Item::Nest(_) | Item::Other(_) => {}
         }
         result.push(item);

@@ -4,10 +4,11 @@
 //! is refused and why. It takes a kernel that verifies and gives one.
 //!
 //! The kernel is taken apart into nests (`nest`), each primitive changes them (one file each: `split`, `fuse`,
-//! `reorder`, `parallel`, `vectorize`, `unroll`, `stage`, `accumulate`, `rfactor`, `inline`), and `realize` writes the
+//! `reorder`, `parallel`, `vectorize`, `unroll`, `stage`, `accumulate`, `rfactor`, `inline`, `compute`), and `realize` writes the
 //! loops down again. Results stay the same to the bit, but for the order in which sums are joined.
 
 mod accumulate;
+mod compute;
 mod fuse;
 mod inline;
 pub mod nest;
@@ -21,6 +22,7 @@ mod stage;
 pub mod step;
 mod unroll;
 mod vectorize;
+mod window;
 
 pub use step::{Schedule, Step, Tail};
 
@@ -70,7 +72,7 @@ impl Program {
 
 /// Once all steps are applied: whether the loops of a nest can be written down.
 pub fn check(nest: &Nest) -> Result<(), String> {
-    vectorize::check(nest).and_then(|()| accumulate::check(nest))
+    vectorize::check(nest).and_then(|()| accumulate::check(nest)).and_then(|()| compute::check(nest))
 }
 
 fn apply_step(program: &mut Program, step: &Step) -> Result<(), Refusal> {
@@ -93,18 +95,22 @@ fn apply_step(program: &mut Program, step: &Step) -> Result<(), Refusal> {
         Step::Stage { operand, at, layout, scope } => {
             stage_step(program, operand, at.as_deref(), layout.as_deref(), *scope)
         }
-        Step::ComputeAt { .. } => refuse("`compute … at …` is not there yet", "`inline` the intermediate, or store it"),
+        Step::ComputeAt { tensor, at } => {
+            let (reader, at) = loop_of(program, at)?;
+            compute::compute(program, tensor, reader, at)
+        }
     }
 }
 
-/// What shapes loops comes before what is placed inside of them: copies and accumulators name loops as they are.
+/// What shapes loops comes before what is placed inside of them: copies, accumulators and other nests name loops as
+/// they are.
 fn shapes(nest: &Nest) -> Result<(), Refusal> {
-    if nest.copies.is_empty() && nest.accumulate.is_empty() {
+    if !nest.has_places() {
         return Ok(());
     }
     refuse(
-        "the loops of this nest have copies or accumulators placed in them already",
-        "`split`, `fuse` and `reorder` come before `stage` and `accumulate`",
+        "the loops of this nest have copies, accumulators or other nests placed in them already",
+        "`split`, `fuse` and `reorder` come before `compute`, `stage` and `accumulate`",
     )
 }
 
@@ -128,8 +134,8 @@ fn stage_step(
 
 /// The only nest that reads a tensor.
 fn reader_of(program: &Program, operand: &str) -> Result<usize, Refusal> {
-    let readers = program.nests.iter().enumerate().filter(|(_, nest)| stage::tensor(program, nest, operand).is_some());
-    match &readers.map(|(number, _)| number).collect::<Vec<_>>()[..] {
+    let reads = |&number: &usize| stage::tensor(program, &program.nests[number], operand).is_some();
+    match &program.live().into_iter().filter(reads).collect::<Vec<_>>()[..] {
         [reader] => Ok(*reader),
         readers => refuse(
             format!("`{operand}` is read by {} nests", readers.len()),

@@ -70,6 +70,8 @@ pub struct Nest {
     pub accumulate: Vec<VarId>,
     /// Copies of operands.
     pub copies: Vec<Copy>,
+    /// Other nests that run inside of loops of this one.
+    pub computes: Vec<Computed>,
 }
 
 /// A reduction of `value` over the reduced variables.
@@ -100,6 +102,9 @@ pub struct Var {
     pub axis: Option<AxisId>,
     /// The variable that it is a part of, and which part.
     pub part_of: Option<(VarId, usize)>,
+    /// The extent of the naive axis, if the variable is but a part of it that starts where another nest says
+    /// ([`Computed`]): the value of the axis is then that start and this variable.
+    pub whole: Option<i64>,
 }
 
 /// What a variable is to the result.
@@ -161,12 +166,28 @@ pub enum Layout {
     Window(Vec<Window>, Option<ExprId>),
 }
 
-/// One dimension of a copy that keeps the tensor's axes.
+/// An intermediate of which each iteration of a loop computes the box that it reads.
+#[derive(Clone, Debug)]
+pub struct Computed {
+    /// The nest that computes it, by its number.
+    pub nest: usize,
+    /// The intermediate.
+    pub tensor: TensorId,
+    /// Inside of which loop.
+    pub at: VarId,
+    /// For each dimension where the box starts, or none for all of it. Where that is outside of the tensor, the box is
+    /// moved inside.
+    pub starts: Vec<Option<Window>>,
+    /// Whether it is read where a sum is stored, not where it grows.
+    pub beside_sum: bool,
+}
+
+/// One dimension of a box.
 #[derive(Clone, Debug)]
 pub struct Window {
     /// How far a step of each naive variable moves the subscript.
     pub steps: Vec<(VarId, i64)>,
-    /// What is added to them.
+    /// What is added to what the loops outside of the box give.
     pub constant: i64,
 }
 
@@ -194,6 +215,28 @@ impl Program {
                 },
             })
             .collect()
+    }
+
+    /// The nests that are in the body, in its order; those that run inside of another come before it.
+    pub fn live(&self) -> Vec<usize> {
+        let mut found = Vec::new();
+        self.collect(&self.items, &mut found);
+        found
+    }
+
+    fn collect(&self, items: &[Item], found: &mut Vec<usize>) {
+        for item in items {
+            match item {
+                Item::Nest(number) => self.with_computed(*number, found),
+                Item::Alloc { body, .. } => self.collect(body, found),
+                Item::Other(_) => {}
+            }
+        }
+    }
+
+    fn with_computed(&self, number: usize, found: &mut Vec<usize>) {
+        self.nests[number].computes.iter().for_each(|inner| self.with_computed(inner.nest, found));
+        found.push(number);
     }
 
     /// The nest and the variable of a name.
@@ -245,6 +288,19 @@ impl Nest {
         self.order.iter().copied().filter(|var| leaves.contains(var)).collect()
     }
 
+    /// Whether copies, accumulators or other nests are placed in its loops.
+    pub fn has_places(&self) -> bool {
+        !self.copies.is_empty() || !self.accumulate.is_empty() || !self.computes.is_empty()
+    }
+
+    /// The number of loops outside of the outermost accumulators, where results are stored; none without a reduction.
+    pub fn sum_level(&self) -> Option<usize> {
+        self.reduction.as_ref()?;
+        let joined = self.order.iter().position(|&var| self.vars[var].is_reduced());
+        let levels = self.accumulate.iter().map(|&at| self.level(Some(at)));
+        levels.chain(joined).min()
+    }
+
     /// The value to which the operands belong: what is reduced, or what is stored.
     pub fn value(&self) -> ExprId {
         self.reduction.as_ref().map_or(self.result, |reduction| reduction.value)
@@ -254,7 +310,7 @@ impl Nest {
 impl Var {
     /// A variable with a loop of its own.
     pub const fn new(name: String, role: Role, extent: i64) -> Self {
-        Self { name, role, extent, kind: LoopKind::Serial, form: Form::Loop, axis: None, part_of: None }
+        Self { name, role, extent, kind: LoopKind::Serial, form: Form::Loop, axis: None, part_of: None, whole: None }
     }
 
     /// Whether values of different iterations are joined, into one accumulator or several.
@@ -283,8 +339,8 @@ fn recognize(kernel: &Kernel, stmt: &Stmt) -> Option<Nest> {
         _ => return None,
     };
     let order = vars.ids().collect();
-    let (accumulate, copies) = (Vec::new(), Vec::new());
-    Some(Nest { vars, order, buffer, at: at.clone(), result, reduction, accumulate, copies })
+    let (accumulate, copies, computes) = (Vec::new(), Vec::new(), Vec::new());
+    Some(Nest { vars, order, buffer, at: at.clone(), result, reduction, accumulate, copies, computes })
 }
 
 fn is_accumulator(kernel: &Kernel, buffer: TensorId) -> bool {

@@ -19,8 +19,8 @@
 //! Legal where the tensor is not written by this nest, is read in one way, and either everywhere or with a default;
 //! without `as`, subscripts are sums of multiples of axes, and the default is for what is outside and nothing else.
 
-use super::nest::{Copy, Form, Layout, Nest, Program, VarId, Window, loads_of};
-use super::step::Tail;
+use super::nest::{Copy, Layout, Nest, Program, VarId, Window, loads_of};
+use super::window::is_apart;
 use super::{Refusal, refuse};
 use crate::expr::range::{Domain, Interval};
 use crate::expr::{Expr, ExprId, TensorId, affine, prove};
@@ -47,6 +47,21 @@ pub(super) fn stage(program: &mut Program, number: usize, request: Request<'_>) 
     };
     if nest.copies.iter().any(|copy| copy.name == name) {
         return refuse(format!("`{name}` is copied already"), "an operand has one copy");
+    }
+    if let Some(computed) = nest.computes.iter().find(|computed| computed.tensor == tensor) {
+        let at = &nest.vars[computed.at].name;
+        if request.layout.is_none() {
+            return refuse(
+                format!("`{name}` is computed inside of `{at}`, into such a box already"),
+                format!("`stage {name} … as […]` copies it in the order of the loops"),
+            );
+        }
+        if nest.level(request.at) < nest.level(Some(computed.at)) {
+            return refuse(
+                format!("`{name}` is not there yet: it is computed inside of `{at}`"),
+                format!("`stage {name}` there, or further inside"),
+            );
+        }
     }
     let operand = operand(program, nest, name, tensor)?;
     let nest = &program.nests[number];
@@ -135,26 +150,6 @@ fn window(
     Ok(Layout::Window(dims, default))
 }
 
-/// Whether the values of a naive variable are a sum of what loops outside and loops inside give.
-fn is_apart(nest: &Nest, root: VarId, at: Option<VarId>) -> bool {
-    let level = nest.level(at);
-    match &nest.vars[root].form {
-        Form::Loop => true,
-        Form::Split { parts, tail } => {
-            let loops = parts.iter().all(|&part| nest.vars[part].form == Form::Loop);
-            *tail != Tail::Overlap && (loops || is_one_side(nest, root, level))
-        }
-        Form::Fused { .. } => is_one_side(nest, root, level),
-    }
-}
-
-/// Whether all loops of a variable are inside of a level, or all are outside.
-fn is_one_side(nest: &Nest, var: VarId, level: usize) -> bool {
-    let inside = |&leaf: &VarId| nest.position(leaf).is_some_and(|position| position >= level);
-    let leaves = nest.leaves(var);
-    leaves.iter().all(inside) || !leaves.iter().any(inside)
-}
-
 /// Whether conditions around a load hold wherever it is inside its tensor.
 fn is_default_for_outside(program: &Program, nest: &Nest, load: ExprId, operand: ExprId) -> bool {
     let mut pool = program.kernel.pool.clone();
@@ -181,7 +176,10 @@ fn is_default_for_outside(program: &Program, nest: &Nest, load: ExprId, operand:
 
 /// The values of the naive axes.
 fn domain(nest: &Nest) -> Domain {
-    nest.vars.iter().filter_map(|(_, var)| Some((var.axis?, Interval::extent(var.extent)))).collect()
+    nest.vars
+        .iter()
+        .filter_map(|(_, var)| Some((var.axis?, Interval::extent(var.whole.unwrap_or(var.extent)))))
+        .collect()
 }
 
 /// The loops inside of `at` on which an operand depends, in their order.

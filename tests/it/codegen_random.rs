@@ -32,7 +32,7 @@ fn close(dtype: DType, a: f64, b: f64) -> bool {
     a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= slack * a.abs().max(b.abs())
 }
 
-fn compare(found: &[Values], wanted: &[Values], text: &str) -> Result<(), TestCaseError> {
+pub(crate) fn compare(found: &[Values], wanted: &[Values], text: &str) -> Result<(), TestCaseError> {
     for (found, wanted) in found.iter().zip(wanted) {
         for at in 0..wanted.len() {
             let [a, b] = [found, wanted].map(|values| values.get_f64(at).expect("inside"));

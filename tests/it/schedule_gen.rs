@@ -19,14 +19,18 @@ pub(crate) fn schedule(kernel: &Kernel, seed: u64, proposals: usize) -> Schedule
     nests(kernel, &kernel.body, &mut names.nests);
     names.tensors.extend(kernel.buffers.iter().map(|(_, buffer)| buffer.name.clone()));
     let mut schedule = Schedule::default();
-    for _ in 0..proposals {
-        let Some(step) = propose(&mut rng, &names) else { continue };
-        schedule.steps.push(step);
-        if apply(kernel, &schedule).is_err() {
-            schedule.steps.pop();
-            continue;
+    for number in 0..proposals {
+        // Nests move inside of others before much else is done to them.
+        let early = if number < 8 { compute(&mut rng, &names) } else { None };
+        let step = propose(&mut rng, &names);
+        for step in early.into_iter().chain(step) {
+            schedule.steps.push(step);
+            if apply(kernel, &schedule).is_err() {
+                schedule.steps.pop();
+                continue;
+            }
+            learn(&mut names, schedule.steps.last().expect("it was kept"));
         }
-        learn(&mut names, schedule.steps.last().expect("it was kept"));
     }
     schedule
 }
@@ -79,13 +83,19 @@ fn learn(names: &mut Names, step: &Step) {
     }
 }
 
+fn compute(rng: &mut StdRng, names: &Names) -> Option<Step> {
+    let nest = names.nests.get(rng.random_range(0..names.nests.len().max(1))).filter(|nest| !nest.is_empty())?;
+    let tensor = names.tensors[rng.random_range(0..names.tensors.len())].clone();
+    Some(Step::ComputeAt { tensor, at: nest[rng.random_range(0..nest.len())].clone() })
+}
+
 fn propose(rng: &mut StdRng, names: &Names) -> Option<Step> {
     let nest = names.nests.get(rng.random_range(0..names.nests.len().max(1)))?;
     if nest.is_empty() {
         return None;
     }
     let axis = nest[rng.random_range(0..nest.len())].clone();
-    Some(match rng.random_range(0..16) {
+    Some(match rng.random_range(0..17) {
         0..=4 => {
             let count = rng.random_range(1..=2);
             let parts = (0..count).map(|_| Some([1, 2, 3, 4, 5, 8, 16][rng.random_range(0..7)])).collect();

@@ -12,15 +12,18 @@ pub(super) struct Scope {
     pub(super) axes: Vec<(String, Option<i64>)>,
     /// The tensors, without the accumulators of reductions.
     pub(super) tensors: Vec<String>,
+    /// The loops around each store to a tensor.
+    stores: Vec<(String, Vec<String>)>,
 }
 
 impl Scope {
     /// Before the first step.
     pub(super) fn of(naive: &Kernel) -> Self {
-        let mut axes = Vec::new();
-        visit(naive, &naive.body, &mut axes);
+        let mut scope = Self { axes: Vec::new(), tensors: Vec::new(), stores: Vec::new() };
+        scope.visit(naive, &naive.body, &mut Vec::new());
         let named = naive.buffers.iter().filter(|(_, buffer)| buffer.kind != BufferKind::Temp(Place::Register));
-        Self { axes, tensors: named.map(|(_, buffer)| buffer.name.clone()).collect() }
+        scope.tensors.extend(named.map(|(_, buffer)| buffer.name.clone()));
+        scope
     }
 
     /// Behind a step.
@@ -43,8 +46,16 @@ impl Scope {
             | Step::Unroll { .. }
             | Step::Stage { .. }
             | Step::Accumulate { .. }
-            | Step::Rfactor { .. }
-            | Step::ComputeAt { .. } => {}
+            | Step::Rfactor { .. } => {}
+            // Its loops run over the part that is needed, however much that is.
+            Step::ComputeAt { tensor, .. } => {
+                let around = self.stores.iter().filter(|(stored, _)| stored == tensor).flat_map(|(_, around)| around);
+                let is_around: Vec<_> = around.collect();
+                self.axes
+                    .iter_mut()
+                    .filter(|(name, _)| is_around.contains(&name))
+                    .for_each(|(_, extent)| *extent = None);
+            }
         }
     }
 
@@ -72,21 +83,27 @@ impl Scope {
             self.axes.splice(at..at, new);
         }
     }
-}
 
-fn visit(kernel: &Kernel, block: &[Stmt], found: &mut Vec<(String, Option<i64>)>) {
-    for stmt in block {
-        match stmt {
-            Stmt::For(inner) => {
-                found.push((kernel.axes[inner.axis].name.clone(), Some(inner.extent)));
-                visit(kernel, &inner.body, found);
+    fn visit(&mut self, kernel: &Kernel, block: &[Stmt], around: &mut Vec<String>) {
+        for stmt in block {
+            match stmt {
+                Stmt::For(inner) => {
+                    let name = kernel.axes[inner.axis].name.clone();
+                    self.axes.push((name.clone(), Some(inner.extent)));
+                    around.push(name);
+                    self.visit(kernel, &inner.body, around);
+                    around.pop();
+                }
+                Stmt::If { then, otherwise, .. } => {
+                    self.visit(kernel, then, around);
+                    self.visit(kernel, otherwise, around);
+                }
+                Stmt::Alloc { body, .. } => self.visit(kernel, body, around),
+                Stmt::Store { buffer, .. } => {
+                    self.stores.push((kernel.buffers[*buffer].name.clone(), around.clone()));
+                }
+                Stmt::Reduce { .. } | Stmt::Barrier => {}
             }
-            Stmt::If { then, otherwise, .. } => {
-                visit(kernel, then, found);
-                visit(kernel, otherwise, found);
-            }
-            Stmt::Alloc { body, .. } => visit(kernel, body, found),
-            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Barrier => {}
         }
     }
 }

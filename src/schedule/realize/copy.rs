@@ -38,7 +38,7 @@ impl Emit<'_> {
             };
             let like = self.loaded(copy.operand);
             let buffer = self.buffer(&format!("{}.copy", copy.name), like, shape, copy.scope);
-            self.copies.push(Staged { level, buffer, operand: copy.operand, layout: copy.layout.clone() });
+            self.plan.copies.push(Staged { level, buffer, operand: copy.operand, layout: copy.layout.clone() });
         }
     }
 
@@ -60,9 +60,9 @@ impl Emit<'_> {
         env: &Env,
         inner: &mut dyn FnMut(&mut Self, &Env) -> Block,
     ) -> Block {
-        let buffer = self.copies[number].buffer;
+        let buffer = self.plan.copies[number].buffer;
         let starts_threads = self.has_threads_inside(number) && !env.threads;
-        let mut body = match self.copies[number].layout.clone() {
+        let mut body = match self.plan.copies[number].layout.clone() {
             Layout::Loops(vars) => self.in_loops(number, &vars, starts_threads, env),
             Layout::Window(dims, default) => self.in_window(number, &dims, default, env),
         };
@@ -77,7 +77,7 @@ impl Emit<'_> {
 
     /// A copy with a dimension for each loop.
     fn in_loops(&mut self, number: usize, layout: &[VarId], starts_threads: bool, env: &Env) -> Block {
-        let (buffer, operand) = (self.copies[number].buffer, self.copies[number].operand);
+        let (buffer, operand) = (self.plan.copies[number].buffer, self.plan.copies[number].operand);
         let along = self.along(operand, layout);
         let making = Env { along, threads: env.threads || starts_threads, ..env.clone() };
         self.around(layout, &making, Purpose::Copy, &mut |this, env| {
@@ -172,7 +172,7 @@ impl Emit<'_> {
     /// How a loop of a copy runs: copies are not written out, for they may be long, but for what is turned in registers.
     pub(super) fn copy_kind(&self, var: VarId, env: &Env) -> LoopKind {
         let is_last = |var| {
-            self.copies.iter().any(|copy| matches!(&copy.layout, Layout::Loops(vars) if vars.last() == Some(&var)))
+            self.plan.copies.iter().any(|copy| matches!(&copy.layout, Layout::Loops(vars) if vars.last() == Some(&var)))
         };
         match (self.nest.vars[var].kind, env.along) {
             (LoopKind::Vector, Along::Vector(last)) if last == var => LoopKind::Vector,
@@ -184,7 +184,7 @@ impl Emit<'_> {
 
     /// Whether a copy is used by threads that start inside of its level.
     fn has_threads_inside(&self, number: usize) -> bool {
-        let inside = &self.nest.order[self.copies[number].level..];
+        let inside = &self.nest.order[self.plan.copies[number].level..];
         inside.iter().any(|&var: &VarId| self.nest.vars[var].kind == LoopKind::Parallel)
     }
 }

@@ -9,10 +9,11 @@
 //!
 //! One walk along [`Nest::order`] places everything: `open` writes the loop of a variable and what its tail asks for,
 //! so that the interior of a ragged nest has no conditions; `tile` keeps accumulators; `copy` makes copies of
-//! operands; `value` computes what variables stand for. An [`Env`] knows what is open around a place.
+//! operands, `compute` places other nests; `value` computes what variables stand for. An [`Env`] knows what is open around a place.
 //!
 //! What comes in passed `check`; what goes out verifies.
 
+mod compute;
 mod copy;
 mod open;
 mod tile;
@@ -41,8 +42,10 @@ fn block(program: &mut Program, items: &[Item], names: &mut Taken) -> Block {
     for item in items {
         match item {
             Item::Nest(number) => {
-                let nest = &program.nests[*number];
-                result.extend(nest_block(&mut program.kernel, nest, names));
+                let Program { kernel, nests, .. } = &mut *program;
+                let mut emit = Emit::new(kernel, nests, *number, names);
+                emit.plan();
+                result.extend(emit.level(0, &Env::default()));
             }
             Item::Alloc { buffer, body } => {
                 result.push(Stmt::Alloc { buffer: *buffer, body: block(program, body, names) });
@@ -51,13 +54,6 @@ fn block(program: &mut Program, items: &[Item], names: &mut Taken) -> Block {
         }
     }
     result
-}
-
-fn nest_block(kernel: &mut Kernel, nest: &Nest, names: &mut Taken) -> Block {
-    let mut emit = Emit { kernel, nest, names, tiles: Vec::new(), copies: Vec::new() };
-    emit.plan_tiles();
-    emit.plan_copies();
-    emit.level(0, &Env::default())
 }
 
 /// The names that are in use.
@@ -90,10 +86,28 @@ fn fresh(taken: &mut BTreeSet<String>, wanted: &str) -> String {
 /// The writer of one nest.
 struct Emit<'a> {
     kernel: &'a mut Kernel,
+    nests: &'a [Nest],
     nest: &'a Nest,
     names: &'a mut Taken,
+    /// Where the box starts along variables that are but a part of their axis.
+    starts: IdMap<VarId, ExprId>,
+    plan: Plan,
+}
+
+/// What is placed in the loops of a nest.
+#[derive(Default)]
+struct Plan {
     tiles: Vec<Tile>,
     copies: Vec<Staged>,
+    computes: Vec<Inner>,
+}
+
+/// Another nest inside of this one.
+struct Inner {
+    /// The number of loops around it.
+    level: usize,
+    /// What is placed in its own loops.
+    plan: Plan,
 }
 
 /// Accumulators for all results that the loops inside a level work on.
@@ -119,8 +133,8 @@ struct Staged {
 struct Env {
     /// The values of the variables whose loops are open, or that are known otherwise.
     value: IdMap<VarId, ExprId>,
-    /// How many values of a split variable are left for its parts that are still closed.
-    left: IdMap<VarId, i64>,
+    /// How many values of a split variable are left for its parts that are still closed, and the first of these.
+    left: IdMap<VarId, (usize, i64)>,
     /// Where the open parts of a split variable start, if not at their sum: the number of these parts, and the start.
     start: IdMap<VarId, (usize, ExprId)>,
     /// Split variables that may be outside of their extent here.
@@ -129,6 +143,8 @@ struct Env {
     tiles: usize,
     /// Which copies are made.
     copies: Vec<usize>,
+    /// Which other nests have computed their boxes, and where these start.
+    computes: Vec<(usize, Vec<Option<ExprId>>)>,
     /// Whether a parallel loop is open.
     threads: bool,
     /// In a copy, how it goes along memory.
@@ -171,15 +187,29 @@ impl Purpose {
     }
 }
 
-impl Emit<'_> {
+impl<'a> Emit<'a> {
+    fn new(kernel: &'a mut Kernel, nests: &'a [Nest], number: usize, names: &'a mut Taken) -> Self {
+        Emit { kernel, nests, nest: &nests[number], names, starts: IdMap::new(), plan: Plan::default() }
+    }
+
+    /// Decides which buffers are needed.
+    fn plan(&mut self) {
+        self.plan_tiles();
+        self.plan_copies();
+        self.plan_computes();
+    }
+
     /// Everything inside of the first `level` loops.
     fn level(&mut self, level: usize, env: &Env) -> Block {
-        let copies =
-            (0..self.copies.len()).filter(|&copy| self.copies[copy].level == level && !env.copies.contains(&copy));
+        if let Some(inner) = self.next_compute(level, env) {
+            return self.with_computed(inner, env, &mut |this, env| this.level(level, env));
+        }
+        let copies = (0..self.plan.copies.len())
+            .filter(|&copy| self.plan.copies[copy].level == level && !env.copies.contains(&copy));
         if let Some(copy) = copies.min() {
             return self.with_copy(copy, env, &mut |this, env| this.level(level, env));
         }
-        if self.tiles.get(env.tiles).is_some_and(|tile| tile.level == level) {
+        if self.plan.tiles.get(env.tiles).is_some_and(|tile| tile.level == level) {
             return self.with_tile(env, &mut |this, env| this.level(level, env));
         }
         match self.nest.order.get(level) {
@@ -218,7 +248,7 @@ impl Emit<'_> {
 
     /// The subscripts of the result.
     fn destination(&mut self, env: &Env) -> Vec<ExprId> {
-        self.nest.at.iter().map(|&subscript| self.place(subscript, env)).collect()
+        self.nest.at.iter().map(|&subscript| self.place_in_box(subscript, env)).collect()
     }
 
     /// A temporary of this nest.

@@ -44,9 +44,10 @@ impl Env {
         env
     }
 
-    fn with_left(&self, whole: VarId, left: i64) -> Self {
+    /// Inside of a part, so many values are left for the next one.
+    fn with_left(&self, part: Part, left: i64) -> Self {
         let mut env = self.clone();
-        env.left.insert(whole, left);
+        env.left.insert(part.whole, (part.index + 1, left));
         env
     }
 
@@ -83,7 +84,7 @@ impl<'a> Emit<'a> {
             return self.repeat(var, extent, &env.with_guard(whole), purpose, inner);
         }
         if part.rest == 0 {
-            return self.repeat(var, part.full, &env.with_left(whole, part.stride), purpose, inner);
+            return self.repeat(var, part.full, &env.with_left(part, part.stride), purpose, inner);
         }
         let on_threads = self.nest.vars[var].kind == LoopKind::Parallel && !env.threads;
         if self.tail(whole) != Tail::Peel || on_threads {
@@ -91,7 +92,7 @@ impl<'a> Emit<'a> {
         }
         let mut block = Block::new();
         if part.full > 0 {
-            block = self.repeat(var, part.full, &env.with_left(whole, part.stride), purpose, inner);
+            block = self.repeat(var, part.full, &env.with_left(part, part.stride), purpose, inner);
         }
         block.extend(self.last(part, env, inner));
         block
@@ -100,7 +101,7 @@ impl<'a> Emit<'a> {
     /// The last iteration, which is not full.
     fn last(&mut self, part: Part, env: &Env, inner: Inner<'_, 'a>) -> Block {
         let value = self.kernel.pool.int(part.full);
-        inner(self, &env.with_left(part.whole, part.rest).with_value(part.var, value))
+        inner(self, &env.with_left(part, part.rest).with_value(part.var, value))
     }
 
     /// What is inside a loop that runs for the last iteration, too.
@@ -108,10 +109,10 @@ impl<'a> Emit<'a> {
         match self.tail(part.whole) {
             // The last one is all there is; inner parts may overlap yet.
             Tail::Overlap | Tail::Peel if part.full == 0 => self.last(part, env, inner),
-            Tail::Guard | Tail::Pad => inner(self, &env.with_left(part.whole, part.stride).with_guard(part.whole)),
+            Tail::Guard | Tail::Pad => inner(self, &env.with_left(part, part.stride).with_guard(part.whole)),
             Tail::Overlap => {
                 let start = self.overlapped(part, env);
-                let mut env = env.with_left(part.whole, part.stride);
+                let mut env = env.with_left(part, part.stride);
                 env.start.insert(part.whole, (part.index + 1, start));
                 inner(self, &env)
             }
@@ -119,9 +120,9 @@ impl<'a> Emit<'a> {
                 let value = self.value(part.var, env);
                 let full = self.kernel.pool.int(part.full);
                 let cond = self.kernel.pool.binary(Op::Lt, value, full);
-                let then = inner(self, &env.with_left(part.whole, part.stride));
+                let then = inner(self, &env.with_left(part, part.stride));
                 // The value stays the loop's, not a number: so it shows that iterations write different places.
-                let otherwise = inner(self, &env.with_left(part.whole, part.rest));
+                let otherwise = inner(self, &env.with_left(part, part.rest));
                 vec![Stmt::If { cond, then, otherwise }]
             }
         }
@@ -147,7 +148,7 @@ impl<'a> Emit<'a> {
                 let value = self.value(var, env);
                 let env = env.with_value(var, value);
                 if part.rest == 0 {
-                    return self.settle(rest, &env.with_left(part.whole, part.stride), inner);
+                    return self.settle(rest, &env.with_left(part, part.stride), inner);
                 }
                 self.versions(part, &env, &mut |this, env| this.settle(rest, env, inner))
             }
@@ -167,7 +168,12 @@ impl<'a> Emit<'a> {
         if !parts[..index].iter().all(is_open) || parts[index + 1..].iter().any(is_open) {
             return None;
         }
-        let left = if index == 0 { self.nest.vars[whole].extent } else { *env.left.get(whole)? };
+        let left = match env.left.get(whole) {
+            _ if index == 0 => self.nest.vars[whole].extent,
+            Some(&(next, left)) if next == index => left,
+            // A part outside of it was opened out of order.
+            _ => return None,
+        };
         let stride = self.nest.stride(parts, index);
         Some(Part { var, whole, index, full: left / stride, stride, rest: left % stride })
     }

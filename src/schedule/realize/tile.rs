@@ -18,12 +18,13 @@
 use crate::expr::{Expr, ExprId, TensorId};
 use crate::loops::{Block, BufferKind, LoopKind, Scope, Stmt};
 use crate::scalar::Op;
-use crate::schedule::nest::{Reduction, Role, VarId};
+use crate::schedule::nest::{Form, Reduction, Role, VarId};
+use crate::schedule::step::Tail;
 
 use super::{Emit, Env, Purpose, Tile};
 
 /// Bytes of a tile that may live on a thread's stack.
-const STACK_TILE: i64 = 64 << 10;
+pub(super) const STACK_TILE: i64 = 64 << 10;
 
 impl Emit<'_> {
     /// Decides which tiles there are.
@@ -50,17 +51,20 @@ impl Emit<'_> {
                 let name = format!("{}.{number}", self.kernel.buffers[reduction.acc].name);
                 self.buffer(&name, reduction.acc, shape, scope)
             };
-            self.tiles.push(Tile { level, buffer, vars });
+            self.plan.tiles.push(Tile { level, buffer, vars });
         }
     }
 
-    /// Whether partial results can wait in the output: it has their type, and only they go there, each to its place.
+    /// Whether partial results can wait in the output: it has their type, and only they go there, each to its own place;
+    /// where parts overlap, two have one place.
     fn output_holds_sums(&self, reduction: &Reduction) -> bool {
         let is_result =
             matches!(self.kernel.pool.get(self.nest.result), Expr::Load { tensor, .. } if *tensor == reduction.acc);
         let has_private = self.nest.order.iter().any(|&var| self.nest.vars[var].role == Role::Private);
+        let overlaps = |form: &Form| matches!(form, Form::Split { tail: Tail::Overlap, .. });
         is_result
             && !has_private
+            && !self.nest.vars.iter().any(|(_, var)| overlaps(&var.form))
             && self.kernel.buffers[self.nest.buffer].dtype == self.kernel.buffers[reduction.acc].dtype
     }
 
@@ -80,7 +84,7 @@ impl Emit<'_> {
     pub(super) fn with_tile(&mut self, env: &Env, inner: &mut dyn FnMut(&mut Self, &Env) -> Block) -> Block {
         let number = env.tiles;
         let reduction = self.nest.reduction.clone().expect("only reductions have tiles");
-        let (buffer, vars) = (self.tiles[number].buffer, self.tiles[number].vars.clone());
+        let (buffer, vars) = (self.plan.tiles[number].buffer, self.plan.tiles[number].vars.clone());
         let mut body = self.set_neutral(&reduction, buffer, &vars, env);
         let inside = Env { tiles: number + 1, ..env.clone() };
         body.extend(inner(self, &inside));
@@ -98,14 +102,14 @@ impl Emit<'_> {
 
     /// Where the loops inside of `tiles` tiles feed.
     pub(super) fn target(&mut self, tiles: usize, env: &Env) -> (TensorId, Vec<ExprId>) {
-        let tile = &self.tiles[tiles - 1];
+        let tile = &self.plan.tiles[tiles - 1];
         let (buffer, vars) = (tile.buffer, tile.vars.clone());
         (buffer, self.values(&vars, env))
     }
 
     /// Joins a tile to the one around it.
     fn join_outer(&mut self, reduction: &Reduction, number: usize, env: &Env) -> Block {
-        let (buffer, vars) = (self.tiles[number].buffer, self.tiles[number].vars.clone());
+        let (buffer, vars) = (self.plan.tiles[number].buffer, self.plan.tiles[number].vars.clone());
         self.around(&vars, env, Purpose::Join, &mut |this, env| {
             let value = this.element(buffer, &vars, env);
             let (outer, at) = this.target(number, env);
@@ -115,13 +119,13 @@ impl Emit<'_> {
 
     /// Writes the outermost tile to the result.
     fn write(&mut self, reduction: &Reduction, env: &Env) -> Block {
-        let vars = self.tiles[0].vars.clone();
+        let vars = self.plan.tiles[0].vars.clone();
         let (private, spatial): (Vec<_>, Vec<_>) =
             vars.iter().partition(|&&var| self.nest.vars[var].role == Role::Private);
         if !private.is_empty() {
             return self.write_private(reduction, &private, &spatial, env);
         }
-        let joined: Vec<_> = self.nest.order[..self.tiles[0].level]
+        let joined: Vec<_> = self.nest.order[..self.plan.tiles[0].level]
             .iter()
             .copied()
             .filter(|&var| self.nest.vars[var].is_reduced())
@@ -142,7 +146,7 @@ impl Emit<'_> {
     }
 
     fn write_nest(&mut self, spatial: &[VarId], env: &Env, reduction: &Reduction, how: Write) -> Block {
-        let buffer = self.tiles[0].buffer;
+        let buffer = self.plan.tiles[0].buffer;
         self.around(spatial, env, Purpose::Write, &mut |this, env| {
             let sum = this.element(buffer, spatial, env);
             let stmt = match how {
@@ -176,8 +180,8 @@ impl Emit<'_> {
 
     /// Joins private accumulators, then writes: element by element where they are lanes, else tile by tile.
     fn write_private(&mut self, reduction: &Reduction, private: &[VarId], spatial: &[VarId], env: &Env) -> Block {
-        let tile = self.tiles[0].buffer;
-        let vars = self.tiles[0].vars.clone();
+        let tile = self.plan.tiles[0].buffer;
+        let vars = self.plan.tiles[0].vars.clone();
         let in_lanes = private.iter().any(|&var| self.nest.vars[var].kind == LoopKind::Vector);
         let name = format!("{}.sum", self.kernel.buffers[tile].name);
         let dims: Vec<_> = if in_lanes { Vec::new() } else { spatial.to_vec() };

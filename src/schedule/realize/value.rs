@@ -1,5 +1,6 @@
 //! What variables and expressions of a nest are at a place: in terms of the loops that are open there.
 
+use crate::arena::IdMap;
 use crate::expr::{Expr, ExprId, TensorId};
 use crate::loops::{Block, LoopKind, Stmt};
 use crate::scalar::{Const, Op};
@@ -47,14 +48,28 @@ impl Emit<'_> {
         sum
     }
 
-    /// An expression over the naive axes, at this place.
+    /// An expression over the naive axes, at this place; what other nests have computed is read from their boxes.
     pub(super) fn place(&mut self, expr: ExprId, env: &Env) -> ExprId {
+        let starts = std::mem::take(&mut self.starts);
+        let placed = self.place_from(expr, &starts, env);
+        self.starts = starts;
+        self.read_boxes(placed, env)
+    }
+
+    /// As [`Emit::place`], for a subscript of the box that this nest computes.
+    pub(super) fn place_in_box(&mut self, expr: ExprId, env: &Env) -> ExprId {
+        self.place_from(expr, &IdMap::new(), env)
+    }
+
+    fn place_from(&mut self, expr: ExprId, starts: &IdMap<VarId, ExprId>, env: &Env) -> ExprId {
         let used = self.kernel.pool.axes(expr);
         let nest = self.nest;
         let mut values = Vec::new();
         for (root, var) in nest.vars.iter() {
             if let Some(axis) = var.axis.filter(|axis| used.contains(axis)) {
-                values.push((axis, self.value(root, env)));
+                let value = self.value(root, env);
+                let start = starts.get(root).copied();
+                values.push((axis, start.map_or(value, |start| self.kernel.pool.add(start, value))));
             }
         }
         self.kernel.pool.substitute(expr, &|axis| values.iter().find(|(from, _)| *from == axis).map(|(_, to)| *to))
@@ -62,25 +77,22 @@ impl Emit<'_> {
 
     /// As [`Emit::place`], with operands read from their copies.
     pub(super) fn operands(&mut self, expr: ExprId, env: &Env) -> ExprId {
-        let copies = self.copy_reads(env);
-        let read =
-            self.kernel.pool.map(expr, &mut |_, e| copies.iter().find(|(from, _)| *from == e).map(|(_, to)| *to));
-        self.place(read, env)
+        let read = self.open_reads(expr, env);
+        let read = self.place(read, env);
+        self.fill_reads(read, env)
     }
 
     /// What is reduced, at this place. Where a variable may be outside, loads that depend on it give 0 there, and a
     /// reduced one gives what is neutral.
     pub(super) fn summand(&mut self, reduction: &Reduction, env: &Env) -> ExprId {
-        let copies = self.copy_reads(env);
         let padded: Vec<_> = env.guards.iter().copied().filter(|&var| !self.branches(var)).collect();
         let guards: Vec<_> = padded.iter().map(|&var| (var, self.inside(var, env))).collect();
         // What decides about other reads has to be true, not 0: then the whole value waits for the condition.
         let whole = self.reads_to_choose(reduction.value);
         let apart = guards.iter().filter(|_| !whole);
         let loads: Vec<_> = apart.map(|&(var, cond)| (self.naive_axes(var), cond)).collect();
-        let is_copied = |e| copies.iter().find(|(from, _)| *from == e).map(|(_, copy)| *copy);
-        let read = self.kernel.pool.map(reduction.value, &mut |_, e| is_copied(e));
-        let buffers: Vec<_> = self.copies.iter().map(|copy| copy.buffer).collect();
+        let read = self.open_reads(reduction.value, env);
+        let buffers: Vec<_> = self.plan.copies.iter().map(|copy| copy.buffer).collect();
         let read = self.kernel.pool.map(read, &mut |pool, e| {
             // Copies are padded.
             let Expr::Load { tensor, .. } = pool.get(e) else { return None };
@@ -92,7 +104,8 @@ impl Emit<'_> {
             let conds = loads.iter().filter(|(axes, _)| axes.iter().any(|axis| used.contains(axis)));
             Some(conds.fold(e, |value, &(_, cond)| pool.select(cond, value, zero)))
         });
-        let mut value = self.place(read, env);
+        let placed = self.place(read, env);
+        let mut value = self.fill_reads(placed, env);
         for (var, cond) in guards {
             if whole || self.nest.vars[var].is_reduced() {
                 let pool = &mut self.kernel.pool;
@@ -115,18 +128,33 @@ impl Emit<'_> {
         found
     }
 
-    /// What replaces the operands that are copied.
-    fn copy_reads(&mut self, env: &Env) -> Vec<(ExprId, ExprId)> {
+    /// Puts stubs, without subscripts, in the place of operands that are copied: the rest is placed on its own.
+    fn open_reads(&mut self, expr: ExprId, env: &Env) -> ExprId {
+        let copies = &self.plan.copies;
+        self.kernel.pool.map(expr, &mut |pool, e| {
+            let copy = env.copies.iter().map(|&copy| &copies[copy]).find(|copy| copy.operand == e)?;
+            let dtype = pool.dtype(e);
+            Some(pool.load(copy.buffer, Vec::new(), dtype))
+        })
+    }
+
+    /// Puts reads of copies in the place of their stubs.
+    fn fill_reads(&mut self, expr: ExprId, env: &Env) -> ExprId {
         let mut reads = Vec::new();
         for &copy in &env.copies {
-            let (operand, buffer) = (self.copies[copy].operand, self.copies[copy].buffer);
-            let read = match self.copies[copy].layout.clone() {
+            let buffer = self.plan.copies[copy].buffer;
+            let read = match self.plan.copies[copy].layout.clone() {
                 Layout::Loops(vars) => self.element(buffer, &vars, env),
-                Layout::Window(dims, _) => self.in_box(buffer, &dims, self.copies[copy].level, env),
+                Layout::Window(dims, _) => self.in_box(buffer, &dims, self.plan.copies[copy].level, env),
             };
-            reads.push((operand, read));
+            reads.push((buffer, read));
         }
-        reads
+        self.kernel.pool.map(expr, &mut |pool, e| match pool.get(e) {
+            Expr::Load { tensor, at } if at.is_empty() => {
+                reads.iter().find(|(buffer, _)| buffer == tensor).map(|&(_, read)| read)
+            }
+            _ => None,
+        })
     }
 
     /// The element of a temporary whose dimensions are variables.

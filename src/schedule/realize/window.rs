@@ -8,22 +8,17 @@ use crate::expr::{ExprId, TensorId};
 use crate::loops::{Axis, Block, For, LoopKind, Stmt};
 use crate::scalar::{Const, Op};
 use crate::schedule::nest::{Form, VarId, Window};
+use crate::schedule::window::{Side, reach};
 
 use super::copy::LANES;
 use super::{Emit, Env, fresh};
 
-/// Which loops count.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Outside,
-    Inside,
-}
-
 impl Emit<'_> {
     /// The extents of a box.
     pub(super) fn window_shape(&self, dims: &[Window], level: usize) -> Vec<i64> {
-        let extent =
-            |dim: &Window| 1 + dim.steps.iter().map(|&(root, step)| step * self.largest(root, level)).sum::<i64>();
+        let extent = |dim: &Window| {
+            1 + dim.steps.iter().map(|&(root, step)| step * reach(self.nest, root, level, Side::Inside)).sum::<i64>()
+        };
         let mut shape: Vec<_> = dims.iter().map(extent).collect();
         if let Some(last) = shape.last_mut().filter(|last| **last >= LANES / 2) {
             *last = last.unsigned_abs().next_multiple_of(LANES.unsigned_abs()).cast_signed();
@@ -31,35 +26,17 @@ impl Emit<'_> {
         shape
     }
 
-    /// The largest value that loops inside of a level give to a variable.
-    fn largest(&self, var: VarId, level: usize) -> i64 {
-        let nest = self.nest;
-        match &nest.vars[var].form {
-            Form::Loop if nest.position(var).is_some_and(|position| position < level) => 0,
-            Form::Loop => nest.vars[var].extent - 1,
-            Form::Split { parts, .. } => parts
-                .iter()
-                .enumerate()
-                .map(|(place, &part)| nest.stride(parts, place) * self.largest(part, level))
-                .sum(),
-            Form::Fused { into, inner } => {
-                let slowest = inner * nest.vars[var].extent == nest.vars[*into].extent;
-                let largest = self.largest(*into, level) / inner;
-                if slowest { largest } else { largest.min(nest.vars[var].extent - 1) }
-            }
-        }
-    }
-
     /// What loops on one side of a level give to a variable.
     fn given(&mut self, var: VarId, level: usize, side: Side, env: &Env) -> ExprId {
         let nest = self.nest;
-        let counts = |leaf: VarId| nest.position(leaf).is_some_and(|at| (at >= level) == (side == Side::Inside));
-        if nest.leaves(var).into_iter().all(counts) {
-            return self.value(var, env);
+        let start = self.starts.get(var).copied().filter(|_| side == Side::Outside);
+        let mut sum = start.unwrap_or_else(|| self.kernel.pool.int(0));
+        if nest.leaves(var).into_iter().all(|leaf| side.has(nest, leaf, level)) {
+            let value = self.value(var, env);
+            return self.kernel.pool.add(sum, value);
         }
-        let mut sum = self.kernel.pool.int(0);
         if let Form::Split { parts, .. } = &nest.vars[var].form {
-            for (place, &part) in parts.iter().enumerate().filter(|&(_, &part)| counts(part)) {
+            for (place, &part) in parts.iter().enumerate().filter(|&(_, &part)| side.has(nest, part, level)) {
                 let value = self.value(part, env);
                 let pool = &mut self.kernel.pool;
                 let stride = pool.int(nest.stride(parts, place));
@@ -71,7 +48,7 @@ impl Emit<'_> {
     }
 
     /// `number + Σ step · what one side gives`
-    fn offset(&mut self, number: i64, dim: &Window, level: usize, side: Side, env: &Env) -> ExprId {
+    pub(super) fn offset(&mut self, number: i64, dim: &Window, level: usize, side: Side, env: &Env) -> ExprId {
         let mut sum = self.kernel.pool.int(number);
         for &(root, step) in &dim.steps {
             let value = self.given(root, level, side, env);
@@ -92,7 +69,7 @@ impl Emit<'_> {
 
     /// Fills a box.
     pub(super) fn in_window(&mut self, number: usize, dims: &[Window], default: Option<ExprId>, env: &Env) -> Block {
-        let copy = &self.copies[number];
+        let copy = &self.plan.copies[number];
         let (buffer, level, tensor) = (copy.buffer, copy.level, self.loaded(copy.operand));
         let shape = self.kernel.buffers[buffer].shape.clone();
         let mut loops = Vec::new();
