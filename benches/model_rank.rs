@@ -15,7 +15,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use ftc::artifact::Interface;
 use ftc::driver::bench::{data, suite, workload};
 use ftc::driver::choose::Judge;
 use ftc::driver::{Session, files, loaded, machine, modules::Modules};
@@ -131,7 +130,7 @@ fn parameters(kernel: &Kernel, is_wanted: fn(&BufferKind) -> bool) -> impl Itera
 
 /// The least time of a call, after some: others use the machine, too.
 fn time(session: &mut Session, kernel: &Kernel, cpu: &Cpu, inputs: &[Array], threads: usize) -> f64 {
-    let library = loaded::load(session, kernel, &Interface::of(kernel), cpu).expect("it compiles");
+    let library = loaded::load(session, kernel, None, cpu).expect("it compiles");
     library.library.set_threads(threads);
     let outputs = parameters(kernel, |kind| *kind == BufferKind::Output);
     let mut outputs: Vec<_> =

@@ -38,12 +38,24 @@ static void unload(struct weights *w) {
     free(w->conv2_bias), free(w->dense_weight), free(w->dense_bias);
 }
 
-static struct answer ask(const struct weights *w, const uint8_t *image) {
-    struct answer a;
-    int32_t status = read_digit(image, w->conv1_weight, w->conv1_bias, w->conv2_weight, w->conv2_bias,
-                                w->dense_weight, w->dense_bias, a.probability, &a.label);
+/* The weights as the kernel reads them. */
+static void *pack(const struct weights *w) {
+    void *packed = aligned_alloc(64, read_digit_pack_bytes());
+    int32_t status = packed ? read_digit_pack(w->conv1_weight, w->conv1_bias, w->conv2_weight, w->conv2_bias,
+                                              w->dense_weight, w->dense_bias, packed)
+                            : 2;
     if (status != 0) {
-        fprintf(stderr, "read_digit returned %d\n", (int)status);
+        fprintf(stderr, "read_digit_pack returned %d\n", (int)status);
+        exit(2);
+    }
+    return packed;
+}
+
+static struct answer ask(const void *packed, const uint8_t *image) {
+    struct answer a;
+    int32_t status = read_digit_packed(image, packed, a.probability, &a.label);
+    if (status != 0) {
+        fprintf(stderr, "read_digit_packed returned %d\n", (int)status);
         exit(2);
     }
     return a;
@@ -84,11 +96,11 @@ static int ascending(const void *a, const void *b) {
 }
 
 /* Answers for all images, and the median over some rounds of the time that an image took. */
-static double ask_all(const struct weights *w, const uint8_t *images, struct answer *answers) {
+static double ask_all(const void *packed, const uint8_t *images, struct answer *answers) {
     double seconds[ROUNDS];
     for (int round = 0; round < ROUNDS; round++) {
         double start = now();
-        for (int i = 0; i < IMAGES; i++) answers[i] = ask(w, images + i * PIXELS);
+        for (int i = 0; i < IMAGES; i++) answers[i] = ask(packed, images + i * PIXELS);
         seconds[round] = (now() - start) / IMAGES;
     }
     qsort(seconds, ROUNDS, sizeof *seconds, ascending);
@@ -101,10 +113,12 @@ int main(int argc, char **argv) {
         return 2;
     }
     struct weights weights = load(argv[1]);
+    void *packed = pack(&weights);
+    unload(&weights);
     uint8_t *images = npy_u8(argv[1], "images.npy", IMAGES * PIXELS);
     uint8_t *labels = npy_u8(argv[1], "labels.npy", IMAGES);
     static struct answer answers[IMAGES];
-    double seconds = ask_all(&weights, images, answers);
+    double seconds = ask_all(packed, images, answers);
 
     int first[SHOWN], wrong[IMAGES], mistakes = 0;
     for (int i = 0; i < SHOWN; i++) first[i] = i;
@@ -118,6 +132,6 @@ int main(int argc, char **argv) {
 
     double accuracy = 100.0 * (IMAGES - mistakes) / IMAGES;
     printf("%d of %d right (%.1f %%), %.1f µs per image\n", IMAGES - mistakes, IMAGES, accuracy, 1e6 * seconds);
-    free(images), free(labels), unload(&weights);
+    free(images), free(labels), free(packed);
     return accuracy >= 95 ? 0 : 1;
 }

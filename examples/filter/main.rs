@@ -9,7 +9,6 @@ use std::io::{BufReader, BufWriter};
 use std::path::Path;
 use std::process::ExitCode;
 
-use ftc::artifact::Interface;
 use ftc::diag::render::{self, Style};
 use ftc::driver::loaded::{self, Loaded};
 use ftc::driver::select::{self, Selection};
@@ -63,7 +62,7 @@ fn pipeline(session: &mut Session, filter: &str, shape: &[i64]) -> Outcome<Optio
     let Target::Cpu(cpu) = &target else { return Ok(None) };
     let graph = driver::instantiate(session, &selected.program, export, &selected.request)?;
     let kernel = driver::lower(session, &graph, None, machine::model(&target).as_ref())?.kernel;
-    loaded::load(session, &kernel, &Interface::of(&kernel), cpu).map(Some)
+    loaded::load(session, &kernel, None, cpu).map(Some)
 }
 
 /// The pixels of a PNG with 8 bits for each of red, green and blue: rows × columns × 3.

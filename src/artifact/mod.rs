@@ -13,7 +13,8 @@ pub use header::header;
 pub use library::{Linker, archive, link_shared};
 pub use python::{python, python_module};
 
-use crate::codegen::{forks, plan};
+use crate::codegen::{self, Memory};
+use crate::loops::pack::Packing;
 use crate::loops::{BufferKind, Kernel};
 use crate::scalar::DType;
 
@@ -26,10 +27,40 @@ pub struct Interface {
     pub doc: Vec<String>,
     /// The parameters, in the order of the C function.
     pub params: Vec<Param>,
-    /// Bytes that a call allocates and frees.
-    pub workspace: usize,
-    /// Bytes that it allocates beside these for each thread; none if it runs on the caller's thread alone.
-    pub per_thread: Option<usize>,
+    /// What a call allocates and frees.
+    pub memory: Memory,
+    /// The functions for `const` arguments that are packed ahead, if it has any.
+    pub packing: Option<Packed>,
+}
+
+/// What a caller of `NAME_pack` and `NAME_packed` has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packed {
+    /// The size of the block.
+    pub bytes: usize,
+    /// What filling it allocates.
+    pub pack: Memory,
+    /// What a call with it allocates.
+    pub packed: Memory,
+}
+
+/// A C function of an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Function {
+    symbol: String,
+    /// In order.
+    args: Vec<Arg>,
+}
+
+/// An argument of a C function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Arg {
+    /// A parameter of the interface, by its number.
+    Tensor(usize),
+    /// The block of packed arguments, to write.
+    NewBlock,
+    /// The same, to read.
+    Block,
 }
 
 /// One parameter: a pointer to a dense, row-major tensor.
@@ -68,24 +99,52 @@ impl Interface {
             };
             Param { name: buffer.name.clone(), dtype: buffer.dtype, shape: buffer.shape.clone(), direction }
         });
-        let plan = plan::plan(kernel, forks::forks(kernel));
-        Self {
-            name: kernel.name.clone(),
-            doc: Vec::new(),
-            params: params.collect(),
-            workspace: plan.workspace,
-            per_thread: plan.per_thread,
-        }
+        let params = params.collect();
+        Self { name: kernel.name.clone(), doc: Vec::new(), params, memory: codegen::memory(kernel), packing: None }
     }
 
-    /// The memory that a call allocates, in words: `64 bytes, and 128 more for each thread`; none if there is none.
-    pub fn memory(&self) -> Option<String> {
-        match (self.workspace, self.per_thread.unwrap_or(0)) {
-            (0, 0) => None,
-            (shared, 0) => Some(format!("{shared} bytes")),
-            (0, each) => Some(format!("{each} bytes for each thread")),
-            (shared, each) => Some(format!("{shared} bytes, and {each} more for each thread")),
-        }
+    /// The same with the functions of a packing.
+    #[must_use]
+    pub fn with_packing(self, packing: Option<&Packing>) -> Self {
+        let packing = packing.map(|packing| Packed {
+            bytes: packing.bytes(),
+            pack: codegen::memory(&packing.pack),
+            packed: codegen::memory(&packing.packed),
+        });
+        Self { packing, ..self }
+    }
+
+    /// Whether one of its functions runs on several threads.
+    pub fn has_threads(&self) -> bool {
+        let packing = self.packing.iter().flat_map(|packing| [packing.pack, packing.packed]);
+        std::iter::once(self.memory).chain(packing).any(|memory| memory.per_thread.is_some())
+    }
+
+    /// Every C symbol that it may take, whatever its arguments are.
+    pub fn symbols(name: &str) -> impl Iterator<Item = String> {
+        let endings = ["", "_call", "_pack", "_pack_bytes", "_pack_call", "_packed", "_packed_call"];
+        endings.into_iter().map(move |ending| format!("{name}{ending}"))
+    }
+
+    /// The function with all arguments.
+    fn whole(&self) -> Function {
+        Function { symbol: self.name.clone(), args: (0..self.params.len()).map(Arg::Tensor).collect() }
+    }
+
+    /// The function that packs, and the one that takes what is packed.
+    fn in_two(&self) -> [Function; 2] {
+        let of = |wanted: &dyn Fn(Direction) -> bool| {
+            let params = self.params.iter().enumerate();
+            params.filter(|(_, param)| wanted(param.direction)).map(|(nth, _)| Arg::Tensor(nth)).collect::<Vec<_>>()
+        };
+        let consts = of(&|direction| direction == Direction::In { is_const: true });
+        let inputs = of(&|direction| direction == Direction::In { is_const: false });
+        let outputs = of(&|direction| direction == Direction::Out);
+        let function = |ending: &str, args: Vec<Arg>| Function { symbol: format!("{}{ending}", self.name), args };
+        [
+            function("_pack", [consts, vec![Arg::NewBlock]].concat()),
+            function("_packed", [inputs, vec![Arg::Block], outputs].concat()),
+        ]
     }
 
     /// The same with what the source says about it.
@@ -109,5 +168,15 @@ impl Param {
     /// Bytes of all elements.
     pub fn bytes(&self) -> usize {
         self.len() as usize * self.dtype.bytes()
+    }
+}
+
+/// The memory that a call allocates, in words: `64 bytes, and 128 more for each thread`; none if there is none.
+pub fn words_of(memory: Memory) -> Option<String> {
+    match (memory.workspace, memory.per_thread.unwrap_or(0)) {
+        (0, 0) => None,
+        (shared, 0) => Some(format!("{shared} bytes")),
+        (0, each) => Some(format!("{each} bytes for each thread")),
+        (shared, each) => Some(format!("{shared} bytes, and {each} more for each thread")),
     }
 }

@@ -34,6 +34,21 @@ def _output(array, name, dtype, shape, others):
     return array
 
 
+def _block(array, name, size):
+    is_bytes = isinstance(array, _np.ndarray) and array.dtype == _np.uint8 and array.shape == (size,)
+    if not (is_bytes and array.flags.c_contiguous and array.ctypes.data % 64 == 0):
+        raise TypeError(f"`{name}` must be what the function that packs returned")
+    return array
+
+
+def _new_block(array, name, size, others):
+    if array is None:
+        room = _np.empty(size + 63, _np.uint8)
+        start = -room.ctypes.data % 64
+        return room[start : start + size]
+    return _output(_block(array, name, size), name, _np.dtype("uint8"), (size,), others)
+
+
 def _call(entry, arrays):
     pointers = (_ctypes.c_void_p * len(arrays))(*[array.ctypes.data for array in arrays])
     status = entry(pointers)

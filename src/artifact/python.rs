@@ -14,7 +14,7 @@
 use std::fmt::Write;
 
 use super::header::identifiers;
-use super::{Direction, Interface, Param};
+use super::{Arg, Direction, Function, Interface};
 use crate::scalar::DType;
 
 /// The words that Python does not take as names, and the names that a function here uses itself.
@@ -61,6 +61,8 @@ const RESERVED: &[&str] = &[
     "_call",
     "_input",
     "_output",
+    "_block",
+    "_new_block",
     "_library",
     "_ctypes",
     "_Path",
@@ -88,53 +90,96 @@ pub fn python(library: &str, interfaces: &[Interface]) -> String {
     let names = identifiers(interfaces.iter().map(|interface| interface.name.as_str()), &is_reserved);
     for (interface, name) in interfaces.iter().zip(names) {
         text.push_str("\n\n");
-        function(&mut text, interface, &name);
+        function(&mut text, interface, &name, &interface.whole());
+        if interface.packing.is_some() {
+            let [pack, call] = interface.in_two();
+            text.push_str("\n\n");
+            function(&mut text, interface, &format!("{name}_pack"), &pack);
+            text.push_str("\n\n");
+            function(&mut text, interface, &format!("{name}_packed"), &call);
+        }
     }
     text
 }
 
-fn function(text: &mut String, interface: &Interface, name: &str) {
-    let names = identifiers(interface.params.iter().map(|param| param.name.as_str()), &is_reserved);
-    let params: Vec<_> = interface.params.iter().zip(&names).collect();
-    let is_input = |param: &Param| matches!(param.direction, Direction::In { .. });
-    let list = |inputs: bool| -> Vec<_> {
-        params.iter().filter(|(param, _)| is_input(param) == inputs).map(|(_, name)| name.as_str()).collect()
+fn function(text: &mut String, interface: &Interface, name: &str, function: &Function) {
+    let params = interface.params.iter().map(|param| param.name.as_str());
+    let names = identifiers(params.chain(["packed"]), &is_reserved);
+    let name_of = |arg: &Arg| match *arg {
+        Arg::Tensor(nth) => names[nth].as_str(),
+        Arg::NewBlock | Arg::Block => names[names.len() - 1].as_str(),
     };
-    let (inputs, outputs) = (list(true), list(false));
+    let is_input = |arg: &Arg| match *arg {
+        Arg::Tensor(nth) => interface.params[nth].direction != Direction::Out,
+        Arg::NewBlock => false,
+        Arg::Block => true,
+    };
+    let (inputs, outputs): (Vec<_>, Vec<_>) = function.args.iter().partition(|arg| is_input(arg));
+    let [inputs, outputs] = [inputs, outputs].map(|args| args.into_iter().map(name_of).collect::<Vec<_>>());
     let signature: Vec<_> = inputs.iter().copied().chain(["*", "out=None"]).collect();
     let _ = writeln!(text, "def {name}({}):", signature.join(", "));
-    let _ = writeln!(text, "    {}", quoted(&docstring(interface, &names)));
+    let _ = writeln!(text, "    {}", quoted(&docstring(interface, function, &name_of)));
     let _ = writeln!(text, "    {} = out if out is not None else {}", tuple(&outputs), nones(outputs.len()));
     // What an output must not overlap: the inputs, and the outputs before it.
     let mut others = inputs.clone();
-    for &(param, name) in &params {
-        let shape: Vec<_> = param.shape.iter().map(i64::to_string).collect();
-        let shape = tuple(&shape.iter().map(String::as_str).collect::<Vec<_>>());
-        let facts = format!("{name}, {}, _np.dtype({}), {shape}", quoted(name), quoted(numpy_type(param.dtype)));
-        if is_input(param) {
-            let _ = writeln!(text, "    {name} = _input({facts})");
-        } else {
-            let _ = writeln!(text, "    {name} = _output({facts}, {})", list_of(&others));
+    for arg in &function.args {
+        let (name, quoted) = (name_of(arg), quoted(name_of(arg)));
+        let made = match *arg {
+            Arg::Tensor(nth) => tensor(interface, nth, (name, &quoted), (!is_input(arg)).then_some(&others)),
+            Arg::Block => format!("_block({name}, {quoted}, {})", bytes(interface)),
+            Arg::NewBlock => format!("_new_block({name}, {quoted}, {}, {})", bytes(interface), list_of(&others)),
+        };
+        let _ = writeln!(text, "    {name} = {made}");
+        if !is_input(arg) {
             others.push(name);
         }
     }
-    let all: Vec<_> = names.iter().map(String::as_str).collect();
-    let _ = writeln!(text, "    _call(_library.{}_call, {})", interface.name, list_of(&all));
+    let all: Vec<_> = function.args.iter().map(name_of).collect();
+    let _ = writeln!(text, "    _call(_library.{}_call, {})", function.symbol, list_of(&all));
     let result = if let [only] = outputs[..] { only.to_owned() } else { tuple(&outputs) };
     let _ = writeln!(text, "    return {result}");
 }
 
-fn docstring(interface: &Interface, names: &[String]) -> String {
-    let mut lines = interface.doc.clone();
+/// The call that checks a tensor; that of an output names what it must not overlap.
+fn tensor(interface: &Interface, nth: usize, (name, quote): (&str, &str), others: Option<&Vec<&str>>) -> String {
+    let param = &interface.params[nth];
+    let shape: Vec<_> = param.shape.iter().map(i64::to_string).collect();
+    let shape = tuple(&shape.iter().map(String::as_str).collect::<Vec<_>>());
+    let facts = format!("{name}, {quote}, _np.dtype({}), {shape}", quoted(numpy_type(param.dtype)));
+    match others {
+        None => format!("_input({facts})"),
+        Some(others) => format!("_output({facts}, {})", list_of(others)),
+    }
+}
+
+fn bytes(interface: &Interface) -> usize {
+    interface.packing.map_or(0, |packing| packing.bytes)
+}
+
+fn docstring<'a>(interface: &Interface, function: &Function, name_of: &dyn Fn(&Arg) -> &'a str) -> String {
+    let name = &interface.name;
+    let about = |arg: &Arg| match *arg {
+        Arg::Tensor(nth) => {
+            let param = &interface.params[nth];
+            let how = if param.direction == Direction::Out { RETURNED } else { "in" };
+            format!("{}: {}{:?}, {how}", name_of(arg), param.dtype, param.shape)
+        }
+        Arg::NewBlock => format!("{}: for {name}_packed, {RETURNED}", name_of(arg)),
+        Arg::Block => format!("{}: what {name}_pack returned", name_of(arg)),
+    };
+    let mut lines = if function.args.contains(&Arg::NewBlock) {
+        vec![format!("Lays out the arguments of {name} that are the same in every call, once.")]
+    } else {
+        interface.doc.clone()
+    };
     if !lines.is_empty() {
         lines.push(String::new());
     }
-    for (param, name) in interface.params.iter().zip(names) {
-        let how = if param.direction == Direction::Out { "returned; or given in `out`, a tuple" } else { "in" };
-        lines.push(format!("{name}: {}{:?}, {how}", param.dtype, param.shape));
-    }
+    lines.extend(function.args.iter().map(about));
     lines.join("\n")
 }
+
+const RETURNED: &str = "returned; or given in `out`, a tuple";
 
 fn tuple(items: &[&str]) -> String {
     if let [only] = items { format!("({only},)") } else { format!("({})", items.join(", ")) }

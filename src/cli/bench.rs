@@ -42,7 +42,7 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "20s|0trials")]
     pub budget: Option<String>,
 
-    /// Pack weights once, ahead of time; without effect yet
+    /// Pack the operators' weights once, before the calls that are timed
     #[arg(long)]
     pub const_weights: bool,
 
@@ -78,7 +78,11 @@ A workload of a suite is {\"name\": \"GMM512\", \"op\": \"gemm\", \"dtype\": \"f
 
 Times are medians of up to 15 samples after a warm-up; inputs are random. `error` is the greatest
 max |a - b| / max(|b|, s) of an output against the definition in f64, s being the root mean square.
-`ratio` is the peer's time divided by ours: above 1 we are faster.";
+`ratio` is the peer's time divided by ours: above 1 we are faster.
+
+With --const-weights, the inputs are `const` that the operator's `workload` attribute in the standard
+library lists as weights: the filters of a convolution, the W of `bilinear`. They are packed before,
+as a network does when it is loaded, and a call takes them packed. The peer gets them as ever.";
 
 /// Runs the command.
 pub(super) fn run(report: &mut Report, args: &BenchArgs) -> Outcome<()> {

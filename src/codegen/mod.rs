@@ -3,6 +3,7 @@
 //! - [`forks`] decides which loops are divided among threads.
 //! - [`plan`] decides what no backend should decide for itself: where temporaries live, and the workspace of a call.
 //! - [`bounds`] says which expressions may be computed even where a lazy `select` would not have chosen them.
+//! - `prepare` writes unrolled loops out and finds out, with `pattern`, what the lanes of vector loops access.
 //! - [`check`] refuses what a CPU cannot run.
 //! - [`llvm`] is the CPU backend and the only user of LLVM. Without the feature `llvm` its place is taken by
 //!   functions of the same names that say so.
@@ -12,7 +13,9 @@
 pub mod bounds;
 pub mod check;
 pub mod forks;
+mod pattern;
 pub mod plan;
+mod prepare;
 mod races;
 
 #[cfg(feature = "llvm")]
@@ -20,6 +23,8 @@ pub mod llvm;
 #[cfg(not(feature = "llvm"))]
 #[path = "no_llvm.rs"]
 pub mod llvm;
+
+use crate::loops::Kernel;
 
 /// What a CPU backend gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +37,21 @@ pub enum Form {
     Asm,
     /// An object file.
     Object,
+}
+
+/// Bytes that a call of a kernel allocates, and frees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Once in a call.
+    pub workspace: usize,
+    /// Beside these for each thread; none if the call runs on its caller's thread alone.
+    pub per_thread: Option<usize>,
+}
+
+/// What a call of `kernel` allocates.
+pub fn memory(kernel: &Kernel) -> Memory {
+    let plan = plan::plan(&prepare::prepare(kernel).kernel, forks::forks(kernel));
+    Memory { workspace: plan.workspace, per_thread: plan.per_thread }
 }
 
 /// Why there is no code.

@@ -2,6 +2,7 @@
 
 use super::{CodegenError, Form};
 use crate::loops::Kernel;
+use crate::loops::pack::Packing;
 use crate::target::{Cpu, Host};
 
 /// The processor that ftc runs on: unknown without LLVM.
@@ -16,5 +17,15 @@ pub fn compile(_kernel: &Kernel, cpu: &Cpu, _form: Form) -> Result<Vec<u8>, Code
 
 /// Several forms of a kernel: never, without LLVM.
 pub fn compile_forms(_kernel: &Kernel, cpu: &Cpu, _forms: &[Form]) -> Result<Vec<Vec<u8>>, CodegenError> {
+    Err(CodegenError::NoLlvm { target: cpu.name.clone() })
+}
+
+/// Several forms of an export: never, without LLVM.
+pub fn compile_export(
+    _kernel: &Kernel,
+    _packing: Option<&Packing>,
+    cpu: &Cpu,
+    _forms: &[Form],
+) -> Result<Vec<Vec<u8>>, CodegenError> {
     Err(CodegenError::NoLlvm { target: cpu.name.clone() })
 }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use super::forks::Forks;
 use crate::arena::IdMap;
 use crate::expr::{AxisId, TensorId};
-use crate::loops::{BufferKind, For, Kernel, Scope, Stmt};
+use crate::loops::{BufferKind, For, Kernel, Scope, Stmt, pack};
 
 /// Largest temporary on the stack; larger ones move to the workspace.
 const STACK_BUFFER: usize = 64 << 10;
@@ -22,7 +22,7 @@ const STACK_BUFFER: usize = 64 << 10;
 /// body of a fork, and threads often have no more than a few hundred KiB to spare.
 const STACK_TOTAL: usize = 128 << 10;
 /// Alignment of every buffer that is not the caller's: a cache line, and the widest vector.
-pub const ALIGN: usize = 64;
+pub const ALIGN: usize = pack::ALIGN;
 
 /// Where a temporary lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub struct Plan {
     pub forks: Forks,
     /// The temporaries outside of forks, in the order in which the body allocates them.
     pub temps: Vec<TensorId>,
+    /// The parameters that lie in one block of the caller's, with their offsets in bytes; see `loops::pack`.
+    pub block: Vec<(TensorId, usize)>,
     /// Where each temporary lives, those inside of forks too.
     pub places: IdMap<TensorId, Place>,
     /// Bytes of the workspace that all threads share; 0 for none. A multiple of [`ALIGN`].
@@ -52,6 +54,20 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The same where some parameters lie in one block, at these offsets.
+    #[must_use]
+    pub fn with_block(self, block: Vec<(TensorId, usize)>) -> Self {
+        Self { block, ..self }
+    }
+
+    /// The alignment of a buffer. Small temporaries on the stack are aligned as their elements are.
+    pub fn alignment(&self, kernel: &Kernel, id: TensorId) -> usize {
+        let buffer = &kernel.buffers[id];
+        let is_own = matches!(buffer.kind, BufferKind::Temp(_)) && buffer.bytes() >= ALIGN;
+        let is_packed = self.block.iter().any(|&(part, _)| part == id);
+        if is_own || is_packed { ALIGN } else { buffer.dtype.bytes() }
+    }
+
     /// Those of `temps` that live in the workspace, with their offsets, in the order of those.
     pub fn in_workspace<'a>(&'a self, temps: &'a [TensorId]) -> impl Iterator<Item = (TensorId, usize)> + 'a {
         temps.iter().filter_map(|&temp| match self.places.get(temp) {
@@ -89,7 +105,7 @@ pub fn plan(kernel: &Kernel, forks: Forks) -> Plan {
     }
     // Forks run one after another, so all of them use the same bytes.
     let per_thread = forked.values().map(|temps| assign(kernel, temps, &mut places)).max();
-    Plan { forks, temps, places, workspace, per_thread }
+    Plan { forks, temps, block: Vec::new(), places, workspace, per_thread }
 }
 
 /// Gives temporaries of one function their places, and the size of the workspace that they take.

@@ -16,7 +16,7 @@ use super::emit::Emit;
 use super::output::{self, Folder, Mode, Output};
 use super::select::{self, Selected, Selection};
 use super::session::{self, Outcome, Session};
-use super::{Lowered, error, files, generate, instantiate, lower, machine, parse, schedules};
+use super::{Lowered, error, files, generate, instantiate, lower, machine, pack, parse, schedules};
 
 /// What `ftc build` was asked for.
 #[derive(Clone, Debug)]
@@ -130,10 +130,12 @@ fn compile(
     let Lowered { kernel, schedule } = lower(session, &graph, block.as_ref(), machine::model(target).as_ref())?;
     let chosen = || schedules::chosen_text(&kernel.name, target.name(), &schedule);
     let schedule = block.map_or_else(chosen, |block| block.text());
+    let packing = pack(session, &kernel)?;
     let interface = Interface::of(&kernel).with_doc(select::docs(&selected.program, export));
+    let interface = interface.with_packing(packing.as_ref());
     let code = match target {
         _ if forms.is_empty() => Vec::new(),
-        Target::Cpu(cpu) => generate(session, &kernel, cpu, forms)?,
+        Target::Cpu(cpu) => generate(session, &kernel, packing.as_ref(), cpu, forms)?,
         Target::Interp => return Err(session.user(error::interpreted_only())),
     };
     Ok(Unit { graph, schedule, kernel, interface, code: forms.iter().copied().zip(code).collect() })

@@ -95,6 +95,12 @@ pub fn duplicate_export(name: &str) -> Diagnostic {
         .help(format!("give one of them another name: `--export '{name}_2 = …'`"))
 }
 
+/// E0511: an export has the name of a function that comes with another one.
+pub fn clashing_export(name: &str, of: &str) -> Diagnostic {
+    error("E0511", format!("`{name}` is also the name of a function that comes with the export `{of}`"))
+        .help(format!("give it another name: `export {name}_2 = …`"))
+}
+
 /// E0514: a variant that no function has.
 pub fn unknown_variant(name: &str, known: &[&str]) -> Diagnostic {
     let diagnostic = error("E0514", format!("no function has a variant `{name}`"));
@@ -233,7 +239,7 @@ pub fn call_failed(message: &str) -> Diagnostic {
 
 /// E0712: the intermediate tensors do not fit.
 pub fn no_workspace(interface: &Interface) -> Diagnostic {
-    let bytes = interface.memory().unwrap_or_default();
+    let bytes = crate::artifact::words_of(interface.memory).unwrap_or_default();
     error("E0712", format!("there is not enough memory for the intermediate tensors of `{}`", interface.name))
         .note(format!("they take {bytes}"))
 }

@@ -4,9 +4,10 @@ use tempfile::TempDir;
 
 use super::session::{Outcome, Session};
 use super::{error, generate};
-use crate::artifact::{self, Interface};
+use crate::artifact;
 use crate::codegen::Form;
 use crate::loops::Kernel;
+use crate::loops::pack::Packing;
 use crate::runtime::Library;
 use crate::target::Cpu;
 
@@ -21,16 +22,16 @@ pub struct Loaded {
     _folder: TempDir,
 }
 
-/// Generates, links and loads.
-pub fn load(session: &mut Session, kernel: &Kernel, interface: &Interface, cpu: &Cpu) -> Outcome<Loaded> {
-    let object = generate(session, kernel, cpu, &[Form::Object])?.swap_remove(0);
+/// Generates, links and loads; with a packing, its functions too.
+pub fn load(session: &mut Session, kernel: &Kernel, packing: Option<&Packing>, cpu: &Cpu) -> Outcome<Loaded> {
+    let object = generate(session, kernel, packing, cpu, &[Form::Object])?.swap_remove(0);
     let folder =
         tempfile::tempdir().map_err(|cause| session.environment(error::unwritable("a temporary folder", &cause)))?;
     let place = folder.path().join("libkernel.so");
-    let objects = [(format!("{}.o", interface.name), object)];
+    let objects = [(format!("{}.o", kernel.name), object)];
     let linked = session.passes.run("link", || artifact::link_shared(&objects, &place, cpu));
     linked.map_err(|cause| session.artifact(&cause))?;
     let library = session.passes.run("load", || Library::open(&place));
     let library = library.map_err(|cause| session.environment(error::call_failed(&cause.to_string())))?;
-    Ok(Loaded { library, export: interface.name.clone(), _folder: folder })
+    Ok(Loaded { library, export: kernel.name.clone(), _folder: folder })
 }

@@ -38,6 +38,7 @@ use std::path::Path;
 use crate::codegen::{self, Form};
 use crate::diag::Diagnostic;
 use crate::graph::{self, Graph};
+use crate::loops::pack::Packing;
 use crate::loops::{self, Kernel};
 use crate::lower;
 use crate::schedule::{self, Schedule};
@@ -136,8 +137,23 @@ pub fn lower(
     Ok(Lowered { kernel, schedule })
 }
 
+/// What of a kernel with `const` arguments can be computed ahead, and the rest.
+pub fn pack(session: &mut Session, kernel: &Kernel) -> Outcome<Option<Packing>> {
+    let packing = session.passes.run("pack", || loops::pack::pack(kernel));
+    for part in packing.iter().flat_map(|packing| [&packing.pack, &packing.packed]) {
+        session.verify("pack", loops::verify::verify(part), || loops::print::print(part))?;
+    }
+    Ok(packing)
+}
+
 /// Loop nests to code for a CPU, in several forms.
-pub fn generate(session: &mut Session, kernel: &Kernel, cpu: &Cpu, forms: &[Form]) -> Outcome<Vec<Vec<u8>>> {
-    let code = session.passes.run("generate", || codegen::llvm::compile_forms(kernel, cpu, forms));
+pub fn generate(
+    session: &mut Session,
+    kernel: &Kernel,
+    packing: Option<&Packing>,
+    cpu: &Cpu,
+    forms: &[Form],
+) -> Outcome<Vec<Vec<u8>>> {
+    let code = session.passes.run("generate", || codegen::llvm::compile_export(kernel, packing, cpu, forms));
     code.map_err(|cause| session.codegen(&cause))
 }

@@ -158,7 +158,7 @@ fn call(
     let made = outputs_of(interface).into_iter().map(|param| Array::zeros(param.dtype, &param.shape));
     let mut outputs = made.collect::<Option<Vec<_>>>().ok_or_else(|| session.environment(error::no_memory()))?;
     let inputs: Vec<_> = inputs.iter().collect();
-    let loaded = loaded::load(session, kernel, interface, cpu)?;
+    let loaded = loaded::load(session, kernel, None, cpu)?;
     let called = session.passes.run("call", || loaded.library.call(&loaded.export, &inputs, &mut outputs));
     called.map_err(|cause| session.environment(failed(interface, &cause)))?;
     Ok(outputs)

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::artifact::Interface;
 use crate::diag::Diagnostic;
 use crate::sema::{self, Program, Request};
 use crate::source::{FileId, Span};
@@ -62,8 +63,15 @@ pub fn select(session: &mut Session, what: &Selection) -> Outcome<Selected> {
     let names: Vec<_> = exports.iter().map(symbol).collect();
     match names.iter().enumerate().find(|(index, name)| names[..*index].contains(name)) {
         Some((_, name)) => Err(session.user(error::duplicate_export(name))),
+        None if let Some((name, of)) = clash(&names) => Err(session.user(error::clashing_export(name, of))),
         None => Ok(Selected { program, file, exports, request }),
     }
+}
+
+/// An export with the name of a function that comes with another one.
+fn clash<'n>(names: &[&'n str]) -> Option<(&'n str, &'n str)> {
+    let of = |name: &str| names.iter().find(|other| **other != name && Interface::symbols(other).any(|s| s == name));
+    names.iter().find_map(|&name| Some((name, *of(name)?)))
 }
 
 /// Refuses names in `--set` that no export leaves open.

@@ -34,7 +34,9 @@
 //! - Inputs and constants are never written; outputs are written completely; every element is stored before it is
 //!   loaded.
 
+mod extract;
 pub mod interp;
+pub mod pack;
 pub mod parse;
 pub mod print;
 pub mod simplify;

@@ -1,4 +1,5 @@
-//! What is around the innermost loop: accumulators, copies, loops themselves, and threads.
+//! What is around the innermost loop: accumulators, copies, loops themselves, and threads. A copy before all loops of what
+//! depends on `const` arguments alone costs nothing: it is packed ahead of the calls (`loops::pack`).
 
 use crate::loops::LoopKind;
 use crate::schedule::nest::{Copy, Layout, Role};
@@ -29,6 +30,9 @@ fn tiles(view: &View<'_>) -> f64 {
 fn copying(view: &View<'_>, copy: &Copy) -> f64 {
     let level = view.nest.level(copy.at);
     let Some(load) = view.loads.iter().find(|load| load.access.load == Some(copy.load)) else { return 0.0 };
+    if copy.at.is_none() && view.ahead.contains(&load.access.tensor) {
+        return 0.0;
+    }
     let lanes = view.machine.vector_bytes as f64 / view.bytes as f64;
     let layout = match &copy.layout {
         Layout::Loops(layout) => layout,

@@ -1,6 +1,8 @@
 //! A nest as the model sees it: loops with their trips, and how far each loop moves each access.
 
-use crate::expr::{AxisId, Expr};
+use std::collections::BTreeSet;
+
+use crate::expr::{AxisId, Expr, TensorId};
 use crate::loops::LoopKind;
 use crate::scalar::DType;
 use crate::schedule::nest::{Copy, Form, Nest, Program, Role, VarId};
@@ -37,6 +39,8 @@ impl Moved {
 
 /// A nest, its loops and its accesses.
 pub(super) struct View<'a> {
+    /// Tensors that are known ahead of all calls.
+    pub(super) ahead: &'a BTreeSet<TensorId>,
     pub(super) nest: &'a Nest,
     pub(super) machine: &'a Machine,
     pub(super) loops: Vec<Loop>,
@@ -83,7 +87,7 @@ impl<'a> View<'a> {
         let tile = levels.max().unwrap_or(joined);
         let bytes = pool.dtype(value).bytes() as i64;
         let store = moved(nest, reads::store(program, nest));
-        Self { nest, machine, loops, loads, store, operations, bytes, tile, body }
+        Self { ahead: &program.ahead, nest, machine, loops, loads, store, operations, bytes, tile, body }
     }
 
     /// Iterations of the loops outside of `level`.

@@ -12,9 +12,11 @@
 //!
 //! Not here: tiles, copies and guards as loops; they are data until `realize` places them.
 
+use std::collections::BTreeSet;
+
 use crate::arena::{Arena, Id};
 use crate::expr::{AxisId, Expr, ExprId, TensorId};
-use crate::loops::{Block, BufferKind, For, Kernel, LoopKind, Scope, Stmt};
+use crate::loops::{Block, BufferKind, For, Kernel, LoopKind, Scope, Stmt, pack};
 use crate::scalar::ReduceOp;
 
 use super::step::Tail;
@@ -33,6 +35,8 @@ pub struct Program {
     pub items: Vec<Item>,
     /// The nests, in the order of the body.
     pub nests: Vec<Nest>,
+    /// Tensors that are known ahead of all calls: see `loops::pack`.
+    pub ahead: BTreeSet<TensorId>,
 }
 
 /// A part of a program's body.
@@ -194,9 +198,10 @@ pub struct Window {
 impl Program {
     /// Takes a naive kernel apart.
     pub fn of(kernel: &Kernel) -> Self {
+        let ahead = pack::known_ahead(kernel);
         let mut kernel = kernel.clone();
         let body = std::mem::take(&mut kernel.body);
-        let mut program = Self { kernel, items: Vec::new(), nests: Vec::new() };
+        let mut program = Self { kernel, items: Vec::new(), nests: Vec::new(), ahead };
         program.items = program.take_apart(body);
         program
     }

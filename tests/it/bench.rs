@@ -146,7 +146,7 @@ fn options_without_effect_say_so() {
     assert_eq!(said(&["--budget", "0trials"]), "");
     let notes = said(&["--budget", "20s", "--const-weights"]);
     assert!(notes.starts_with("note: `--budget` has no effect yet: "), "{notes}");
-    assert!(notes.contains("\nnote: `--const-weights` has no effect yet: "), "{notes}");
+    assert!(notes.contains("\nnote: `--const-weights` has no effect on operators without weights: gemm"), "{notes}");
     let lines = said(&["--const-weights", "--message-format", "json"]);
     let line: Value = serde_json::from_str(&lines).expect("one line of JSON");
     assert!(line["note"].as_str().is_some_and(|note| note.starts_with("`--const-weights`")), "{line}");
@@ -174,6 +174,27 @@ fn a_filter_and_operators_select() {
     assert_eq!(names(&["--ops", "gemm,conv2d"]), "GC");
     assert_eq!(names(&["--filter", "^[CS]$"]), "CS");
     assert_eq!(names(&["--budget", "0trials", "--const-weights", "--ops", "gemm"]), "G");
+}
+
+/// All operators that have weights give the same results when these are packed before.
+#[cfg(feature = "llvm")]
+#[test]
+fn weights_are_packed_before_the_calls() {
+    let bilinear = r#"{"name": "B", "op": "bilinear", "dtype": "f32", "params": {"N": 3, "M": 4, "K1": 5, "K2": 6}}"#;
+    let ran = bench(
+        &suite(&[CONV, SHIFT, bilinear]),
+        &["--const-weights", "--json", "rows.json", "--emit", "header", "--dump", "data"],
+    );
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.stdout);
+    let report = json(&ran.folder.path().join("rows.json"));
+    assert_eq!(report["const_weights"], true);
+    let rows = report["rows"].as_array().expect("rows");
+    assert!(rows.iter().all(|row| row["max_rel_error"].as_f64().is_some_and(|error| error < 1e-5)), "{report}");
+    for (name, takes) in [("C", "const float *w"), ("S", "const int64_t *idx"), ("B", "const float *W")] {
+        let header = fs::read_to_string(ran.folder.path().join(format!("{name}.h"))).expect("a header");
+        assert!(header.contains(&format!("int32_t {name}_pack({takes}, void *packed);")), "{header}");
+    }
+    assert!(ran.folder.path().join("data/C.in1.npy").exists(), "the weights are written as they came");
 }
 
 /// The errors of a run, with its exit code.

@@ -197,6 +197,10 @@ fn what_to_compile_must_be_clear() {
     let twice =
         ["gemm.ft", "--export", "gemm(A: f32[2, 2], B: f32[2, 2])", "--export", "gemm(A: f32[4, 4], B: f32[4, 4])"];
     place.ftc(&[&["build"][..], &twice].concat()).fails(1, "E0511", &["two exports are called `gemm`"]);
+    let clash =
+        ["--export", "gemm(A: f32[2, 2], B: f32[2, 2])", "--export", "gemm_pack = gemm(A: f32[2, 2], B: f32[2, 2])"];
+    let says = "`gemm_pack` is also the name of a function that comes with the export `gemm`";
+    place.ftc(&[&["build"][..], &clash].concat()).fails(1, "E0511", &[says]);
     place.ftc(&["build", "gemm.ft", "--target", "zen4"]).fails(1, "E0704", &["did you mean `znver4`?"]);
     place.ftc(&["build", "gemm.ft", "--target", "interp"]).fails(1, "E0704", &["no code to write"]);
     place.ftc(&["build", "gemm.ft", "--variant", "fast"]).fails(1, "E0514", &["no function has a variant `fast`"]);

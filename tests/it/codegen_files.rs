@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use ftc::artifact::{self, ArtifactError, Direction, Interface, Linker, Param};
-use ftc::codegen::{Form, llvm};
+use ftc::codegen::{Form, Memory, llvm};
+use ftc::loops::pack::pack;
 use ftc::runtime::{Array, Library};
 use ftc::scalar::{DType, Values};
 use ftc::target::Arch;
@@ -56,7 +57,7 @@ fn parameters_get_names_that_c_takes() {
         direction: Direction::In { is_const: false },
     };
     let params = ["double", "double_", "α", "y.1", "1st"].map(param).to_vec();
-    let interface = Interface { name: "f".into(), doc: Vec::new(), params, workspace: 0, per_thread: None };
+    let interface = Interface { name: "f".into(), doc: Vec::new(), params, memory: Memory::default(), packing: None };
     let header = artifact::header("lib", &[interface]);
     let wanted =
         "f(const double *double_, const double *double__, const double *_, const double *y_1, const double *_1st);";
@@ -66,8 +67,7 @@ fn parameters_get_names_that_c_takes() {
 #[test]
 fn the_python_module_checks_and_calls() {
     insta::assert_snapshot!(artifact::python("libmy.so", &interfaces()));
-    let has_numpy = Command::new("python3").args(["-c", "import numpy"]).output().is_ok_and(|run| run.status.success());
-    if !has_numpy {
+    if !has_numpy() {
         // The module's text is compared above; running it needs NumPy.
         skipped("python3 has no NumPy");
         return;
@@ -146,6 +146,99 @@ fn call(text: &str, inputs: &[Values], outputs: &mut [Array]) -> Result<(), ftc:
     let inputs: Vec<_> = inputs.iter().map(|input| Array::from_values(input).expect("memory")).collect();
     let inputs: Vec<_> = inputs.iter().collect();
     Library::open(&path).expect("it loads").call(&kernel(text).name, &inputs, outputs)
+}
+
+const LAYER: &str = "kernel layer(x: f32[3], w: const f32[3, 2], b: const f32[2]) -> (y: f32[2]) {
+  alloc w.copy: f32[2, 3] stack { for j in 2 { for k in 3 { w.copy[j, k] = w[k, j] } }
+    for o in 2 { alloc acc: f32[] register { acc[] = b[o]
+      for i in 3 { acc[] += x[i] * w.copy[o, i] }
+      y[o] = acc[] } } } }";
+
+/// The object and the interface of an export with `const` arguments.
+fn packed(text: &str) -> (Vec<u8>, Interface) {
+    let kernel = kernel(text);
+    let packing = pack(&kernel);
+    let code = llvm::compile_export(&kernel, packing.as_ref(), &cpu("x86"), &[Form::Object]);
+    (code.expect("it compiles").remove(0), Interface::of(&kernel).with_packing(packing.as_ref()))
+}
+
+/// Two libraries with such exports in one program; what is refused, and what the second call of a block gives.
+#[test]
+fn what_is_packed_ahead_works_in_c() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let again = LAYER.replace("kernel layer", "kernel again");
+    for (name, text) in [("one", LAYER), ("two", &again)] {
+        let (object, interface) = packed(text);
+        let objects = [(format!("{name}.o"), object)];
+        std::fs::write(at(&format!("lib{name}.a")), artifact::archive(&objects).expect("an archive")).expect("a file");
+        std::fs::write(at(&format!("{name}.h")), artifact::header(name, &[interface])).expect("a file");
+    }
+    let program = r#"
+        #include <stdio.h>
+        #include "one.h"
+        #include "two.h"
+        int main(void) {
+            float x[3] = {1, 2, 3}, w[6] = {1, 2, 3, 4, 5, 6}, b[2] = {10, 20}, y[2], z[2];
+            _Alignas(64) unsigned char packed[256];
+            void *args[] = {w, b, packed}, *call[] = {x, packed, z};
+            printf("%d %d %d; ", (int)layer_pack_bytes(), layer_pack(w, b, packed), again_pack_call(args));
+            w[0] = b[0] = 1000;
+            int32_t first = layer_packed(x, packed, y), second = again_packed_call(call);
+            printf("%d %g %g, %d %g %g; ", first, y[0], y[1], second, z[0], z[1]);
+            printf("%d %d %d; ", layer_pack(w, 0, packed), layer_pack(w, b, packed + 4), layer_packed(x, packed + 4, y));
+            first = layer(x, w, b, y);
+            printf("%d %g", first, y[0]);
+            return 0;
+        }"#;
+    std::fs::write(at("main.c"), program).expect("a file");
+    let mut cc = Command::new("cc");
+    cc.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-o"]);
+    run(cc.arg(at("main")).arg(at("main.c")).arg(at("libone.a")).arg(at("libtwo.a")).arg("-lm"));
+    let said = run(&mut Command::new(at("main")));
+    assert_eq!(said, "128 0 0; 0 32 48, 0 32 48; 1 3 3; 0 2021");
+}
+
+#[test]
+fn the_header_and_the_module_speak_of_what_is_packed() {
+    let (object, interface) = packed(LAYER);
+    let header = artifact::header("layers", std::slice::from_ref(&interface));
+    let module = artifact::python("liblayers.so", &[interface]);
+    let functions = module.split_once("\n\n\ndef layer(").expect("the functions come last").1;
+    insta::assert_snapshot!(format!("{header}\n{functions}"));
+    let folder = tempfile::tempdir().expect("a folder");
+    artifact::link_shared(&[("layer.o".into(), object)], &folder.path().join("liblayers.so"), &cpu("x86"))
+        .expect("it links");
+    let names = run(Command::new("nm")
+        .args(["-D", "--defined-only", "--format=just-symbols"])
+        .arg(folder.path().join("liblayers.so")));
+    let mut names: Vec<_> = names.lines().map(str::to_owned).collect();
+    let mut all: Vec<_> = Interface::symbols("layer").collect();
+    names.sort_unstable();
+    all.sort_unstable();
+    assert_eq!(names, all);
+    if !has_numpy() {
+        skipped("python3 has no NumPy");
+        return;
+    }
+    std::fs::write(folder.path().join("layers.py"), module).expect("a file");
+    let script = "
+import numpy as np, layers
+f = lambda *values: np.array(values, np.float32)
+w, b = f(1, 2, 3, 4, 5, 6).reshape(3, 2), f(10, 20)
+packed = layers.layer_pack(w, b)
+assert layers.layer_pack(w, b, out=(packed,)) is packed
+print(layers.layer_packed(f(1, 2, 3), packed).tolist(), packed.shape)
+try: layers.layer_packed(f(1, 2, 3), packed[1:])
+except TypeError as error: print(error)
+";
+    let mut python = Command::new("python3");
+    let said = run(python.arg("-c").arg(script).env("PYTHONPATH", folder.path()));
+    assert_eq!(said, "[32.0, 48.0] (128,)\n`packed` must be what the function that packs returned\n");
+}
+
+fn has_numpy() -> bool {
+    Command::new("python3").args(["-c", "import numpy"]).output().is_ok_and(|run| run.status.success())
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn parallel_loops_inside_of_each_other_run() {
 fn is_fork(params: &str, body: &str) -> bool {
     let kernel = kernel(&format!("kernel k(x: f32[64]) -> ({params}) {{ {body} }}"));
     assert_eq!(verify::verify(&kernel), Ok(()), "{body}");
-    Interface::of(&kernel).per_thread.is_some()
+    Interface::of(&kernel).memory.per_thread.is_some()
 }
 
 /// Iterations may reduce into one place, and then they run in order.

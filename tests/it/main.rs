@@ -33,6 +33,7 @@ mod ir_text;
 mod loops_simplify;
 mod loops_verify;
 mod lower;
+mod pack;
 mod pages;
 mod place;
 mod run;

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ftc::artifact::Interface;
 use ftc::driver::select::{self, Selected, Selection};
 use ftc::driver::{self, Session, loaded, machine};
 use ftc::graph::Graph;
@@ -118,8 +117,7 @@ fn native(session: &mut Session, kernel: &Kernel, inputs: &[Values]) -> Option<V
         return None;
     }
     let Ok(Target::Cpu(cpu)) = machine::target(session, "native") else { panic!("the host has a target") };
-    let interface = Interface::of(kernel);
-    let loaded = loaded::load(session, kernel, &interface, &cpu)
+    let loaded = loaded::load(session, kernel, None, &cpu)
         .unwrap_or_else(|stop| panic!("{}: {stop:?} {:?}", kernel.name, session.diagnostics));
     let inputs: Vec<_> = inputs.iter().map(|values| Array::from_values(values).expect("some bytes")).collect();
     let outputs = &kernel.params[inputs.len()..];

@@ -39,7 +39,7 @@ use ftc::target::Target;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::schedule_gen;
+use crate::{pack, schedule_gen};
 
 type Reference = Box<dyn Fn(&[Array]) -> Vec<Array>>;
 type Adjust = fn(&[i64], f64) -> f64;
@@ -235,11 +235,14 @@ fn random_schedules_agree_with_the_references() {
             let schedule = schedule_gen::schedule(&built.kernel, seed, 24);
             let show = |why: String| format!("seed {seed}: {why}\n{schedule}");
             let kernel = schedule::apply(&built.kernel, &schedule).map_err(|refused| show(refused.to_string()))?;
-            for kernel in [kernel.clone(), simplify(kernel)] {
+            for kernel in [kernel.clone(), simplify(kernel.clone())] {
                 verify::verify(&kernel).map_err(|why| show(format!("{why:?}\n{kernel}")))?;
                 let outputs = interp::run(&kernel, &built.inputs).map_err(|error| show(error.to_string()))?;
                 compare(built.case, &built.inputs, &outputs).map_err(|why| show(format!("{why}\n{kernel}")))?;
             }
+            let consts = if seed % 2 == 0 { !1 } else { 1 };
+            let outputs = pack::run(&pack::with_consts(kernel, consts), &built.inputs).map_err(&show)?;
+            compare(built.case, &built.inputs, &outputs).map_err(|why| show(format!("packed: {why}")))?;
             Ok(()).and_then(|()| interp::run(&built.kernel, &built.inputs).map_err(|error| error.to_string()))
         });
     }

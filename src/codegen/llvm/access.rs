@@ -9,7 +9,7 @@ use super::body::Body;
 use super::convert;
 use super::ir::Value;
 use super::ir_vector::Memory;
-use super::pattern;
+use crate::codegen::pattern;
 use crate::expr::range::Interval;
 use crate::expr::{AxisId, ExprId, TensorId};
 use crate::scalar::DType;

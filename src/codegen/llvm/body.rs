@@ -16,15 +16,14 @@ use inkwell::values::FunctionValue;
 
 use super::access::Lanes;
 use super::expr::Memo;
-use super::hints::Vectors;
 use super::ir::Value;
 use super::parallel::{self, Team, Used};
-use super::pattern::Patterns;
-use super::prepare::Prepared;
 use super::types::Cx;
 use crate::arena::IdMap;
 use crate::codegen::bounds::Bounds;
+use crate::codegen::pattern::Patterns;
 use crate::codegen::plan::{ALIGN, Plan};
+use crate::codegen::prepare::{Prepared, Vectors};
 use crate::expr::{AxisId, TensorId};
 use crate::loops::{Buffer, BufferKind, Kernel};
 use crate::scalar::{Const, DType};
@@ -67,7 +66,7 @@ pub(super) fn emit<'ctx>(cx: &Cx<'ctx>, prepared: &Prepared, plan: &Plan) -> Fun
         }
     }
     for temp in plan.on_stack(&plan.temps) {
-        pointers.insert(temp, on_stack(cx, &kernel.buffers[temp]));
+        pointers.insert(temp, on_stack(cx, &kernel.buffers[temp], plan.alignment(kernel, temp)));
     }
     let (bounds, team) = (&Bounds::of(kernel), team(plan, function));
     let (axes, memo) = (IdMap::new(), Memo::default());
@@ -126,22 +125,28 @@ fn declare<'ctx>(
     }
     for (&id, (nth, param)) in ids.iter().zip(function.get_params().into_iter().enumerate()) {
         let escapes = if shared.tensors.contains(&id) { Escapes::ToThreads } else { Escapes::Never };
-        describe_param(cx, function, nth, &kernel.buffers[id], escapes);
+        describe_param(cx, function, nth, (&kernel.buffers[id], plan.alignment(kernel, id)), escapes);
         pointers.insert(id, Value::of(&param));
     }
     function
 }
 
 /// Names a parameter after its buffer, and says what is known of it.
-pub(super) fn describe_param(cx: &Cx<'_>, function: FunctionValue<'_>, nth: usize, buffer: &Buffer, escapes: Escapes) {
+pub(super) fn describe_param(
+    cx: &Cx<'_>,
+    function: FunctionValue<'_>,
+    nth: usize,
+    (buffer, alignment): (&Buffer, usize),
+    escapes: Escapes,
+) {
     let param = function.get_nth_param(nth as u32).expect("the function was declared with this parameter");
     param.set_name(&buffer.name);
-    for attribute in param_attributes(cx, buffer, escapes) {
+    for attribute in param_attributes(cx, buffer, alignment, escapes) {
         function.add_attribute(AttributeLoc::Param(nth as u32), attribute);
     }
 }
 
-fn param_attributes(cx: &Cx<'_>, buffer: &Buffer, escapes: Escapes) -> Vec<Attribute> {
+fn param_attributes(cx: &Cx<'_>, buffer: &Buffer, alignment: usize, escapes: Escapes) -> Vec<Attribute> {
     let mut attributes = vec![
         attribute(cx, "noalias", 0),
         attribute(cx, "nofree", 0),
@@ -152,18 +157,12 @@ fn param_attributes(cx: &Cx<'_>, buffer: &Buffer, escapes: Escapes) -> Vec<Attri
         // Value 0 means that nothing of the pointer is kept.
         attributes.push(attribute(cx, "captures", 0));
     }
-    attributes.push(attribute(cx, "align", alignment(buffer) as u64));
+    attributes.push(attribute(cx, "align", alignment as u64));
     attributes.push(attribute(cx, "dereferenceable", buffer.bytes() as u64));
     if let BufferKind::Input { .. } = buffer.kind {
         attributes.push(attribute(cx, "readonly", 0));
     }
     attributes
-}
-
-/// Small temporaries on the stack are aligned as their elements are.
-fn alignment(buffer: &Buffer) -> usize {
-    let is_own = matches!(buffer.kind, BufferKind::Temp(_));
-    if is_own && buffer.bytes() >= ALIGN { ALIGN } else { buffer.dtype.bytes() }
 }
 
 /// An attribute that LLVM knows by name.
@@ -172,7 +171,7 @@ pub(super) fn attribute(cx: &Cx<'_>, name: &str, value: u64) -> Attribute {
 }
 
 /// Room for a temporary on the stack.
-pub(super) fn on_stack<'ctx>(cx: &Cx<'ctx>, buffer: &Buffer) -> Value<'ctx> {
+pub(super) fn on_stack<'ctx>(cx: &Cx<'ctx>, buffer: &Buffer, alignment: usize) -> Value<'ctx> {
     let scalar = cx.memory(buffer.dtype);
     let slot = if buffer.shape.is_empty() {
         cx.ir.builder.build_alloca(scalar, &buffer.name)
@@ -180,7 +179,7 @@ pub(super) fn on_stack<'ctx>(cx: &Cx<'ctx>, buffer: &Buffer) -> Value<'ctx> {
         cx.ir.builder.build_alloca(scalar.array_type(buffer.len() as u32), &buffer.name)
     };
     let slot = slot.expect("the builder stands in the entry block");
-    if alignment(buffer) == ALIGN
+    if alignment == ALIGN
         && let Some(instruction) = slot.as_instruction()
     {
         instruction.set_alignment(ALIGN as u32).expect("an alloca has an alignment");

@@ -1,9 +1,12 @@
 //! The functions that C sees. They check and allocate; the computation is in `body`.
 //!
 //! ```text
-//! int32_t NAME(const float *A, …)      0; 1 for a null pointer; 2 out of memory
+//! int32_t NAME(const float *A, …)      0; 1 for a null pointer; 2 out of memory; 3 for a block that is not aligned
 //! int32_t NAME_call(void *const *args) the same with the arguments in an array
+//! size_t NAME_pack_bytes(void)         the size of the block of an export with `const` arguments
 //! ```
+//!
+//! Parameters that lie in one block are one argument, in the place of the first of them.
 
 use inkwell::attributes::AttributeLoc;
 use inkwell::module::Linkage;
@@ -15,6 +18,7 @@ use super::ir::{IntPredicate, Value};
 use super::parallel;
 use super::types::Cx;
 use crate::codegen::plan::{ALIGN, Plan};
+use crate::expr::TensorId;
 use crate::loops::Kernel;
 use crate::scalar::DType;
 
@@ -24,12 +28,39 @@ enum Status {
     Fine,
     NullPointer,
     OutOfMemory,
+    Misaligned,
+}
+
+/// An argument of an exported function.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Arg {
+    Tensor(TensorId),
+    /// That in which parameters lie together.
+    Block,
+}
+
+/// The arguments of the function that a kernel becomes.
+fn arguments(kernel: &Kernel, plan: &Plan) -> Vec<Arg> {
+    let is_packed = |id: TensorId| plan.block.iter().any(|&(part, _)| part == id);
+    let params = kernel.params.iter().map(|&id| if is_packed(id) { Arg::Block } else { Arg::Tensor(id) });
+    let mut args: Vec<_> = params.collect();
+    args.dedup();
+    args
+}
+
+/// Emits `NAME_pack_bytes`.
+pub(super) fn pack_bytes(cx: &Cx<'_>, name: &str, bytes: usize) {
+    let size = cx.ir.context.i64_type();
+    let function = cx.module.add_function(&format!("{name}_pack_bytes"), size.fn_type(&[], false), None);
+    common_attributes(cx, function);
+    cx.ir.enter(cx.ir.context.append_basic_block(function, "entry"));
+    cx.ir.ret(Some(cx.ir.int_of(size.into(), bytes as i64)));
 }
 
 /// Emits the exported functions around `body`.
 pub(super) fn emit<'ctx>(cx: &Cx<'ctx>, kernel: &Kernel, plan: &Plan, body: FunctionValue<'ctx>) {
     let function = direct(cx, kernel, plan, body);
-    by_array(cx, kernel, function);
+    by_array(cx, kernel, function, arguments(kernel, plan).len());
 }
 
 /// Attributes of every function that has a body.
@@ -46,15 +77,28 @@ pub(super) fn common_attributes<'ctx>(cx: &Cx<'ctx>, function: FunctionValue<'ct
 }
 
 fn direct<'ctx>(cx: &Cx<'ctx>, kernel: &Kernel, plan: &Plan, body: FunctionValue<'ctx>) -> FunctionValue<'ctx> {
-    let function = exported(cx, &kernel.name, kernel.params.len());
-    let args: Vec<_> = function.get_params().iter().map(Value::of).collect();
-    for (&id, param) in kernel.params.iter().zip(function.get_params()) {
-        param.set_name(&kernel.buffers[id].name);
+    let args = arguments(kernel, plan);
+    let function = exported(cx, &kernel.name, args.len());
+    let given: Vec<_> = function.get_params().iter().map(Value::of).collect();
+    for (arg, param) in args.iter().zip(function.get_params()) {
+        param.set_name(match arg {
+            Arg::Tensor(id) => &kernel.buffers[*id].name,
+            Arg::Block => "packed",
+        });
     }
-    let nulls = args.iter().map(|&arg| is_null(cx, arg));
+    let nulls = given.iter().map(|&arg| is_null(cx, arg));
     if let Some(any_null) = nulls.reduce(|a, b| cx.ir.or(a, b)) {
         leave_if(cx, function, any_null, "null", Status::NullPointer);
     }
+    let place = |wanted: Arg| args.iter().position(|&arg| arg == wanted).map(|at| given[at]);
+    if let Some(block) = place(Arg::Block) {
+        leave_if(cx, function, is_misaligned(cx, block), "misaligned", Status::Misaligned);
+    }
+    let param = |&id: &TensorId| match plan.block.iter().find(|(part, _)| *part == id) {
+        Some(&(_, offset)) => place(Arg::Block).map(|block| at_offset(cx, block, offset)),
+        None => place(Arg::Tensor(id)),
+    };
+    let args: Vec<_> = kernel.params.iter().filter_map(param).collect();
     let threads = plan.per_thread.map(|_| parallel::max_threads(cx));
     if let Some(bytes) = workspace_bytes(cx, plan, threads) {
         let workspace = allocate(cx, bytes);
@@ -93,13 +137,13 @@ fn workspace_bytes<'ctx>(cx: &Cx<'ctx>, plan: &Plan, threads: Option<Value<'ctx>
     Some(cx.ir.select(fits, bytes, constant(limit)))
 }
 
-fn by_array<'ctx>(cx: &Cx<'ctx>, kernel: &Kernel, function: FunctionValue<'ctx>) {
+fn by_array<'ctx>(cx: &Cx<'ctx>, kernel: &Kernel, function: FunctionValue<'ctx>, count: usize) {
     let caller = exported(cx, &format!("{}_call", kernel.name), 1);
     caller.get_params()[0].set_name("args");
     let array = Value::of(&caller.get_params()[0]);
     leave_if(cx, caller, is_null(cx, array), "null", Status::NullPointer);
     let pointer = cx.pointer().into();
-    let args: Vec<_> = (0..kernel.params.len())
+    let args: Vec<_> = (0..count)
         .map(|nth| {
             let nth = cx.ir.int_of(cx.register(DType::I64), nth as i64);
             cx.ir.load(pointer, cx.ir.element(pointer, array, nth), "")
@@ -120,6 +164,12 @@ fn exported<'ctx>(cx: &Cx<'ctx>, name: &str, pointers: usize) -> FunctionValue<'
 
 fn is_null<'ctx>(cx: &Cx<'ctx>, pointer: Value<'ctx>) -> Value<'ctx> {
     cx.ir.icmp(IntPredicate::LLVMIntEQ, pointer, Value::of(&cx.pointer().const_null()))
+}
+
+fn is_misaligned<'ctx>(cx: &Cx<'ctx>, pointer: Value<'ctx>) -> Value<'ctx> {
+    let index = cx.register(DType::I64);
+    let low = cx.ir.and(cx.ir.address_of(pointer, index), cx.ir.int_of(index, ALIGN as i64 - 1));
+    cx.ir.icmp(IntPredicate::LLVMIntNE, low, cx.ir.int_of(index, 0))
 }
 
 /// Returns `status` where `cond` holds, else goes on.

@@ -11,20 +11,12 @@ use inkwell::llvm_sys::debuginfo::{LLVMMetadataReplaceAllUsesWith, LLVMTemporary
 use inkwell::llvm_sys::prelude::{LLVMContextRef, LLVMMetadataRef};
 
 use super::ir::{Ir, Value};
-
-/// Who chooses the vectors of a kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Vectors {
-    /// LLVM, wherever it likes to.
-    ByLlvm,
-    /// The kernel's schedule: its loops are what they are meant to be.
-    ByKernel,
-}
+use crate::codegen::prepare::Vectors;
 
 /// Marks the loop that ends with `branch`.
 pub(super) fn mark_loop(ir: &Ir<'_>, branch: Value<'_>, vectors: Vectors) {
     let context = ir.context.raw();
-    if vectors == Vectors::ByLlvm {
+    if vectors == Vectors::ByCompiler {
         return;
     }
     // SAFETY: a constant of the context.

@@ -194,6 +194,7 @@ impl<'ctx> Ir<'ctx> {
         sitofp: LLVMBuildSIToFP;
         uitofp: LLVMBuildUIToFP;
         bitcast: LLVMBuildBitCast;
+        address_of: LLVMBuildPtrToInt;
     }
 
     /// The integer constant of `like`'s type.

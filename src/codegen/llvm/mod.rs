@@ -1,10 +1,10 @@
 //! Loop IR to machine code for CPUs, through LLVM; the only user of inkwell.
 //!
-//! One kernel is one module of three functions: `entry` has the two that C sees, `body` has the third, which computes,
-//! with `stmt`, `vector`, `transpose`, `access`, `expr`, `ops`, `convert` and `math` below it. `parallel` adds two for
-//! each loop on several threads. `prepare` writes unrolled loops out before, and finds out with `pattern` what the lanes
-//! of vector loops access. `ir` and `ir_vector` are LLVM's builder in short words; `types` holds what all of them share.
-//! `emit` turns the finished module into text or bytes.
+//! One export is one module; a kernel is three functions of it: `entry` has the two that C sees, `body` has the third,
+//! which computes, with `stmt`, `vector`, `transpose`, `access`, `expr`, `ops`, `convert` and `math` below it. `parallel`
+//! adds two for each loop on several threads. An export with `const` arguments has the two kernels of its packing beside
+//! its own. `ir` and `ir_vector` are LLVM's builder in short words; `types` holds what all of them share. `emit` turns
+//! the finished module into text or bytes.
 //!
 //! The text before optimisation follows the kernel statement by statement, so it is what tests compare. Everything is
 //! the same to the byte for the same kernel and target.
@@ -21,8 +21,6 @@ mod ir_vector;
 mod math;
 mod ops;
 mod parallel;
-mod pattern;
-mod prepare;
 mod stmt;
 mod transpose;
 mod types;
@@ -30,8 +28,10 @@ mod vector;
 
 use inkwell::context::Context;
 
-use super::{CodegenError, Form, forks, plan};
+use super::{CodegenError, Form, forks, plan, prepare};
+use crate::expr::TensorId;
 use crate::loops::Kernel;
+use crate::loops::pack::Packing;
 use crate::target::{Cpu, Host};
 
 /// The processor that ftc runs on, in LLVM's words.
@@ -47,6 +47,16 @@ pub fn compile(kernel: &Kernel, cpu: &Cpu, form: Form) -> Result<Vec<u8>, Codege
 
 /// Several forms of a kernel, in the order asked for, from one module.
 pub fn compile_forms(kernel: &Kernel, cpu: &Cpu, forms: &[Form]) -> Result<Vec<Vec<u8>>, CodegenError> {
+    compile_export(kernel, None, cpu, forms)
+}
+
+/// As [`compile_forms`], with the functions that pack `const` arguments and take them packed.
+pub fn compile_export(
+    kernel: &Kernel,
+    packing: Option<&Packing>,
+    cpu: &Cpu,
+    forms: &[Form],
+) -> Result<Vec<Vec<u8>>, CodegenError> {
     super::check::for_cpu(kernel)?;
     let context = Context::create();
     hints::silence(&context);
@@ -54,12 +64,21 @@ pub fn compile_forms(kernel: &Kernel, cpu: &Cpu, forms: &[Form]) -> Result<Vec<V
     let fail = |(action, message)| CodegenError::Llvm { kernel: kernel.name.clone(), action, message };
     let machine = emit::machine(cpu).map_err(fail)?;
     emit::address(&cx.module, &machine);
-    let forks = forks::forks(kernel);
-    let prepared = prepare::prepare(kernel);
-    let kernel = &prepared.kernel;
-    let plan = plan::plan(kernel, forks);
-    let body = body::emit(&cx, &prepared, &plan);
-    entry::emit(&cx, kernel, &plan, body);
+    functions(&cx, kernel, Vec::new());
+    if let Some(packing) = packing {
+        entry::pack_bytes(&cx, &kernel.name, packing.bytes());
+        let parts = packing.parts.iter();
+        functions(&cx, &packing.pack, parts.clone().map(|part| (part.filled, part.offset)).collect());
+        functions(&cx, &packing.packed, parts.map(|part| (part.read, part.offset)).collect());
+    }
     math::keep_vector_forms(&cx);
     emit::forms(&cx.module, &machine, forms).map_err(fail)
+}
+
+/// The functions of a kernel; the parameters in `block` lie in one block.
+fn functions(cx: &types::Cx<'_>, kernel: &Kernel, block: Vec<(TensorId, usize)>) {
+    let prepared = prepare::prepare(kernel);
+    let plan = plan::plan(&prepared.kernel, forks::forks(kernel)).with_block(block);
+    let body = body::emit(cx, &prepared, &plan);
+    entry::emit(cx, &prepared.kernel, &plan, body);
 }

@@ -160,7 +160,8 @@ impl<'ctx> Body<'ctx, '_> {
             }
         }
         for (nth, (&id, param)) in tensors.iter().zip(buffers).enumerate() {
-            body::describe_param(cx, function, nth + bounds.len(), &self.kernel.buffers[id], body::Escapes::Never);
+            let described = (&self.kernel.buffers[id], self.plan.alignment(self.kernel, id));
+            body::describe_param(cx, function, nth + bounds.len(), described, body::Escapes::Never);
             pointers.insert(id, Value::of(param));
         }
         let mut axes = IdMap::new();
@@ -186,7 +187,7 @@ impl<'ctx> Body<'ctx, '_> {
         let (cx, kernel, plan) = (self.cx, self.kernel, self.plan);
         cx.ir.enter(cx.ir.context.append_basic_block(function, "entry"));
         for temp in plan.on_stack(&plan::inside(&nest.body)) {
-            pointers.insert(temp, body::on_stack(cx, &kernel.buffers[temp]));
+            pointers.insert(temp, body::on_stack(cx, &kernel.buffers[temp], plan.alignment(kernel, temp)));
         }
         let mut inner = Body { pointers, axes, function, team: None, memo: Memo::default(), ..*self };
         inner.memo.push();

@@ -18,7 +18,7 @@
 use super::body::Body;
 use super::ir::{Ir, Value};
 use super::ir_vector::Lane;
-use super::pattern;
+use crate::codegen::pattern;
 use crate::expr::affine::{Linear, linear};
 use crate::expr::{AxisId, Expr, ExprId, TensorId};
 use crate::loops::{For, LoopKind, Stmt, visit};

@@ -4,11 +4,11 @@
 //! (`"S": [8, 64]` for `x: T[..S]`), or a list that the function's attribute gives to several sizes:
 //!
 //! ```ft
-//! #[workload(spatial = [H, W], R = [R, S], idx = 0..R * R, flops = 2 * N * K * P * Q * CG * R * S)]
+//! #[workload(spatial = [H, W], R = [R, S], weights = [w], idx = 0..R * R, flops = 2 * N * K * P * Q * CG * R * S)]
 //! ```
 //!
-//! binds `"spatial": [112, 112]` to `H` and `W`; inputs `idx` are drawn from 0..R·R; `flops` is the mathematical count.
-//! Every other size has to follow from the `where` clauses.
+//! binds `"spatial": [112, 112]` to `H` and `W`; inputs `idx` are drawn from 0..R·R; `flops` is the mathematical count;
+//! `weights` are the inputs that are the same in every call where the operator is a layer of a network. Every other size has to follow from the `where` clauses.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use super::error;
 use super::suite::{Param, Value, Workload};
 use crate::diag::Diagnostic;
 use crate::driver::suggest::nearest;
-use crate::graph::Graph;
+use crate::graph::{Graph, Role};
 use crate::scalar::DType;
 use crate::sema::{self, Assignment};
 use crate::source::Span;
@@ -33,6 +33,8 @@ pub struct Attribute<'p> {
     lists: Vec<(&'p Ident, Vec<&'p str>)>,
     /// Tensor inputs whose elements lie in a range.
     ranges: Vec<(&'p Ident, &'p Expr, &'p Expr)>,
+    /// Tensor inputs that are the same in every call of a layer.
+    weights: Vec<&'p str>,
     /// Operations by the mathematical definition.
     flops: Option<&'p Expr>,
 }
@@ -57,6 +59,16 @@ impl<'p> Attribute<'p> {
                 }
                 self.ranges.push((key, low, high));
             }
+            ExprKind::Array(items) if key.name == "weights" => {
+                for item in items {
+                    match &item.kind {
+                        ExprKind::Name(name) if tensors(function).any(|(param, _)| param.name.name == *name) => {
+                            self.weights.push(name);
+                        }
+                        _ => return Err(error::attribute("not a tensor argument of the function", item.span)),
+                    }
+                }
+            }
             ExprKind::Array(items) => {
                 let sizes = items.iter().map(|item| match &item.kind {
                     ExprKind::Name(name) if is_size(function, name) => Ok(name.as_str()),
@@ -74,6 +86,11 @@ impl<'p> Attribute<'p> {
         let Some((_, low, high)) = self.ranges.iter().find(|(name, ..)| name.name == input) else { return Ok(None) };
         let range = Range { low: number(low, sizes)?, high: number(high, sizes)? };
         if range.low < range.high { Ok(Some(range)) } else { Err(error::attribute("an empty range", high.span)) }
+    }
+
+    /// Whether an input is the same in every call of a layer.
+    pub fn is_weight(&self, input: &str) -> bool {
+        self.weights.contains(&input)
     }
 
     /// The mathematical number of operations, if the attribute gives it.
@@ -191,7 +208,8 @@ pub fn export(function: &Function, assignment: &Assignment, graph: &Graph) -> St
     let inputs = graph.inputs.iter().map(|&id| &graph.tensors[id]);
     let tensors = tensors(function).zip(inputs).map(|((param, _), tensor)| {
         let shape: Vec<_> = tensor.shape.iter().map(ToString::to_string).collect();
-        format!("{}: {}[{}]", param.name.name, tensor.dtype, shape.join(", "))
+        let constant = if tensor.role == (Role::Input { is_const: true }) { "const " } else { "" };
+        format!("{}: {constant}{}[{}]", param.name.name, tensor.dtype, shape.join(", "))
     });
     let given = numbers(function).filter_map(|param| {
         let value = *assignment.sizes.get(&param.name.name)?;
@@ -200,6 +218,11 @@ pub fn export(function: &Function, assignment: &Assignment, graph: &Graph) -> St
     });
     let args: Vec<_> = tensors.chain(given).collect();
     format!("{} = {}({})", graph.name, function.name.name, args.join(", "))
+}
+
+/// Whether a function has weights.
+pub fn has_weights(function: &Function) -> bool {
+    Attribute::of(function).is_ok_and(|attribute| !attribute.weights.is_empty())
 }
 
 /// A C symbol for a workload.

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use self::peer::Peer;
 use self::report::{PeerColumns, Report, Row, Table};
 use self::suite::{Suite, Workload};
-use self::workload::Bench;
+use self::workload::{Bench, Weights};
 use super::modules::Modules;
 use super::output::{self, Folder, Output};
 use super::select::Selection;
@@ -104,7 +104,12 @@ pub fn bench(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Even
     }
     let columns = if peer.is_some() { PeerColumns::Shown } else { PeerColumns::Absent };
     let table = Table::new(chosen.iter().map(|workload| (workload.name.as_str(), workload.op.as_str())), columns);
-    let shared = Bench { program: &program, cpu: &cpu, threads, seed: request.seed, schedule: SCHEDULE };
+    let has_weights = |op: &str| program.function(op).is_none_or(bind::has_weights);
+    if let Some(note) = options::without_weights(request, &chosen, &has_weights) {
+        tell(Event::Note(&note));
+    }
+    let weights = if request.const_weights { Weights::Constant } else { Weights::Variable };
+    let shared = Bench { program: &program, cpu: &cpu, threads, seed: request.seed, schedule: SCHEDULE, weights };
     tell(Event::Start(chosen.len(), &table));
     let mut rows = Vec::new();
     let measured = super::session::for_each(chosen, |workload| {
@@ -120,6 +125,7 @@ pub fn bench(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Even
         target: format!("{} ({} {})", cpu.name, cpu.cpu, cpu.arch.triple()),
         threads,
         seed: request.seed,
+        const_weights: request.const_weights,
         peer: peer.map(|peer| peer.name.clone()),
         summary: report::summarize(&rows),
         rows,

@@ -39,14 +39,21 @@ impl Budget {
 
 /// What is to be said about options that are understood, and have no effect yet.
 pub fn without_effect(request: &Request) -> Result<Vec<&'static str>, Diagnostic> {
-    let budget = match request.budget.as_deref().map(Budget::parse).transpose()? {
-        None | Some(Budget::Trials(0)) => None,
+    Ok(match request.budget.as_deref().map(Budget::parse).transpose()? {
+        None | Some(Budget::Trials(0)) => Vec::new(),
         Some(Budget::Trials(_) | Budget::Time(_)) => {
-            Some("`--budget` has no effect yet: schedules are not searched for, every kernel has the default one")
+            vec!["`--budget` has no effect yet: schedules are not searched for, every kernel has the default one"]
         }
-    };
-    let weights = "`--const-weights` has no effect yet: nothing is packed ahead of time";
-    Ok(budget.into_iter().chain(request.const_weights.then_some(weights)).collect())
+    })
+}
+
+/// What is to be said about operators that have no weights, where weights are to be constant.
+pub fn without_weights(request: &Request, chosen: &[&Workload], has_weights: &dyn Fn(&str) -> bool) -> Option<String> {
+    let mut ops: Vec<_> = chosen.iter().map(|workload| workload.op.as_str()).filter(|op| !has_weights(op)).collect();
+    ops.sort_unstable();
+    ops.dedup();
+    let is_said = request.const_weights && !ops.is_empty();
+    is_said.then(|| format!("`--const-weights` has no effect on operators without weights: {}", ops.join(", ")))
 }
 
 /// The workloads of a suite that `--ops` and `--filter` leave.

@@ -17,6 +17,8 @@ pub struct Report {
     pub threads: usize,
     /// The seed of the inputs.
     pub seed: u64,
+    /// Whether weights were packed ahead of the calls.
+    pub const_weights: bool,
     /// The peer and its version.
     pub peer: Option<String>,
     /// One for each workload, in the order of the suite.

@@ -1,4 +1,5 @@
-//! One workload from its parameters to its row: instantiate, compile, check, time.
+//! One workload from its parameters to its row: instantiate, compile, check, time. Weights that are `const` are packed
+//! before; the call that is checked and timed takes them packed.
 
 use rand::rngs::StdRng;
 
@@ -8,15 +9,17 @@ use super::report::Row;
 use super::suite::Workload;
 use super::timing::{self, Here, Plan, Timed};
 use super::{accuracy, bind, error, reference};
-use crate::artifact::Interface;
 use crate::diag::Diagnostic;
 use crate::driver::loaded::{self, Loaded};
-use crate::driver::{Outcome, Session, Stop, error as driver_error, lower};
+use crate::driver::{Outcome, Session, Stop, error as driver_error, lower, pack};
+use crate::expr::TensorId;
 use crate::graph::eval::EvalError;
-use crate::graph::{self, Graph, flops};
+use crate::graph::{self, Graph, Role, flops};
+use crate::loops::pack::Packing;
+use crate::loops::{BufferKind, Kernel};
 use crate::runtime::Array;
 use crate::runtime::library::LibraryError;
-use crate::scalar::Values;
+use crate::scalar::{DType, Values};
 use crate::sema::{self, Program, Request};
 use crate::syntax::ast::Function;
 use crate::target::{Cpu, Machine};
@@ -34,6 +37,17 @@ pub struct Bench<'a> {
     pub seed: u64,
     /// The schedule that every kernel has.
     pub schedule: &'a str,
+    /// What weights are.
+    pub weights: Weights,
+}
+
+/// What the inputs are that an operator's `workload` attribute calls weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weights {
+    /// Inputs as all others.
+    Variable,
+    /// `const`: packed once, before the calls that are timed.
+    Constant,
 }
 
 /// A workload that was run once, with its data.
@@ -48,16 +62,31 @@ pub struct Ran {
     /// Outputs, in order.
     pub outputs: Vec<Array>,
     kernel: Loaded,
+    /// What takes the place of `const` inputs in calls.
+    packed: Option<Packed>,
+}
+
+/// The inputs of `NAME_packed`.
+#[derive(Debug)]
+struct Packed {
+    block: Array,
+    /// Of each input, whether it is in the block.
+    inside: Vec<bool>,
 }
 
 /// Compiles a workload, runs it once, and compares the result with the definition.
 pub fn run(session: &mut Session, bench: &Bench<'_>, workload: &Workload, row: &mut Row) -> Outcome<Ran> {
     let function = function(session, bench.program, workload)?;
-    let made = instantiate(session, bench.program, function, workload)?;
+    let made = instantiate(session, bench.program, bench.weights, function, workload)?;
     row.flops = Some(made.flops);
     let machine = Machine::of(bench.cpu, bench.threads as i64);
     let kernel = lower(session, &made.graph, None, Some(&machine))?.kernel;
-    let kernel = loaded::load(session, &kernel, &Interface::of(&kernel), bench.cpu)?;
+    let packing = match bench.weights {
+        Weights::Variable => None,
+        Weights::Constant => pack(session, &kernel)?,
+    };
+    let inside: Vec<_> = kernel.params.iter().map(|&id| is_const(&kernel, id)).collect();
+    let kernel = loaded::load(session, &kernel, packing.as_ref(), bench.cpu)?;
     kernel.library.set_threads(bench.threads);
     let mut rng = data::source(bench.seed, &workload.name);
     let values = inputs(&made, &mut rng).ok_or_else(|| session.environment(driver_error::no_memory()))?;
@@ -66,11 +95,41 @@ pub fn run(session: &mut Session, bench: &Bench<'_>, workload: &Workload, row: &
     let (Some(inputs), Some(mut outputs)) = (inputs, outputs) else {
         return Err(session.environment(driver_error::no_memory()));
     };
-    let borrowed: Vec<_> = inputs.iter().collect();
-    let called = kernel.library.call(&kernel.export, &borrowed, &mut outputs);
+    let inside = inside[..inputs.len()].to_vec();
+    let packed = packing.map(|packing| fill(session, &kernel, &packing, &inputs, inside)).transpose()?;
+    let (export, borrowed) = arguments(&kernel, packed.as_ref(), &inputs);
+    let called = kernel.library.call(&export, &borrowed, &mut outputs);
     called.map_err(|cause| session.environment(driver_error::call_failed(&cause.to_string())))?;
     row.max_rel_error = Some(compare(session, workload, &made.graph, &values, &outputs, &mut rng)?);
-    Ok(Ran { row: row.clone(), export: made.export, inputs, outputs, kernel })
+    Ok(Ran { row: row.clone(), export: made.export, inputs, outputs, kernel, packed })
+}
+
+fn is_const(kernel: &Kernel, id: TensorId) -> bool {
+    kernel.buffers[id].kind == BufferKind::Input { is_const: true }
+}
+
+/// Packs the inputs that are `const`.
+fn fill(
+    session: &mut Session,
+    kernel: &Loaded,
+    packing: &Packing,
+    inputs: &[Array],
+    inside: Vec<bool>,
+) -> Outcome<Packed> {
+    let block = Array::zeros(DType::U8, &[packing.bytes() as i64]);
+    let mut block = [block.ok_or_else(|| session.environment(driver_error::no_memory()))?];
+    let consts: Vec<_> = inputs.iter().zip(&inside).filter(|(_, inside)| **inside).map(|(input, _)| input).collect();
+    let called = kernel.library.call(&packing.pack.name, &consts, &mut block);
+    called.map_err(|cause| session.environment(driver_error::call_failed(&cause.to_string())))?;
+    let [block] = block;
+    Ok(Packed { block, inside })
+}
+
+/// The function that is measured, and its inputs.
+fn arguments<'a>(kernel: &Loaded, packed: Option<&'a Packed>, inputs: &'a [Array]) -> (String, Vec<&'a Array>) {
+    let Some(Packed { block, inside }) = packed else { return (kernel.export.clone(), inputs.iter().collect()) };
+    let others = inputs.iter().zip(inside).filter(|(_, inside)| !**inside).map(|(input, _)| input);
+    (format!("{}_packed", kernel.export), others.chain([block]).collect())
 }
 
 /// A workload's graph and what belongs to it.
@@ -91,10 +150,16 @@ fn function<'p>(session: &mut Session, program: &'p Program, workload: &Workload
 /// The graph of a workload.
 pub fn graph(session: &mut Session, program: &Program, workload: &Workload) -> Outcome<Graph> {
     let function = function(session, program, workload)?;
-    instantiate(session, program, function, workload).map(|made| made.graph)
+    instantiate(session, program, Weights::Variable, function, workload).map(|made| made.graph)
 }
 
-fn instantiate(session: &mut Session, program: &Program, function: &Function, workload: &Workload) -> Outcome<Made> {
+fn instantiate(
+    session: &mut Session,
+    program: &Program,
+    weights: Weights,
+    function: &Function,
+    workload: &Workload,
+) -> Outcome<Made> {
     let attribute = bind::Attribute::of(function).map_err(|wrong| session.user(wrong))?;
     let assignment = bind::bind(function, &attribute, workload).map_err(|wrong| session.user(wrong))?;
     let request = Request::default();
@@ -107,7 +172,15 @@ fn instantiate(session: &mut Session, program: &Program, function: &Function, wo
         Err(Stop::Internal(format!("`{}` was refused without an error", workload.name)))
     })?;
     instance.graph.name = bind::symbol(&workload.name);
-    let graph = instance.graph;
+    let mut graph = instance.graph;
+    if weights == Weights::Constant {
+        for input in graph.inputs.clone() {
+            let tensor = &mut graph.tensors[input];
+            if attribute.is_weight(&tensor.name) {
+                tensor.role = Role::Input { is_const: true };
+            }
+        }
+    }
     session.verify("instantiate", graph::verify::verify(&graph), || graph.to_string())?;
     let named = |wrong: Diagnostic| error::in_workload(wrong, workload, &[]);
     let counted = attribute.flops(&instance.sizes).map_err(|wrong| session.user(named(wrong)))?;
@@ -127,11 +200,11 @@ fn inputs(made: &Made, rng: &mut StdRng) -> Option<Vec<Values>> {
 }
 
 /// An output full of numbers that no kernel writes, so that an element that was forgotten is seen.
-fn poisoned(graph: &Graph, output: crate::expr::TensorId) -> Option<Array> {
+fn poisoned(graph: &Graph, output: TensorId) -> Option<Array> {
     let tensor = &graph.tensors[output];
     let mut array = Array::zeros(tensor.dtype, &tensor.shape)?;
     // 0xff… is a NaN in every float type, and -1 or the greatest value in the integer types.
-    let poison = if tensor.dtype == crate::scalar::DType::Bool { 0 } else { 0xff };
+    let poison = if tensor.dtype == DType::Bool { 0 } else { 0xff };
     array.bytes_mut().fill(poison);
     Some(array)
 }
@@ -198,8 +271,8 @@ pub fn time(session: &mut Session, ran: &mut Ran, workload: &Workload, peer: Opt
             None
         }
     });
-    let inputs: Vec<_> = ran.inputs.iter().collect();
-    let prepared = ran.kernel.library.prepare(&ran.kernel.export, &inputs, &mut ran.outputs);
+    let (export, inputs) = arguments(&ran.kernel, ran.packed.as_ref(), &ran.inputs);
+    let prepared = ran.kernel.library.prepare(&export, &inputs, &mut ran.outputs);
     let mut call = prepared.map_err(|cause| session.environment(driver_error::call_failed(&cause.to_string())))?;
     let mut ours = Ours(Here(|| call.run()));
     let peer = theirs.as_mut().map(|theirs| theirs as &mut dyn Timed<Error = TimingError>);

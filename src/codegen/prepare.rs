@@ -8,11 +8,10 @@
 //!   offsets in vector loops have their `pattern`s.
 //!
 //! Legality: copies run in the order of the loop; elements keep their places in memory. A kernel without such loops is
-//! left as it is. What goes out is for `body` alone: copies of a loop share its axis, which the verifier would refuse.
+//! left as it is. What goes out is for a backend alone: copies of a loop share its axis, which the verifier would refuse.
 
 use std::collections::{HashMap, HashSet};
 
-use super::hints::Vectors;
 use super::pattern::Patterns;
 use crate::expr::range::{Domain, Interval};
 use crate::expr::simplify::simplify;
@@ -27,6 +26,15 @@ const MOST_LANES: i64 = 64;
 /// Bytes of a temporary that is made for each lane.
 const MOST_PRIVATE: usize = 16 << 10;
 
+/// Who chooses the vectors of a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Vectors {
+    /// The backend's compiler, wherever it likes to.
+    ByCompiler,
+    /// The kernel's schedule: its loops are what they are meant to be.
+    ByKernel,
+}
+
 /// A kernel to make instructions from.
 pub(super) struct Prepared {
     pub(super) kernel: Kernel,
@@ -37,7 +45,7 @@ pub(super) struct Prepared {
 
 /// Prepares a kernel that verifies.
 pub(super) fn prepare(kernel: &Kernel) -> Prepared {
-    let mut prepared = Prepared { kernel: kernel.clone(), patterns: Patterns::default(), vectors: Vectors::ByLlvm };
+    let mut prepared = Prepared { kernel: kernel.clone(), patterns: Patterns::default(), vectors: Vectors::ByCompiler };
     if !has_schedule(&kernel.body) {
         return prepared;
     }
