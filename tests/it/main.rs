@@ -18,6 +18,7 @@ mod draft;
 mod eval;
 mod examples;
 mod explain;
+mod explore;
 mod expr_gen;
 mod expr_prove;
 mod expr_simplify;

@@ -35,6 +35,7 @@ const CONFINED: &[(&str, &str)] = &[
     ("codespan_reporting", "src/diag/render.rs src/diag/excerpt.rs"),
     ("inkwell", "src/codegen/llvm"),
     ("libloading", "src/runtime"),
+    ("candle_core", "src/explore/network.rs"),
     ("clap", "src/cli src/driver/bench"),
 ];
 
