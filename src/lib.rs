@@ -41,8 +41,9 @@
 //! - [`codegen`]: loops to machine code, through LLVM.
 //! - [`artifact`]: objects to what other programs use: archives, shared libraries, C headers.
 //! - [`runtime`]: arrays, `.npy` files, libraries loaded and called.
-//! - [`driver`]: the pipeline on one page, and one file for each command. The only room that reads files, clocks and
-//!   the environment.
+//! - [`measure`]: candidates compiled, checked and timed in processes of their own.
+//! - [`driver`]: the pipeline on one page, and one file for each command. The only room that reads files of the user's,
+//!   and the environment.
 //! - [`cli`]: the command line.
 //!
 //! # Invariants
@@ -54,7 +55,8 @@
 //!   driver verifies after each pass; a violation is an internal error, never a diagnostic.
 //! - A pass changes how something is computed, never what: the evaluator of graphs, the interpreter before and after
 //!   each pass, and the compiled code agree, up to the roundings of the code.
-//! - Rooms before the driver do no input or output and read no clock, environment or random source.
+//! - Rooms before `artifact` do no input or output and read no clock, environment or random source; chance comes in as a
+//!   seed.
 //! - The same source and target give the same bytes, on any machine. Nothing iterates over a hash map on its way to an
 //!   output.
 //! - No operator has a branch of its own in the compiler. Operators live in `stdlib/*.ft`.
@@ -100,6 +102,8 @@ pub mod codegen;
 
 pub mod artifact;
 pub mod runtime;
+
+pub mod measure;
 
 pub mod driver;
 

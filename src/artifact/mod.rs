@@ -88,6 +88,13 @@ pub enum Direction {
     Out,
 }
 
+impl Direction {
+    /// Whether the caller writes it.
+    pub const fn is_in(&self) -> bool {
+        matches!(self, Self::In { .. })
+    }
+}
+
 impl Interface {
     /// The interface of the function that a backend makes of `kernel`.
     pub fn of(kernel: &Kernel) -> Self {

@@ -8,6 +8,12 @@ use crate::scalar::Values;
 /// Start of every array's bytes, in bytes: a cache line, and the widest vector.
 pub const ALIGNMENT: usize = 64;
 
+/// Bytes of a fence on each side of an array.
+const FENCE: usize = 4096;
+
+/// What fences are made of.
+const POISON: u8 = 0xff;
+
 /// A dense, row-major array.
 pub struct Array {
     dtype: DType,
@@ -27,6 +33,32 @@ impl Array {
         storage.resize(length + ALIGNMENT, 0);
         let start = storage.as_ptr().align_offset(ALIGNMENT);
         Some(Self { dtype, shape: shape.to_vec(), storage, start, length })
+    }
+
+    /// As [`Array::zeros`], with a fence on both sides that [`Array::is_intact`] looks at. As floats the fence is NaN, so
+    /// that what is read of it spoils results.
+    pub fn fenced(dtype: DType, shape: &[i64]) -> Option<Self> {
+        let length = shape.iter().try_fold(dtype.bytes() as i64, |bytes, &extent| bytes.checked_mul(extent))? as usize;
+        let mut storage = Vec::new();
+        let all = length.checked_add(2 * FENCE + ALIGNMENT)?;
+        storage.try_reserve_exact(all).ok()?;
+        storage.resize(all, POISON);
+        let start = FENCE + storage[FENCE..].as_ptr().align_offset(ALIGNMENT);
+        storage[start..start + length].fill(0);
+        Some(Self { dtype, shape: shape.to_vec(), storage, start, length })
+    }
+
+    /// Whether nothing was written into the fence.
+    pub fn is_intact(&self) -> bool {
+        let (before, after) = (&self.storage[..self.start], &self.storage[self.start + self.length..]);
+        before.iter().chain(after).all(|&byte| byte == POISON) || before.len() < FENCE
+    }
+
+    /// Fills it with numbers that no kernel writes, so that an element that was forgotten is seen: NaN as floats, -1 or
+    /// the greatest value as integers.
+    pub fn poison(&mut self) {
+        let poison = if self.dtype == DType::Bool { 0 } else { POISON };
+        self.bytes_mut().fill(poison);
     }
 
     /// An array of these elements; none if there is no memory for it.
@@ -87,6 +119,17 @@ mod tests {
             assert_eq!(array.bytes().as_ptr().align_offset(ALIGNMENT), 0);
             assert_eq!(array.values(), values);
         }
+    }
+
+    #[test]
+    fn fences_are_aligned_and_notice_writes() {
+        let mut array = Array::fenced(DType::F32, &[3]).expect("some bytes");
+        assert_eq!(array.bytes().as_ptr().align_offset(ALIGNMENT), 0);
+        array.poison();
+        assert!(array.is_intact() && array.values().get_f64(2).is_some_and(f64::is_nan));
+        let end = array.start + array.length;
+        array.storage[end] = 0;
+        assert!(!array.is_intact());
     }
 
     #[test]

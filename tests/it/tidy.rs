@@ -25,6 +25,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("codegen", &["loops", "target", "expr", "scalar", "arena"]),
     ("artifact", &["codegen", "loops", "target", "scalar", "diag"]),
     ("runtime", &["artifact", "scalar", "diag"]),
+    (
+        "measure",
+        &["explore", "space", "schedule", "model", "loops", "codegen", "artifact", "runtime", "target", "scalar"],
+    ),
     ("cli", &["driver", "diag"]),
 ];
 

@@ -8,7 +8,6 @@
 //! Nothing here knows an operator: what parameters mean is said by the `workload` attributes in `stdlib`. A workload
 //! that fails costs its own row; the others are measured all the same.
 
-pub mod accuracy;
 pub mod bind;
 pub mod data;
 pub mod error;

@@ -7,9 +7,9 @@
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use super::accuracy::relative_error;
 use crate::graph::eval::{EvalError, Evaluator};
 use crate::graph::{Graph, flops};
+use crate::measure::accuracy::relative_error;
 use crate::runtime::Array;
 use crate::scalar::Values;
 
@@ -24,7 +24,7 @@ const FEWEST: usize = 32;
 pub struct Distance {
     /// The output.
     pub tensor: String,
-    /// The relative error; see `accuracy`.
+    /// The relative error; see `measure::accuracy`.
     pub error: f64,
     /// How many elements were compared.
     pub compared: usize,

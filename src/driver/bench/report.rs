@@ -48,7 +48,7 @@ pub struct Row {
     pub trials: u32,
     /// Time spent on finding it.
     pub tune_seconds: f64,
-    /// How far the outputs are from the definition; see `accuracy`.
+    /// How far the outputs are from the definition; see `measure::accuracy`.
     pub max_rel_error: Option<f64>,
     /// The schedule.
     pub schedule: String,

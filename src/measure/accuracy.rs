@@ -11,6 +11,7 @@
 //! errors that are small beside their terms. Elements that are equal, infinite or NaN in both have no error; an
 //! element that is infinite or NaN in one alone has an infinite error.
 
+use crate::runtime::Array;
 use crate::scalar::DType;
 
 /// The relative error of numbers `a` against the reference `b`.
@@ -18,6 +19,16 @@ pub fn relative_error(pairs: &[(f64, f64)]) -> f64 {
     let squares: f64 = pairs.iter().filter(|(_, b)| b.is_finite()).map(|(_, b)| b * b).sum();
     let scale = (squares / pairs.len().max(1) as f64).sqrt();
     pairs.iter().map(|&(a, b)| error_of(a, b, scale)).fold(0.0, f64::max)
+}
+
+/// The relative error of an array against another one of the same type and shape.
+pub fn distance(found: &Array, expected: &Array) -> f64 {
+    if found.bytes() == expected.bytes() {
+        return 0.0;
+    }
+    let (found, expected) = (found.values(), expected.values());
+    let pair = |at| Some((found.get_f64(at)?, expected.get_f64(at)?));
+    relative_error(&(0..found.len()).filter_map(pair).collect::<Vec<_>>())
 }
 
 fn error_of(a: f64, b: f64, scale: f64) -> f64 {

@@ -1,0 +1,159 @@
+//! The candidates of a kernel: the spaces of all its nests as one space.
+//!
+//! A point has a value for each knob of each nest; its schedule is the steps that join nests, then those of each nest.
+//! Nests are predicted one by one and remembered, since a search changes few knobs at a time.
+
+use std::collections::HashMap;
+
+use crate::explore::{self, Reason};
+use crate::loops::{self, Kernel};
+use crate::model;
+use crate::schedule::nest::{Nest, Program};
+use crate::schedule::{self, Schedule, Step};
+use crate::space::knobs::{Knob, Knobs, Point};
+use crate::space::{self, NestSpace};
+use crate::target::Machine;
+
+/// All candidates of a kernel.
+#[derive(Debug)]
+pub struct Candidates {
+    /// What can be chosen, nest after nest.
+    pub knobs: Knobs,
+    kernel: Kernel,
+    machine: Machine,
+    /// After the steps that join nests.
+    program: Program,
+    fusions: Vec<Step>,
+    parts: Vec<Part>,
+}
+
+/// One nest.
+#[derive(Debug)]
+struct Part {
+    number: usize,
+    space: NestSpace,
+    /// As it is without steps.
+    plain: Nest,
+    /// Its first knob among all.
+    first: usize,
+    known: HashMap<Point, Result<f64, Reason>>,
+}
+
+/// Predictions for the start of each nest.
+const CLIMB: usize = 1500;
+
+impl Candidates {
+    /// Those of a kernel of plain loops.
+    pub fn of(kernel: &Kernel, machine: &Machine) -> Self {
+        let mut program = Program::of(kernel);
+        let fusions = space::fusions(&mut program);
+        let mut knobs = Knobs::default();
+        let mut parts = Vec::new();
+        let numbers: Vec<_> =
+            (0..program.nests.len()).filter(|&number| !program.nests[number].order.is_empty()).collect();
+        for &number in &numbers {
+            let space = NestSpace::of(&program, number, machine);
+            let first = knobs.knobs.len();
+            let prefix = if numbers.len() > 1 { format!("nest {} ", number + 1) } else { String::new() };
+            let named = |knob: &Knob| Knob { name: format!("{prefix}{}", knob.name), ..knob.clone() };
+            knobs.knobs.extend(space.knobs.knobs.iter().map(named));
+            let plain = program.nests[number].clone();
+            parts.push(Part { number, space, plain, first, known: HashMap::new() });
+        }
+        Self { knobs, kernel: kernel.clone(), machine: *machine, program, fusions, parts }
+    }
+
+    /// The schedule of a point; it may still be refused when it is applied.
+    pub fn schedule(&self, point: &Point) -> Result<Schedule, Reason> {
+        let mut steps = self.fusions.clone();
+        for part in &self.parts {
+            steps.extend(part.space.steps(&part.own(point)).map_err(rejected)?);
+        }
+        Ok(Schedule { steps })
+    }
+
+    /// The loops under a schedule.
+    pub fn loops(&self, schedule: &Schedule) -> Result<Kernel, Reason> {
+        let kernel = schedule::apply(&self.kernel, schedule).map_err(|refused| refused_step(&refused.to_string()))?;
+        Ok(loops::simplify::simplify(kernel))
+    }
+
+    /// The plain loops.
+    pub const fn plain(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    /// The cycles that the model predicts, or why a point is no schedule.
+    pub fn predict(&mut self, point: &Point) -> Result<f64, Reason> {
+        let Self { program, parts, machine, .. } = self;
+        let mut cycles = 0.0;
+        for part in parts {
+            cycles += part.predict(program, machine, &part.own(point))?;
+        }
+        Ok(cycles)
+    }
+
+    /// Points to start from: the best by the model for all nests; then, nest by nest, what the space of the nest offers.
+    pub fn starts(&mut self, count: usize) -> Vec<Point> {
+        let Self { program, parts, machine, .. } = self;
+        let mut best = Vec::new();
+        let mut others: Vec<(f64, usize, Point)> = Vec::new();
+        for (at, part) in parts.iter_mut().enumerate() {
+            let mut starts = part.space.starts();
+            starts.extend(explore::spread(&part.space.knobs, 4));
+            let mut scored: Vec<_> = starts.iter().map(|start| (part.cost(program, machine, start), start)).collect();
+            scored.sort_by(|a, b| a.0.total_cmp(&b.0));
+            others.extend(scored.iter().take(count).map(|&(cost, start)| (cost, at, start.clone())));
+            let knobs = part.space.knobs.clone();
+            let climbed = explore::climb(&knobs, &starts, CLIMB, |own| part.predict(program, machine, own).ok());
+            best.push(climbed.map_or_else(|| knobs.point(0), |climbed| climbed.point));
+        }
+        let joined = |best: &[Point]| Point(best.iter().flat_map(|own| own.0.iter().copied()).collect());
+        let mut found = vec![joined(&best)];
+        others.retain(|(cost, _, _)| cost.is_finite());
+        others.sort_by(|a, b| a.0.total_cmp(&b.0));
+        for (_, at, own) in others {
+            let mut all = best.clone();
+            all[at] = own;
+            found.push(joined(&all));
+        }
+        found.truncate(count);
+        found
+    }
+}
+
+impl Part {
+    /// Its part of a point.
+    fn own(&self, point: &Point) -> Point {
+        Point(point.0[self.first..self.first + self.space.knobs.knobs.len()].to_vec())
+    }
+
+    fn cost(&mut self, program: &mut Program, machine: &Machine, own: &Point) -> f64 {
+        self.predict(program, machine, own).unwrap_or(f64::INFINITY)
+    }
+
+    fn predict(&mut self, program: &mut Program, machine: &Machine, own: &Point) -> Result<f64, Reason> {
+        if let Some(known) = self.known.get(own) {
+            return known.clone();
+        }
+        let predicted = self.space.steps(own).map_err(rejected).and_then(|steps| {
+            let applied = steps.iter().try_for_each(|step| program.apply(step));
+            let cycles = applied
+                .map_err(|refused| refused_step(&refused.message))
+                .and_then(|()| schedule::check(&program.nests[self.number]).map_err(|why| refused_step(&why)))
+                .map(|()| model::cycles(program, self.number, machine));
+            program.nests[self.number] = self.plain.clone();
+            cycles
+        });
+        self.known.insert(own.clone(), predicted.clone());
+        predicted
+    }
+}
+
+fn rejected(why: space::Rejected) -> Reason {
+    Reason::new(why.kind, why.reason)
+}
+
+fn refused_step(message: &str) -> Reason {
+    Reason::new("refused step", message)
+}

@@ -1,0 +1,178 @@
+//! Workers, from ftc's side: started when needed, asked, killed when they take too long, started again when they died.
+//!
+//! Several compile at the same time; one alone checks and times. Whatever happens to a worker is the reason why its
+//! candidate failed, and nothing else.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use super::protocol::{Build, Reply, Request, Setup};
+use crate::explore::Reason;
+
+/// Libraries that a worker loads before it is replaced: some cannot be unloaded.
+const LOADS: usize = 128;
+/// How long a worker may take to get ready.
+const READY: Duration = Duration::from_secs(20);
+
+/// Some workers.
+#[derive(Debug)]
+pub struct Crew {
+    builders: Vec<Worker>,
+    timer: Worker,
+}
+
+impl Crew {
+    /// A crew of so many compiling workers, and one that times. `program` is ftc itself.
+    pub fn new(program: impl Into<PathBuf>, builders: usize) -> Self {
+        let program = program.into();
+        let worker = || Worker { program: program.clone(), process: None, setup: None, loads: 0 };
+        Self { builders: (0..builders.max(1)).map(|_| worker()).collect(), timer: worker() }
+    }
+
+    /// Compiles candidates on all workers.
+    pub fn build(&mut self, setup: &Setup, builds: &[Build], limit: Duration) -> Vec<Result<(), Reason>> {
+        let next = AtomicUsize::new(0);
+        let results: Vec<_> = builds.iter().map(|_| Mutex::new(None)).collect();
+        std::thread::scope(|scope| {
+            for worker in &mut self.builders {
+                scope.spawn(|| {
+                    loop {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(build) = builds.get(at) else { break };
+                        let built = worker.ask(setup, &Request::Build(build.clone()), limit).map(drop);
+                        *results[at].lock().expect("no thread panics while it holds this") = Some(built);
+                    }
+                });
+            }
+        });
+        let result = |slot: Mutex<Option<_>>| slot.into_inner().expect("no thread panicked").expect("all were built");
+        results.into_iter().map(result).collect()
+    }
+
+    /// Has something done with nothing beside it.
+    pub fn alone(&mut self, setup: &Setup, request: &Request, limit: Duration) -> Result<Reply, Reason> {
+        self.timer.ask(setup, request, limit)
+    }
+}
+
+/// One worker.
+#[derive(Debug)]
+struct Worker {
+    program: PathBuf,
+    process: Option<Process>,
+    /// What the process was set up for.
+    setup: Option<Setup>,
+    loads: usize,
+}
+
+impl Worker {
+    fn ask(&mut self, setup: &Setup, request: &Request, limit: Duration) -> Result<Reply, Reason> {
+        let asked = self.get_ready(setup).and_then(|process| process.ask(request, limit));
+        if let Request::Time(_) | Request::Call(_) = request {
+            self.loads += 1;
+        }
+        match asked {
+            Ok(Reply::Failed { kind, detail }) => Err(Reason { kind, detail }),
+            Ok(reply) => Ok(reply),
+            Err(reason) => {
+                // It is dead, or it might as well be.
+                self.process = None;
+                Err(reason)
+            }
+        }
+    }
+
+    /// A living process that is set up.
+    fn get_ready(&mut self, setup: &Setup) -> Result<&mut Process, Reason> {
+        if self.loads >= LOADS || self.setup.as_ref() != Some(setup) {
+            // Limits of memory cannot be raised again: a process is for one kernel.
+            self.process = None;
+        }
+        if self.process.is_none() {
+            let mut process = Process::start(&self.program)?;
+            match process.ask(&Request::Setup(setup.clone()), READY)? {
+                Reply::Failed { kind, detail } => return Err(Reason { kind, detail }),
+                Reply::Done | Reply::Samples(_) => {}
+            }
+            self.process = Some(process);
+            self.setup = Some(setup.clone());
+            self.loads = 0;
+        }
+        self.process.as_mut().ok_or_else(|| Reason::new("worker", "it is gone"))
+    }
+}
+
+/// A running worker; killed when it is dropped.
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    requests: ChildStdin,
+    replies: Receiver<String>,
+}
+
+impl Process {
+    fn start(program: &PathBuf) -> Result<Self, Reason> {
+        let mut command = Command::new(program);
+        command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().map_err(|cause| Reason::new("worker", cause.to_string()))?;
+        let (Some(requests), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(Reason::new("worker", "it has no pipes"));
+        };
+        let (sender, replies) = mpsc::channel();
+        std::thread::spawn(move || {
+            // Ends with the process, or when nobody listens any longer.
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Self { child, requests, replies })
+    }
+
+    fn ask(&mut self, request: &Request, limit: Duration) -> Result<Reply, Reason> {
+        let text = serde_json::to_string(request).expect("a request has only strings for keys");
+        if writeln!(self.requests, "{text}").and_then(|()| self.requests.flush()).is_err() {
+            return Err(self.death());
+        }
+        match self.replies.recv_timeout(limit) {
+            Ok(line) => serde_json::from_str(&line).map_err(|cause| Reason::new("worker", cause.to_string())),
+            Err(RecvTimeoutError::Disconnected) => Err(self.death()),
+            Err(RecvTimeoutError::Timeout) => {
+                Err(Reason::new("time limit", format!("not done after {:.1} s", limit.as_secs_f64())))
+            }
+        }
+    }
+
+    /// Why it no longer replies.
+    fn death(&mut self) -> Reason {
+        // What closed its output and lives on does not deserve better.
+        let _ = self.child.kill();
+        match self.child.wait() {
+            Ok(status) => Reason::new("crash", how(status)),
+            Err(cause) => Reason::new("crash", cause.to_string()),
+        }
+    }
+}
+
+fn how(status: ExitStatus) -> String {
+    match status.signal() {
+        Some(11) => "signal 11, memory that is not its own".to_owned(),
+        Some(6) => "signal 6, aborted, perhaps for lack of memory".to_owned(),
+        Some(signal) => format!("signal {signal}"),
+        None => status.to_string(),
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,16 @@
+//! Measuring candidates: worker processes, checks, times.
+//!
+//! Whatever a candidate does, it costs one trial: it is compiled, checked and timed in a worker process, under limits of
+//! time and memory. Candidates of a batch are compiled on all cores, and timed one at a time with nothing beside them.
+//!
+//! - `protocol`: what ftc and a worker say to each other; `worker`: the worker's side; `crew`: ftc's side;
+//! - `candidates`: the space of a whole kernel, and the schedule, loops and prediction of each point;
+//! - `meter`: seconds of points, drift, the final among the leaders;
+//! - `accuracy`: how far results may be from those expected.
+
+pub mod accuracy;
+pub mod candidates;
+pub mod crew;
+pub mod meter;
+pub mod protocol;
+pub mod worker;

@@ -1,0 +1,132 @@
+//! What ftc and its workers say to each other: one JSON object a line, a reply for each request.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::explore::Reason;
+use crate::target::{Arch, Cpu};
+
+/// What a worker is asked to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Request {
+    /// To get ready for candidates of a kernel.
+    Setup(Setup),
+    /// To compile a candidate.
+    Build(Build),
+    /// To check a library's results, and to time it.
+    Time(Time),
+    /// To call a library once with a set of inputs and to write its outputs to files.
+    Call(Call),
+}
+
+/// What all candidates of a kernel share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setup {
+    /// The plain loops: they say what the parameters are.
+    pub kernel: String,
+    /// What to compile for.
+    pub cpu: Processor,
+    /// Threads of each call.
+    pub threads: usize,
+    /// Where inputs and expected outputs are; see [`Setup::file`].
+    pub folder: PathBuf,
+    /// Bytes that a worker may have.
+    pub memory: u64,
+}
+
+/// A processor in LLVM's words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Processor {
+    name: String,
+    is_arm: bool,
+    cpu: String,
+    features: String,
+}
+
+/// A candidate.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Build {
+    /// Its loops, as text.
+    pub loops: String,
+    /// Where the library goes.
+    pub library: PathBuf,
+}
+
+/// A library to be timed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Time {
+    /// The library.
+    pub library: PathBuf,
+    /// How long to measure.
+    pub effort: Effort,
+}
+
+/// A library to be called.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Call {
+    /// The library.
+    pub library: PathBuf,
+    /// The number of the set of inputs.
+    pub set: usize,
+    /// Outputs go to files of this name with `.0`, `.1`, … at its end.
+    pub outputs: PathBuf,
+}
+
+/// How long to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Effort {
+    /// Samples at most.
+    pub samples: usize,
+    /// Seconds of all samples, about.
+    pub seconds: f64,
+    /// What takes longer than this is hopeless, and one sample of it is enough.
+    pub hopeless: Option<f64>,
+    /// Faster than this is not possible: something else was measured.
+    pub fastest: f64,
+}
+
+/// What a worker replies.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reply {
+    /// It was done.
+    Done,
+    /// Seconds of a call, one for each sample.
+    Samples(Vec<f64>),
+    /// It does not work.
+    Failed {
+        /// By which failures are counted.
+        kind: String,
+        /// What exactly.
+        detail: String,
+    },
+}
+
+impl Setup {
+    /// The file of an input or an expected output of a set.
+    pub fn file(&self, direction: &str, set: usize, index: usize) -> PathBuf {
+        self.folder.join(format!("{direction}.{set}.{index}"))
+    }
+}
+
+impl From<&Cpu> for Processor {
+    fn from(cpu: &Cpu) -> Self {
+        let Cpu { name, arch, cpu, features } = cpu.clone();
+        Self { name, is_arm: arch == Arch::Aarch64, cpu, features }
+    }
+}
+
+impl From<&Processor> for Cpu {
+    fn from(processor: &Processor) -> Self {
+        let Processor { name, is_arm, cpu, features } = processor.clone();
+        Self { name, arch: if is_arm { Arch::Aarch64 } else { Arch::X86 }, cpu, features }
+    }
+}
+
+impl From<Reason> for Reply {
+    fn from(Reason { kind, detail }: Reason) -> Self {
+        Self::Failed { kind, detail }
+    }
+}

@@ -1,0 +1,277 @@
+//! The worker's side: a process that compiles, checks and times candidates, one request after the other.
+//!
+//! It may be killed at any moment, and a candidate may take it down: it owns nothing that matters. Its address space is
+//! limited, it writes no core files, and it ends when whoever started it has gone, even from within a candidate that does
+//! not return.
+//!
+//! A library is checked before and after it is timed, with different inputs: one that only remembers results is
+//! found out. Outputs are full of poison before each checked call, and all arrays have fences.
+
+use std::io::{self, BufRead, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rlimit::Resource;
+
+use super::accuracy;
+use super::protocol::{Build, Call, Effort, Reply, Request, Setup, Time};
+use crate::artifact::{Direction, Interface, Param, link_shared};
+use crate::codegen::{Form, llvm};
+use crate::explore::Reason;
+use crate::loops;
+use crate::runtime::{Array, Library};
+use crate::target::Cpu;
+
+/// Answers requests until there are no more.
+pub fn serve(requests: impl BufRead, mut replies: impl Write) -> io::Result<()> {
+    watch_parent();
+    // Where this is not possible, the limits on time still hold.
+    let _ = rlimit::setrlimit(Resource::CORE, 0, 0);
+    let mut subject = None;
+    for line in requests.lines() {
+        let reply = match serde_json::from_str(&line?) {
+            Ok(request) => answer(&mut subject, request).unwrap_or_else(Reply::from),
+            Err(cause) => Reply::from(Reason::new("request", cause.to_string())),
+        };
+        let text = serde_json::to_string(&reply).expect("a reply has only strings for keys");
+        writeln!(replies, "{text}")?;
+        replies.flush()?;
+    }
+    Ok(())
+}
+
+/// Ends this process when its parent has gone.
+fn watch_parent() {
+    let parent = std::os::unix::process::parent_id();
+    std::thread::spawn(move || {
+        while std::os::unix::process::parent_id() == parent {
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        std::process::abort();
+    });
+}
+
+/// A kernel, and the data that its candidates are called with.
+struct Subject {
+    setup: Setup,
+    interface: Interface,
+    cpu: Cpu,
+    /// Read when first needed: building needs none.
+    sets: Vec<Set>,
+}
+
+/// Inputs and what comes of them.
+struct Set {
+    inputs: Vec<Array>,
+    expected: Vec<Array>,
+}
+
+/// Sets of inputs that candidates are checked with.
+const SETS: usize = 2;
+
+fn answer(subject: &mut Option<Subject>, request: Request) -> Result<Reply, Reason> {
+    if let Request::Setup(setup) = request {
+        // A worker can do more under no limit than nothing at all.
+        let _ = rlimit::setrlimit(Resource::AS, setup.memory, setup.memory);
+        *subject = Some(Subject::new(setup)?);
+        return Ok(Reply::Done);
+    }
+    let subject = subject.as_mut().ok_or_else(|| Reason::new("request", "there is no kernel yet"))?;
+    match request {
+        Request::Setup(_) => unreachable!("answered above"),
+        Request::Build(build) => subject.build(&build).map(|()| Reply::Done),
+        Request::Time(time) => subject.time(&time).map(Reply::Samples),
+        Request::Call(call) => subject.call(&call).map(|()| Reply::Done),
+    }
+}
+
+impl Subject {
+    fn new(setup: Setup) -> Result<Self, Reason> {
+        let kernel = parse(&setup.kernel)?;
+        Ok(Self { interface: Interface::of(&kernel), cpu: Cpu::from(&setup.cpu), setup, sets: Vec::new() })
+    }
+
+    fn build(&self, build: &Build) -> Result<(), Reason> {
+        let kernel = parse(&build.loops)?;
+        if let Err(broken) = loops::verify::verify(&kernel) {
+            let rules: Vec<_> = broken.iter().map(ToString::to_string).collect();
+            return Err(Reason::new("loops", rules.join("; ")));
+        }
+        let object = llvm::compile(&kernel, &self.cpu, Form::Object);
+        let object = object.map_err(|cause| Reason::new("code", cause.to_string()))?;
+        let objects = [(format!("{}.o", kernel.name), object)];
+        link_shared(&objects, &build.library, &self.cpu).map_err(|cause| Reason::new("link", cause.to_string()))
+    }
+
+    fn time(&mut self, Time { library, effort }: &Time) -> Result<Vec<f64>, Reason> {
+        self.read_sets()?;
+        let library = self.open(library)?;
+        let mut outputs = self.outputs()?;
+        self.check(&library, &self.sets[0], &mut outputs)?;
+        let inputs: Vec<_> = self.sets[0].inputs.iter().collect();
+        let samples = {
+            let mut call = library.prepare(&self.interface.name, &inputs, &mut outputs).map_err(not_called)?;
+            sample(effort, &mut || call.run().map_err(not_called))?
+        };
+        let fastest = samples.iter().copied().fold(f64::INFINITY, f64::min);
+        if fastest < effort.fastest {
+            let detail = format!("{fastest:.2e} s, where {:.2e} s is the least that is possible", effort.fastest);
+            return Err(Reason::new("too good", detail));
+        }
+        for set in self.sets.iter().skip(1) {
+            self.check(&library, set, &mut outputs)?;
+        }
+        Ok(samples)
+    }
+
+    fn call(&self, call: &Call) -> Result<(), Reason> {
+        let library = self.open(&call.library)?;
+        let inputs = self.read("in", call.set, Direction::is_in)?;
+        let mut outputs = self.outputs()?;
+        self.run(&library, &inputs, &mut outputs)?;
+        for (index, output) in outputs.iter().enumerate() {
+            let mut name = call.outputs.clone().into_os_string();
+            name.push(format!(".{index}"));
+            std::fs::write(name, output.bytes()).map_err(|cause| Reason::new("files", cause.to_string()))?;
+        }
+        Ok(())
+    }
+
+    fn open(&self, path: &Path) -> Result<Library, Reason> {
+        let library = Library::open(path).map_err(|cause| Reason::new("load", cause.to_string()))?;
+        library.set_threads(self.setup.threads);
+        Ok(library)
+    }
+
+    fn outputs(&self) -> Result<Vec<Array>, Reason> {
+        let outputs = self.interface.params.iter().filter(|param| param.direction == Direction::Out);
+        outputs.map(|param| Array::fenced(param.dtype, &param.shape).ok_or_else(no_memory)).collect()
+    }
+
+    fn read_sets(&mut self) -> Result<(), Reason> {
+        while self.sets.len() < SETS {
+            let set = self.sets.len();
+            let inputs = self.read("in", set, Direction::is_in)?;
+            let expected = self.read("out", set, |direction| !direction.is_in())?;
+            self.sets.push(Set { inputs, expected });
+        }
+        Ok(())
+    }
+
+    fn read(&self, direction: &str, set: usize, is_meant: impl Fn(&Direction) -> bool) -> Result<Vec<Array>, Reason> {
+        let params: Vec<&Param> = self.interface.params.iter().filter(|param| is_meant(&param.direction)).collect();
+        let mut arrays = Vec::new();
+        for (index, param) in params.into_iter().enumerate() {
+            let bytes = std::fs::read(self.setup.file(direction, set, index));
+            let bytes = bytes.map_err(|cause| Reason::new("files", cause.to_string()))?;
+            let mut array = Array::fenced(param.dtype, &param.shape).ok_or_else(no_memory)?;
+            if bytes.len() != array.bytes().len() {
+                return Err(Reason::new("files", "a file has another length than its tensor"));
+            }
+            array.bytes_mut().copy_from_slice(&bytes);
+            arrays.push(array);
+        }
+        Ok(arrays)
+    }
+
+    /// Calls once, on poisoned outputs.
+    fn run(&self, library: &Library, inputs: &[Array], outputs: &mut [Array]) -> Result<(), Reason> {
+        outputs.iter_mut().for_each(Array::poison);
+        let borrowed: Vec<_> = inputs.iter().collect();
+        library.call(&self.interface.name, &borrowed, outputs).map_err(not_called)?;
+        if inputs.iter().chain(outputs.iter()).all(Array::is_intact) {
+            return Ok(());
+        }
+        Err(Reason::new("wrong values", "it wrote outside of its tensors"))
+    }
+
+    /// Calls once, and compares all values with those expected.
+    fn check(&self, library: &Library, set: &Set, outputs: &mut [Array]) -> Result<(), Reason> {
+        self.run(library, &set.inputs, outputs)?;
+        let params = self.interface.params.iter().filter(|param| param.direction == Direction::Out);
+        for ((found, expected), param) in outputs.iter().zip(&set.expected).zip(params) {
+            let error = accuracy::distance(found, expected);
+            if error > accuracy::tolerance(param.dtype) {
+                return Err(Reason::new("wrong values", format!("`{}` is off by {error:.1e}", param.name)));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn parse(text: &str) -> Result<loops::Kernel, Reason> {
+    loops::parse::parse(text).map_err(|cause| Reason::new("loops", cause.to_string()))
+}
+
+fn no_memory() -> Reason {
+    Reason::new("memory", "there is not enough for the tensors")
+}
+
+fn not_called(cause: impl std::fmt::Display) -> Reason {
+    Reason::new("call", cause.to_string())
+}
+
+/// The shortest sample: calls that take less are repeated.
+const SHORTEST: f64 = 1e-3;
+/// Samples that are enough where they agree this well.
+const AGREE: f64 = 0.01;
+const FEWEST: usize = 3;
+
+/// Times calls, after one that warmed up. Stops early where the samples agree, or where there is no hope.
+fn sample(effort: &Effort, call: &mut dyn FnMut() -> Result<(), Reason>) -> Result<Vec<f64>, Reason> {
+    let mut time = |calls: u32| -> Result<f64, Reason> {
+        let start = Instant::now();
+        for _ in 0..calls {
+            call()?;
+        }
+        Ok(start.elapsed().as_secs_f64() / f64::from(calls))
+    };
+    let once = time(1)?;
+    if effort.hopeless.is_some_and(|limit| once > 2.0 * limit) || once > effort.seconds {
+        return Ok(vec![once]);
+    }
+    let calls = (SHORTEST / once.max(1e-9)).ceil().clamp(1.0, 1e6) as u32;
+    let begin = Instant::now();
+    let mut samples = Vec::new();
+    while samples.len() < effort.samples {
+        samples.push(time(calls)?);
+        let least = samples.iter().copied().fold(f64::INFINITY, f64::min);
+        let hopeless = effort.hopeless.is_some_and(|limit| least > limit);
+        let agreeing = samples.iter().filter(|sample| **sample < least * (1.0 + AGREE)).count();
+        let settled = samples.len() >= FEWEST && agreeing * 2 > samples.len();
+        if hopeless || settled || begin.elapsed().as_secs_f64() > effort.seconds {
+            break;
+        }
+    }
+    Ok(samples)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EFFORT: Effort = Effort { samples: 9, seconds: 1.0, hopeless: None, fastest: 0.0 };
+
+    #[test]
+    fn a_hopeless_candidate_is_called_once() {
+        let mut calls = 0;
+        let effort = Effort { hopeless: Some(1e-9), ..EFFORT };
+        let samples = sample(&effort, &mut || {
+            calls += 1;
+            std::thread::sleep(Duration::from_millis(1));
+            Ok(())
+        });
+        assert_eq!((samples.map(|samples| samples.len()), calls), (Ok(1), 1));
+    }
+
+    #[test]
+    fn short_calls_are_repeated_for_a_sample() {
+        let mut calls = 0_u32;
+        let samples = sample(&EFFORT, &mut || {
+            calls += 1;
+            Ok(())
+        });
+        let count = samples.expect("no call fails").len();
+        assert!((FEWEST..=9).contains(&count) && calls > 1000, "{count} {calls}");
+    }
+}
