@@ -65,6 +65,9 @@ pub(super) enum Command {
     Explain(ExplainArgs),
     /// Write source files in the one canonical layout
     Fmt(FmtArgs),
+    /// Compile and time candidates for another `ftc`, as it asks on standard input
+    #[command(hide = true)]
+    Worker,
     /// List the machines that can be compiled for
     Targets,
     /// Check that all that ftc needs is installed

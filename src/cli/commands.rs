@@ -8,7 +8,7 @@ use crate::driver::doctor::{self, Finding, State};
 use crate::driver::format::{self, Formatted};
 use crate::driver::select::Selection;
 use crate::driver::suggest::nearest;
-use crate::driver::{self, Outcome, Stop, error, explain, files, machine, run, session};
+use crate::driver::{self, Outcome, Stop, error, explain, files, machine, run, session, tune};
 
 use super::args::{BuildArgs, CheckArgs, ExplainArgs, FmtArgs, RunArgs, What};
 use super::report::Report;
@@ -116,6 +116,10 @@ fn fmt_stdin(report: &mut Report, path: &Path) -> Outcome<()> {
         (_, Formatted::Changed(text)) => text,
     };
     report.print(text)
+}
+
+pub(super) fn worker(report: &mut Report) -> Outcome<()> {
+    tune::work(&mut report.session)
 }
 
 pub(super) fn targets(report: &mut Report) -> Outcome<()> {

@@ -48,6 +48,7 @@ fn dispatch(cli: &Cli) -> u8 {
         Command::Explain(args) => commands::explain(&mut report, args),
         Command::Bench(args) => bench::run(&mut report, args),
         Command::Fmt(args) => commands::fmt(&mut report, args),
+        Command::Worker => commands::worker(&mut report),
         Command::Targets => commands::targets(&mut report),
         Command::Doctor => commands::doctor(&mut report),
     };

@@ -30,6 +30,7 @@ pub mod schedules;
 pub mod select;
 pub mod session;
 pub mod suggest;
+pub mod tune;
 
 pub use session::{Outcome, Session, Stop};
 

@@ -35,10 +35,10 @@ struct Walker {
 
 impl Explore for Anneal {
     fn explore(&mut self, search: &mut Search<'_>) -> Result<(), Done> {
-        let all = search.trials_left().max(1);
+        let all = search.expected();
         let mut walkers = start(search)?;
         loop {
-            let used = 1.0 - search.trials_left() as f64 / all as f64;
+            let used = (search.tried() as f64 / all as f64).min(1.0);
             let temperature = self.hot * (self.cold / self.hot).powf(used);
             let proposals: Vec<_> = walkers.iter().map(|walker| propose(search, &walker.point)).collect();
             let costs = search.try_all(&proposals)?;

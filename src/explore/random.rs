@@ -17,7 +17,7 @@ impl Explore for Random {
 
 /// Fresh points before a method that learns from a history: so many, but at most a tenth of all trials.
 pub(super) fn warm_up(search: &mut Search<'_>, count: usize) -> Result<(), Done> {
-    let count = count.min(search.trials_left() / 10).max(1);
+    let count = count.min(search.expected() / 10).max(1);
     let points = (0..count).map(|_| search.fresh_point()).collect::<Result<Vec<_>, _>>()?;
     search.try_all(&points).map(drop)
 }

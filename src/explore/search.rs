@@ -51,6 +51,8 @@ impl Reason {
 pub struct Limits {
     /// Points that may be tried.
     pub trials: usize,
+    /// Points that there will probably be time for: methods that change their ways on the way go by this.
+    pub expected: usize,
     /// Points that are handed to the evaluator at a time, so that it can build them in parallel.
     pub batch: usize,
 }
@@ -98,6 +100,7 @@ pub struct Search<'a> {
     pub rng: StdRng,
     evaluator: &'a mut dyn Evaluate,
     trials: usize,
+    expected: usize,
     history: Vec<(Point, Trial)>,
     known: HashMap<Point, Option<f64>>,
     predictions: HashMap<Point, Option<f64>>,
@@ -120,6 +123,7 @@ impl<'a> Search<'a> {
             rng: StdRng::seed_from_u64(seed),
             evaluator,
             trials: limits.trials,
+            expected: limits.expected.min(limits.trials).max(1),
             history: Vec::new(),
             known: HashMap::new(),
             predictions: HashMap::new(),
@@ -216,9 +220,9 @@ impl<'a> Search<'a> {
         self.best.as_ref()
     }
 
-    /// Trials that are left.
-    pub const fn trials_left(&self) -> usize {
-        self.trials
+    /// Trials that there will probably be.
+    pub const fn expected(&self) -> usize {
+        self.expected
     }
 
     /// Trials so far.

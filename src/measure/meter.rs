@@ -7,7 +7,7 @@
 //!
 //! Each trial goes to a [`Journal`], which can also know it from before, and says when the time is up.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ pub struct Meter<'a> {
     /// Where trials are noted.
     pub journal: &'a mut dyn Journal,
     leaders: Vec<Leader>,
-    known: BTreeMap<String, Trial>,
+    known: BTreeSet<String>,
     drift: f64,
     made: usize,
 }
@@ -112,7 +112,7 @@ impl<'a> Meter<'a> {
         fastest: f64,
         journal: &'a mut dyn Journal,
     ) -> Self {
-        let (leaders, known) = (Vec::new(), BTreeMap::new());
+        let (leaders, known) = (Vec::new(), BTreeSet::new());
         Self { candidates, crew, setup, fastest, journal, leaders, known, drift: 1.0, made: 0 }
     }
 
@@ -134,8 +134,8 @@ impl<'a> Meter<'a> {
             Err(reason) => return open(Schedule::default(), Err(Trial::Rejected(reason))),
         };
         let text = schedule.to_string();
-        if let Some(trial) = self.known.get(&text) {
-            return open(schedule, Err(trial.clone()));
+        if self.known.contains(&text) {
+            return open(schedule, Err(Trial::Rejected(Reason::new("same", "another point has the same schedule"))));
         }
         let loops = self.candidates.loops(&schedule);
         let state = loops.map(|kernel| loops::print::print(&kernel)).map_err(Trial::Rejected);
@@ -200,7 +200,7 @@ impl<'a> Meter<'a> {
     fn note(&mut self, open: Open, trial: &Trial, samples: Vec<f64>) {
         let cycles = self.candidates.predict(&open.point).ok();
         let Open { point, schedule, text, library, .. } = open;
-        self.known.insert(text.clone(), trial.clone());
+        self.known.insert(text.clone());
         let record =
             Record { point: point.clone(), schedule: text, cycles, samples, drift: self.drift, trial: trial.clone() };
         self.journal.record(&record);

@@ -79,7 +79,7 @@ impl Evaluate for Tile {
     }
 }
 
-const LIMITS: Limits = Limits { trials: 60, batch: 4 };
+const LIMITS: Limits = Limits { trials: 60, expected: 60, batch: 4 };
 
 /// What a search tried, a line a trial.
 fn trace(method: Method, seed: u64) -> String {
@@ -123,7 +123,7 @@ fn traces_are_those_of_the_seed() {
 fn every_method_finds_the_optimum_of_a_small_space() {
     for (method, name) in Method::ALL {
         let mut tile = Tile { stops_at_best: true, ..Tile::new() };
-        let limits = Limits { trials: 700, batch: 8 };
+        let limits = Limits { trials: 700, expected: 700, batch: 8 };
         let found = explore(method, &knobs(), &[], limits, 1, &mut tile);
         let (_, seconds) = found.best.expect("most points are legal");
         assert!(seconds < Tile::best() * 1.000_001, "{name}: {seconds} {}", Tile::best());
@@ -135,7 +135,14 @@ fn every_method_finds_the_optimum_of_a_small_space() {
 #[test]
 fn what_cannot_be_built_costs_nothing_and_is_counted() {
     let mut tile = Tile::new();
-    let found = explore(Method::Exhaustive, &knobs(), &[], Limits { trials: 10_000, batch: 16 }, 0, &mut tile);
+    let found = explore(
+        Method::Exhaustive,
+        &knobs(),
+        &[],
+        Limits { trials: 10_000, expected: 10_000, batch: 16 },
+        0,
+        &mut tile,
+    );
     assert_eq!(found.done, Done::Exhausted);
     let legal = (0..knobs().size()).filter(|&index| Tile::seconds(&knobs().point(index)).is_ok()).count();
     assert_eq!((found.history.len(), found.rejections["registers"]), (legal, knobs().size() as usize - legal));
