@@ -16,6 +16,7 @@ const EVALUATIONS: usize = 8000;
 pub fn choose(kernel: &Kernel, machine: &Machine) -> Schedule {
     let mut program = Program::of(kernel);
     let mut steps = space::fusions(&mut program);
+    steps.extend(space::structure(&mut program));
     for nest in 0..program.nests.len() {
         if !program.nests[nest].order.is_empty() {
             steps.extend(Judge::of(&mut program, nest, machine).best());

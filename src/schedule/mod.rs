@@ -8,11 +8,13 @@
 //! loops down again. Results stay the same to the bit, but for the order in which sums are joined.
 
 mod accumulate;
+mod axes;
 mod compute;
 mod fuse;
 mod inline;
 pub mod nest;
 mod parallel;
+mod phases;
 pub mod reads;
 mod realize;
 mod reorder;
@@ -24,7 +26,7 @@ mod unroll;
 mod vectorize;
 mod window;
 
-pub use step::{Schedule, Step, Tail};
+pub use step::{Place, Schedule, Step, Tail};
 
 use crate::loops::{Kernel, LoopKind};
 use nest::{Form, Nest, Program, VarId};
@@ -78,10 +80,16 @@ pub fn check(nest: &Nest) -> Result<(), String> {
 fn apply_step(program: &mut Program, step: &Step) -> Result<(), Refusal> {
     match step {
         Step::Split { axis, parts, tail } => {
-            on_loop(program, axis, |nest, var| shapes(nest).and_then(|()| split::split(nest, var, parts, *tail)))
+            let (number, var) = loop_of(program, axis)?;
+            shapes(&program.nests[number])?;
+            split::split(program, number, var, parts, *tail)
         }
         Step::Fuse { axes, name } => {
             on_loops(program, axes, |nest, vars| shapes(nest).and_then(|()| fuse::fuse(nest, vars, name)))
+        }
+        Step::Phases { axes, counts } => {
+            let (number, vars) = loops_of(program, axes)?;
+            phases::phases(program, number, &vars, counts)
         }
         Step::Reorder { axes } => {
             on_loops(program, axes, |nest, vars| shapes(nest).map(|()| reorder::reorder(nest, vars)))
@@ -92,8 +100,8 @@ fn apply_step(program: &mut Program, step: &Step) -> Result<(), Refusal> {
         Step::Accumulate { at } => on_loop(program, at, accumulate::accumulate),
         Step::Rfactor { axis } => on_loop(program, axis, rfactor::rfactor),
         Step::Inline { tensor } => inline::inline(program, tensor),
-        Step::Stage { operand, at, layout, scope } => {
-            stage_step(program, operand, at.as_deref(), layout.as_deref(), *scope)
+        Step::Stage { operand, place, layout, scope } => {
+            stage_step(program, operand, place.as_ref(), layout.as_deref(), *scope)
         }
         Step::ComputeAt { tensor, at } => {
             let (reader, at) = loop_of(program, at)?;
@@ -117,16 +125,21 @@ fn shapes(nest: &Nest) -> Result<(), Refusal> {
 fn stage_step(
     program: &mut Program,
     operand: &str,
-    at: Option<&str>,
+    place: Option<&Place>,
     layout: Option<&[String]>,
     scope: crate::loops::Scope,
 ) -> Result<(), Refusal> {
-    let anchor = at.or_else(|| layout.and_then(|names| names.first()).map(String::as_str));
-    let number = match anchor {
-        Some(name) => loop_of(program, name)?.0,
-        None => reader_of(program, operand)?,
+    let first = layout.and_then(|names| names.first());
+    let (number, at) = match (place, first) {
+        (Some(Place::Inside(name)), _) => loop_of(program, name).map(|(number, var)| (number, Some(var)))?,
+        (Some(Place::Before(name)), _) => {
+            let (number, var) = loop_of(program, name)?;
+            let nest = &program.nests[number];
+            (number, nest.position(var).and_then(|position| position.checked_sub(1)).map(|outer| nest.order[outer]))
+        }
+        (None, Some(name)) => (loop_of(program, name)?.0, None),
+        (None, None) => (reader_of(program, operand)?, None),
     };
-    let at = at.map(|name| loop_of(program, name)).transpose()?.map(|(_, var)| var);
     let named = |names: &[String]| names.iter().map(|name| loop_of(program, name).map(|(_, var)| var)).collect();
     let layout = layout.map(named).transpose()?;
     stage::stage(program, number, stage::Request { operand, at, layout, scope })
@@ -139,7 +152,7 @@ fn reader_of(program: &Program, operand: &str) -> Result<usize, Refusal> {
         [reader] => Ok(*reader),
         readers => refuse(
             format!("`{operand}` is read by {} nests", readers.len()),
-            "name a loop of the nest that is meant: `stage … at …`",
+            "name a loop of the nest that is meant: `stage … before …`",
         ),
     }
 }
@@ -159,6 +172,12 @@ fn on_loops(
     names: &[String],
     change: impl FnOnce(&mut Nest, &[VarId]) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
+    let (number, vars) = loops_of(program, names)?;
+    change(&mut program.nests[number], &vars)
+}
+
+/// The loops of some names, which have to be of one nest.
+fn loops_of(program: &Program, names: &[String]) -> Result<(usize, Vec<VarId>), Refusal> {
     let found: Vec<_> = names.iter().map(|name| loop_of(program, name)).collect::<Result<_, _>>()?;
     let Some(&(number, _)) = found.first() else { return refuse("no loop is named", "name the loops") };
     if let Some(other) = found.iter().position(|&(nest, _)| nest != number) {
@@ -171,7 +190,7 @@ fn on_loops(
     if let Some(twice) = (0..vars.len()).find(|&at| vars[..at].contains(&vars[at])) {
         return refuse(format!("`{}` is named twice", names[twice]), "name each loop once");
     }
-    change(&mut program.nests[number], &vars)
+    Ok((number, vars))
 }
 
 /// The loop of a name.

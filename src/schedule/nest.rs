@@ -222,6 +222,11 @@ impl Program {
             .collect()
     }
 
+    /// Whether a nest runs inside of another.
+    pub fn is_computed(&self, number: usize) -> bool {
+        self.nests.iter().any(|nest| nest.computes.iter().any(|inner| inner.nest == number))
+    }
+
     /// The nests that are in the body, in its order; those that run inside of another come before it.
     pub fn live(&self) -> Vec<usize> {
         let mut found = Vec::new();

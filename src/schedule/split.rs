@@ -7,15 +7,31 @@
 //! Always legal: the values of `i` and their order stay. Where the parts do not fill `i` exactly, the tail says what to
 //! do; `overlap` computes some values twice, so they must not be joined to anything, and `i` must have at least as many
 //! values as the parts hold. A part can be split again where its new parts fill it exactly.
+//!
+//! Where the formula divides an axis by what the parts hold, the parts become axes of the formula, and divisions go away:
+//!
+//! ```text
+//! for k in 48 { … x[k / 12 * 8 + c] … }      ==>      for k.0 in 4 { for k.1 in 12 { … x[8 * k.0 + c] … } }
+//! ```
 
-use super::nest::{Form, Nest, Role, Var, VarId};
+use super::axes::{new_axis, substitute};
+use super::nest::{Form, Nest, Program, Role, Var, VarId};
 use super::step::Tail;
 use super::{Refusal, refuse};
+use crate::expr::{AxisId, Expr, ExprId};
+use crate::scalar::Op;
 
 /// More values than this in all inner parts are a mistake.
 const MOST: i64 = 1 << 40;
 
-pub(super) fn split(nest: &mut Nest, var: VarId, parts: &[Option<i64>], tail: Tail) -> Result<(), Refusal> {
+pub(super) fn split(
+    program: &mut Program,
+    number: usize,
+    var: VarId,
+    parts: &[Option<i64>],
+    tail: Tail,
+) -> Result<(), Refusal> {
+    let nest = &mut program.nests[number];
     let inner = extents(nest, var, parts)?;
     let product: i64 = inner.iter().product();
     let Var { name, role, extent, kind, part_of, .. } = nest.vars[var].clone();
@@ -40,7 +56,12 @@ pub(super) fn split(nest: &mut Nest, var: VarId, parts: &[Option<i64>], tail: Ta
     let at = nest.position(var).expect("it is a loop");
     nest.order.splice(at..=at, ids.iter().copied());
     match part_of {
-        None => adopt(nest, var, ids, tail),
+        None => {
+            adopt(nest, var, ids, tail);
+            if extent % product == 0 && !program.is_computed(number) && is_divided(program, number, var) {
+                make_axes(program, number, var);
+            }
+        }
         Some((whole, index)) => {
             let Form::Split { parts, tail } = &nest.vars[whole].form else { unreachable!("it is a part") };
             let (mut parts, tail) = (parts.clone(), *tail);
@@ -96,4 +117,51 @@ fn adopt(nest: &mut Nest, whole: VarId, parts: Vec<VarId>, tail: Tail) {
         nest.vars[part].part_of = Some((whole, index));
     }
     nest.vars[whole].form = Form::Split { parts, tail };
+}
+
+/// Whether a nest divides an axis by a number that so many values of one of its parts are a multiple of.
+fn is_divided(program: &Program, number: usize, var: VarId) -> bool {
+    let nest = &program.nests[number];
+    let (Some(axis), Form::Split { parts, .. }) = (nest.vars[var].axis, &nest.vars[var].form) else { return false };
+    let strides: Vec<_> = (0..parts.len() - 1).map(|part| nest.stride(parts, part)).collect();
+    let pool = &program.kernel.pool;
+    let divides = |expr: &Expr| match *expr {
+        Expr::Binary(Op::Div | Op::Mod, e, by) => {
+            let by = pool.as_const(by).and_then(crate::scalar::Const::as_int).filter(|&by| by > 1);
+            by.is_some_and(|by| strides.iter().any(|stride| stride % by == 0)) && pool.axes(e).contains(&axis)
+        }
+        _ => false,
+    };
+    let mut found = false;
+    for root in values(nest) {
+        pool.visit(root, &mut |_, expr| found |= divides(expr));
+    }
+    found
+}
+
+/// All that a nest computes.
+fn values(nest: &Nest) -> Vec<ExprId> {
+    let reduced = nest.reduction.as_ref().map(|reduction| reduction.value);
+    nest.at.iter().copied().chain([nest.result]).chain(reduced).collect()
+}
+
+/// Makes the parts of a variable axes of the formula; its own name stays known for messages.
+fn make_axes(program: &mut Program, number: usize, var: VarId) {
+    let mut nest = program.nests[number].clone();
+    let (Some(axis), Form::Split { parts, .. }) = (nest.vars[var].axis.take(), nest.vars[var].form.clone()) else {
+        return;
+    };
+    let mut sum = program.kernel.pool.int(0);
+    for (place, &part) in parts.iter().enumerate() {
+        let new: AxisId = new_axis(program, &nest.vars[part].name);
+        nest.vars[part].axis = Some(new);
+        nest.vars[part].part_of = None;
+        let stride = nest.stride(&parts, place);
+        let pool = &mut program.kernel.pool;
+        let (value, stride) = (pool.axis(new), pool.int(stride));
+        let term = pool.mul(value, stride);
+        sum = pool.add(sum, term);
+    }
+    substitute(program, &mut nest, &|other| (other == axis).then_some(sum));
+    program.nests[number] = nest;
 }

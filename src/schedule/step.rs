@@ -8,6 +8,7 @@
 //! split i by [?, 14]                       i = i.0 * 14 + i.1; the first part is what is left
 //! split j by [?, 2, 16] tail pad           how to treat a last part that is not full
 //! fuse p q as pq                           pq = p * Q + q
+//! phases p q by [2, 2]                     a nest for each remainder of p and of q by 2
 //! reorder i.0 k.0 i.1 k.1                  these loops in this order; others keep their places
 //! parallel i.0                             on several threads
 //! vectorize j.2                            as the lanes of vectors
@@ -51,6 +52,13 @@ pub enum Step {
         /// The name of the new loop.
         name: String,
     },
+    /// A nest becomes several: one for each remainder of some axes.
+    Phases {
+        /// The axes.
+        axes: Vec<String>,
+        /// For each, by what it is divided.
+        counts: Vec<i64>,
+    },
     /// Loops change places among themselves.
     Reorder {
         /// In the order wanted, the outermost first.
@@ -75,8 +83,8 @@ pub enum Step {
     Stage {
         /// The tensor that is read.
         operand: String,
-        /// Inside of which loop the copy is made; before all loops if none.
-        at: Option<String>,
+        /// Where the copy is made; before all loops if none.
+        place: Option<Place>,
         /// Axes of the copy, slowest first; if none, it keeps the tensor's own axes and holds the part that is read.
         layout: Option<Vec<String>>,
         /// Where it lives.
@@ -104,6 +112,15 @@ pub enum Step {
         /// The loop of its consumer.
         at: String,
     },
+}
+
+/// Where a copy is made.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// In every iteration of this loop.
+    Inside(String),
+    /// Just outside of it.
+    Before(String),
 }
 
 /// What happens where parts do not fill their axis exactly.
@@ -159,14 +176,20 @@ impl fmt::Display for Step {
                 if *tail == Tail::Peel { Ok(()) } else { write!(f, " tail {}", tail.word()) }
             }
             Self::Fuse { axes, name } => write!(f, "fuse {} as {name}", axes.join(" ")),
+            Self::Phases { axes, counts } => {
+                let counts: Vec<_> = counts.iter().map(ToString::to_string).collect();
+                write!(f, "phases {} by [{}]", axes.join(" "), counts.join(", "))
+            }
             Self::Reorder { axes } => write!(f, "reorder {}", axes.join(" ")),
             Self::Parallel { axis } => write!(f, "parallel {axis}"),
             Self::Vectorize { axis } => write!(f, "vectorize {axis}"),
             Self::Unroll { axes } => write!(f, "unroll {}", axes.join(" ")),
-            Self::Stage { operand, at, layout, scope } => {
+            Self::Stage { operand, place, layout, scope } => {
                 write!(f, "stage {operand}")?;
-                if let Some(at) = at {
-                    write!(f, " at {at}")?;
+                match place {
+                    None => {}
+                    Some(Place::Inside(axis)) => write!(f, " at {axis}")?,
+                    Some(Place::Before(axis)) => write!(f, " before {axis}")?,
                 }
                 if let Some(layout) = layout {
                     write!(f, " as [{}]", layout.join(", "))?;

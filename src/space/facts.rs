@@ -1,6 +1,6 @@
 //! What a space is built from: the axes of a nest and how its accesses go along them. Nothing else of the nest counts.
 
-use crate::schedule::nest::{Nest, Program, VarId};
+use crate::schedule::nest::{Nest, Program, VarId, loads_of};
 use crate::schedule::reads::{self, Access};
 
 /// The axes and accesses of a nest.
@@ -41,6 +41,8 @@ pub(super) struct Moved {
     pub(super) guarded: Vec<bool>,
     /// Whether it is the only read of its tensor.
     pub(super) is_copiable: bool,
+    /// Whether other nests read the tensor, too.
+    pub(super) is_shared: bool,
 }
 
 impl Facts {
@@ -51,12 +53,17 @@ impl Facts {
         let (reduced, spatial) = long.into_iter().partition(|&at| nest.vars[nest.order[at]].is_reduced());
         let loads = reads::loads(program, nest);
         let is_only = |load: &Access| loads.iter().filter(|other| other.tensor == load.tensor).count() == 1;
+        let reads = |nest: &Nest, load: &Access| !loads_of(&program.kernel, nest.value(), load.tensor).is_empty();
+        let is_shared = |load: &Access| program.nests.iter().filter(|nest| reads(nest, load)).count() > 1;
         Self {
             axes: nest.order.iter().map(axis).collect(),
             ones,
             spatial,
             reduced,
-            loads: loads.iter().map(|load| Moved { is_copiable: is_only(load), ..moved(nest, load) }).collect(),
+            loads: loads
+                .iter()
+                .map(|load| Moved { is_copiable: is_only(load), is_shared: is_shared(load), ..moved(nest, load) })
+                .collect(),
             store: moved(nest, &reads::store(program, nest)),
             bytes: program.kernel.pool.dtype(nest.value()).bytes() as i64,
         }
@@ -90,5 +97,6 @@ fn moved(nest: &Nest, access: &Access) -> Moved {
         uses: of(&|axis| access.uses(axis)),
         guarded: of(&|axis| access.guards.contains(&axis)),
         is_copiable: false,
+        is_shared: false,
     }
 }

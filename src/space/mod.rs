@@ -11,6 +11,7 @@
 //! - `contraction`: reductions, with a tile of accumulators of rows and vectors;
 //! - `elementwise`: what is computed without a reduction;
 //! - `fusion`: intermediates that need not be stored;
+//! - `structure`: splits that are no choice;
 //! - `knobs`: a space as a search sees it.
 
 mod contraction;
@@ -18,9 +19,11 @@ mod elementwise;
 mod facts;
 mod fusion;
 pub mod knobs;
+mod structure;
 
 pub use fusion::fusions;
 use knobs::{Knobs, Point};
+pub use structure::structure;
 
 use crate::schedule::Step;
 use crate::schedule::nest::Program;

@@ -295,6 +295,13 @@ pub enum StepKind {
         /// The new axis.
         name: Ident,
     },
+    /// `phases p q by [2, 2]`
+    Phases {
+        /// The axes.
+        axes: Vec<Ident>,
+        /// For each of them, the number of phases.
+        counts: Vec<Part>,
+    },
     /// `reorder i.0 k.0 i.1`
     Reorder(Vec<Ident>),
     /// `parallel i.0`
@@ -307,8 +314,8 @@ pub enum StepKind {
     Stage {
         /// The tensor that is copied.
         operand: Ident,
-        /// The axis inside of which it is copied.
-        at: Option<Ident>,
+        /// Where it is copied; before all loops if none.
+        place: Option<Place>,
         /// The axes of the copy.
         layout: Option<Vec<Ident>>,
         /// The word after `in`: one of `global stack register shared`.
@@ -329,6 +336,15 @@ pub enum StepKind {
     },
     /// Something that did not parse; an error was reported.
     Error,
+}
+
+/// Where a copy is made.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// `at k.0`: inside of this loop.
+    Inside(Ident),
+    /// `before i.0`: just outside of it.
+    Before(Ident),
 }
 
 /// A part of a split axis.

@@ -332,16 +332,25 @@ impl Build {
         StepKind::Fuse { axes, name }
     }
 
+    /// `phases p q by [2, 2]`
+    pub(crate) fn phases(&mut self, axes: Vec<Ident>, (counts, span): Spanned<Vec<ast::Part>>) -> StepKind {
+        if counts.len() != axes.len() || counts.iter().any(|count| count.extent.is_none()) {
+            self.error(span, ShapeError::PhaseCounts);
+            return StepKind::Error;
+        }
+        StepKind::Phases { axes, counts }
+    }
+
     /// `stage B at k.0 as [k.1, j.1] in stack`
     pub(crate) fn stage(
         &mut self,
         operand: Ident,
-        at: Option<Ident>,
+        place: Option<ast::Place>,
         layout: Option<Vec<Ident>>,
         scope: Option<Ident>,
     ) -> StepKind {
         if self.step_word("in", &schedule::SCOPES, scope.as_ref()) {
-            return StepKind::Stage { operand, at, layout, scope };
+            return StepKind::Stage { operand, place, layout, scope };
         }
         StepKind::Error
     }

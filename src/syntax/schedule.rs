@@ -9,9 +9,10 @@ use super::expect::Failure;
 use super::token::{Tok, Token};
 
 /// Every step by its word, and what it looks like.
-const FORMS: [(&str, &str); 11] = [
+const FORMS: [(&str, &str); 12] = [
     ("split", "split i by [?, 14]"),
     ("fuse", "fuse i j as ij"),
+    ("phases", "phases p q by [2, 2]"),
     ("reorder", "reorder i j k"),
     ("parallel", "parallel i"),
     ("vectorize", "vectorize j"),
@@ -123,7 +124,7 @@ fn expected(failure: &Failure<'_, '_>) -> String {
         words.push("a name".to_owned());
         ["[", "]", ",", "{"].as_slice()
     } else {
-        &["by", "for", "as", "at", "in", "tail", "?", "[", "]", ",", "{"]
+        &["by", "for", "as", "at", "before", "in", "tail", "?", "[", "]", ",", "{"]
     };
     words.extend(signs.iter().filter(|sign| failure.expects(sign)).map(|sign| format!("`{sign}`")));
     if failure.expects("int") {

@@ -91,8 +91,8 @@ tokens! {
         PlusAssign "+=" MinusAssign "-=" StarAssign "*=" SlashAssign "/=" PercentAssign "%=" ColonAssign ":="
     }
     steps {
-        For "for" By "by" Tail "tail" Within "at" In "in"
-        Split "split" Fuse "fuse" Reorder "reorder" Parallel "parallel" Vectorize "vectorize" Unroll "unroll"
+        For "for" By "by" Tail "tail" Within "at" Before "before" In "in"
+        Split "split" Fuse "fuse" Phases "phases" Reorder "reorder" Parallel "parallel" Vectorize "vectorize" Unroll "unroll"
         Stage "stage" Accumulate "accumulate" Rfactor "rfactor" Inline "inline" Compute "compute"
     }
 }

@@ -1,7 +1,7 @@
 //! Random schedules: steps are proposed at random, and kept where they are legal.
 
 use ftc::loops::{For, Kernel, Scope, Stmt};
-use ftc::schedule::{Schedule, Step, Tail, apply};
+use ftc::schedule::{Place, Schedule, Step, Tail, apply};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -70,6 +70,7 @@ fn learn(names: &mut Names, step: &Step) {
             loops.splice(at.min(loops.len())..at.min(loops.len()), new);
         }
     };
+    let mut more: Vec<Vec<String>> = Vec::new();
     for loops in &mut names.nests {
         match step {
             Step::Split { axis, parts, .. } => {
@@ -77,10 +78,17 @@ fn learn(names: &mut Names, step: &Step) {
                 replace(loops, std::slice::from_ref(axis), new);
             }
             Step::Fuse { axes, name } => replace(loops, axes, vec![name.clone()]),
+            Step::Phases { axes, counts } if loops.contains(&axes[0]) => {
+                let of_phase = |phase: i64| loops.iter().map(move |name| format!("{name}_{phase}"));
+                let first = of_phase(0).collect();
+                more.extend((1..counts.iter().product()).map(|phase| of_phase(phase).collect()));
+                *loops = first;
+            }
             Step::Reorder { axes } if loops.contains(&axes[0]) => loops.clone_from(axes),
             _ => {}
         }
     }
+    names.nests.extend(more);
 }
 
 fn compute(rng: &mut StdRng, names: &Names) -> Option<Step> {
@@ -95,7 +103,7 @@ fn propose(rng: &mut StdRng, names: &Names) -> Option<Step> {
         return None;
     }
     let axis = nest[rng.random_range(0..nest.len())].clone();
-    Some(match rng.random_range(0..17) {
+    Some(match rng.random_range(0..18) {
         0..=4 => {
             let count = rng.random_range(1..=2);
             let parts = (0..count).map(|_| Some([1, 2, 3, 4, 5, 8, 16][rng.random_range(0..7)])).collect();
@@ -123,12 +131,15 @@ fn propose(rng: &mut StdRng, names: &Names) -> Option<Step> {
         11 => Step::Unroll { axes: vec![axis] },
         12 => Step::Accumulate { at: axis },
         13 => Step::Rfactor { axis },
+        15 => Step::Phases { axes: vec![axis], counts: vec![rng.random_range(2..=3)] },
         14 => Step::Inline { tensor: names.tensors[rng.random_range(0..names.tensors.len())].clone() },
         _ => {
             let operand = names.tensors[rng.random_range(0..names.tensors.len())].clone();
-            let at = rng.random_bool(0.7).then_some(axis);
+            let place = rng
+                .random_bool(0.7)
+                .then(|| if rng.random_bool(0.8) { Place::Inside(axis) } else { Place::Before(axis) });
             let layout = rng.random_bool(0.5).then(|| nest.iter().filter(|_| rng.random_bool(0.6)).cloned().collect());
-            Step::Stage { operand, at, layout, scope: Scope::Stack }
+            Step::Stage { operand, place, layout, scope: Scope::Stack }
         }
     })
 }

@@ -6,6 +6,7 @@ use ftc::diag::codes;
 use ftc::diag::render::{Style, render};
 use ftc::driver::schedules::{self, find, steps_of};
 use ftc::loops::{Kernel, Scope};
+use ftc::schedule::step::Place as At;
 use ftc::schedule::{Refused, Schedule, Step, Tail};
 use ftc::sema::{self, Program, Request};
 use ftc::source::SourceMap;
@@ -170,10 +171,16 @@ fn step() -> impl Strategy<Value = Step> {
         tail,
     });
     let scope = prop::sample::select(vec![Scope::Global, Scope::Stack, Scope::Register, Scope::Shared]);
-    let stage = (name(), option::of(name()), option::of(vec(name(), 0..4)), scope)
-        .prop_map(|(operand, at, layout, scope)| Step::Stage { operand, at, layout, scope });
+    let place = prop_oneof![name().prop_map(At::Inside), name().prop_map(At::Before)];
+    let phases = vec((name(), 1..=i64::MAX), 1..4).prop_map(|axes| {
+        let (axes, counts) = axes.into_iter().unzip();
+        Step::Phases { axes, counts }
+    });
+    let stage = (name(), option::of(place), option::of(vec(name(), 0..4)), scope)
+        .prop_map(|(operand, place, layout, scope)| Step::Stage { operand, place, layout, scope });
     prop_oneof![
         split,
+        phases,
         stage,
         (vec(name(), 2..5), name()).prop_map(|(axes, name)| Step::Fuse { axes, name }),
         vec(name(), 1..40).prop_map(|axes| Step::Reorder { axes }),

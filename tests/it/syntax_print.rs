@@ -236,10 +236,17 @@ fn step() -> impl Strategy<Value = Step> {
     let split = (axis(), vec(part, 1..4), one_of(&["peel", "guard", "overlap", "pad"]))
         .prop_map(|(axis, parts, tail)| StepKind::Split { axis, parts, tail });
     let scope = one_of(&["global", "stack", "register", "shared"]);
-    let stage = (axis(), option::of(axis()), option::of(vec(axis(), 0..4)), scope)
-        .prop_map(|(operand, at, layout, scope)| StepKind::Stage { operand, at, layout, scope });
+    let place = prop_oneof![axis().prop_map(Place::Inside), axis().prop_map(Place::Before)];
+    let phases = vec((axis(), 0..=i64::MAX), 1..4).prop_map(|axes| {
+        let count = |extent| Part { extent: Some(extent), span: span() };
+        let (axes, counts): (_, Vec<_>) = axes.into_iter().unzip();
+        StepKind::Phases { axes, counts: counts.into_iter().map(count).collect() }
+    });
+    let stage = (axis(), option::of(place), option::of(vec(axis(), 0..4)), scope)
+        .prop_map(|(operand, place, layout, scope)| StepKind::Stage { operand, place, layout, scope });
     let kind = prop_oneof![
         split,
+        phases,
         stage,
         (vec(axis(), 2..4), axis()).prop_map(|(axes, name)| StepKind::Fuse { axes, name }),
         vec(axis(), 1..9).prop_map(StepKind::Reorder),

@@ -12,7 +12,7 @@ pub(super) struct Scope {
     pub(super) axes: Vec<(String, Option<i64>)>,
     /// The tensors, without the accumulators of reductions.
     pub(super) tensors: Vec<String>,
-    /// The loops around each store to a tensor.
+    /// The loops around each statement that writes to a tensor.
     stores: Vec<(String, Vec<String>)>,
 }
 
@@ -39,6 +39,7 @@ impl Scope {
                 let extent = axes.iter().try_fold(1i64, |all, axis| all.checked_mul(self.extent(axis)?));
                 self.replace(axes, vec![(name.clone(), extent)]);
             }
+            Step::Phases { axes, counts } => self.phases(axes, counts),
             Step::Inline { tensor } => self.tensors.retain(|known| known != tensor),
             Step::Reorder { .. }
             | Step::Parallel { .. }
@@ -57,6 +58,17 @@ impl Scope {
                     .for_each(|(_, extent)| *extent = None);
             }
         }
+    }
+
+    /// The loops of a nest, with the number of each phase behind; how many values a reduced one keeps is not known here.
+    fn phases(&mut self, axes: &[String], counts: &[i64]) {
+        let phases: i64 = counts.iter().product();
+        let around = self.stores.iter().filter(|(_, around)| around.contains(&axes[0])).flat_map(|(_, around)| around);
+        let is_around: Vec<_> = around.collect();
+        let loops = self.axes.iter().filter(|(name, _)| is_around.contains(&name));
+        let names: Vec<_> = loops.map(|(name, _)| name.clone()).collect();
+        let of_phase = |phase: i64| names.iter().map(move |name| (format!("{name}_{phase}"), None));
+        self.replace(&names, (0..phases.clamp(0, 64)).flat_map(of_phase).collect());
     }
 
     /// The number of values of a loop.
@@ -99,10 +111,10 @@ impl Scope {
                     self.visit(kernel, otherwise, around);
                 }
                 Stmt::Alloc { body, .. } => self.visit(kernel, body, around),
-                Stmt::Store { buffer, .. } => {
+                Stmt::Store { buffer, .. } | Stmt::Reduce { buffer, .. } => {
                     self.stores.push((kernel.buffers[*buffer].name.clone(), around.clone()));
                 }
-                Stmt::Reduce { .. } | Stmt::Barrier => {}
+                Stmt::Barrier => {}
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Steps as they are written to steps as data.
 
 use crate::loops::Scope;
-use crate::schedule::{Schedule, Step, Tail};
+use crate::schedule::{Place, Schedule, Step, Tail};
 use crate::syntax::ast::{self, Ident, StepKind};
 
 /// What a name in a step stands for.
@@ -37,13 +37,19 @@ fn step(kind: &StepKind) -> Option<Step> {
             tail: tail.as_ref().map_or(Tail::Peel, tail_of),
         },
         StepKind::Fuse { axes, name } => Step::Fuse { axes: texts(axes), name: text(name) },
+        StepKind::Phases { axes, counts } => {
+            Step::Phases { axes: texts(axes), counts: counts.iter().filter_map(|count| count.extent).collect() }
+        }
         StepKind::Reorder(axes) => Step::Reorder { axes: texts(axes) },
         StepKind::Parallel(axis) => Step::Parallel { axis: text(axis) },
         StepKind::Vectorize(axis) => Step::Vectorize { axis: text(axis) },
         StepKind::Unroll(axes) => Step::Unroll { axes: texts(axes) },
-        StepKind::Stage { operand, at, layout, scope } => Step::Stage {
+        StepKind::Stage { operand, place, layout, scope } => Step::Stage {
             operand: text(operand),
-            at: at.as_ref().map(text),
+            place: place.as_ref().map(|place| match place {
+                ast::Place::Inside(axis) => Place::Inside(text(axis)),
+                ast::Place::Before(axis) => Place::Before(text(axis)),
+            }),
             layout: layout.as_ref().map(|axes| texts(axes)),
             scope: scope.as_ref().map_or(Scope::Stack, scope_of),
         },
@@ -80,11 +86,13 @@ pub(super) fn names(kind: &StepKind) -> Vec<(&Ident, Sort)> {
         | StepKind::Vectorize(one)
         | StepKind::Accumulate(one)
         | StepKind::Rfactor(one) => vec![axis(one)],
-        StepKind::Fuse { axes, .. } | StepKind::Reorder(axes) | StepKind::Unroll(axes) => {
-            axes.iter().map(axis).collect()
-        }
-        StepKind::Stage { operand, at, layout, .. } => {
-            let axes = at.iter().chain(layout.iter().flatten()).map(axis);
+        StepKind::Fuse { axes, .. }
+        | StepKind::Phases { axes, .. }
+        | StepKind::Reorder(axes)
+        | StepKind::Unroll(axes) => axes.iter().map(axis).collect(),
+        StepKind::Stage { operand, place, layout, .. } => {
+            let at = place.as_ref().map(|(ast::Place::Inside(axis) | ast::Place::Before(axis))| axis);
+            let axes = at.into_iter().chain(layout.iter().flatten()).map(axis);
             std::iter::once(tensor(operand)).chain(axes).collect()
         }
         StepKind::Inline(one) => vec![tensor(one)],

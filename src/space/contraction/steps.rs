@@ -3,8 +3,8 @@
 use super::Contraction;
 use super::choice::{Choice, Copied, Cut, Side};
 use crate::loops::Scope;
-use crate::schedule::Step;
 use crate::schedule::step::Tail;
+use crate::schedule::{Place, Step};
 use crate::space::{div_ceil, one_loop};
 
 /// A loop, and the axes of which it is a part.
@@ -143,7 +143,12 @@ impl Contraction {
         let level = at.and_then(|at| all.iter().position(|l| l.name == at.name)).map_or(0, |position| position + 1);
         let inside = all[level..].iter().filter(|l| load.uses_any(&l.axes)).map(|l| l.name.clone()).collect();
         let layout = if copied.is_box() { None } else { Some(inside) };
-        Some(Step::Stage { operand: load.name.clone(), at: at.map(|at| at.name.clone()), layout, scope: Scope::Stack })
+        let place = match (at, all.first()) {
+            (Some(at), _) => Some(Place::Inside(at.name.clone())),
+            (None, Some(first)) if load.is_shared && copied.is_box() => Some(Place::Before(first.name.clone())),
+            _ => None,
+        };
+        Some(Step::Stage { operand: load.name.clone(), place, layout, scope: Scope::Stack })
     }
 
     /// The loop inside of which a copy of an operand is small and yet used by several tiles.

@@ -43,6 +43,8 @@ pub(crate) enum ShapeError {
     NoParts,
     /// `fuse i as j`
     FuseOne,
+    /// `phases p q by [2]`
+    PhaseCounts,
     /// `tail full`, `in cache`
     StepWord { of: &'static str, found: String, known: &'static [&'static str] },
 }
@@ -81,6 +83,13 @@ pub(super) fn diagnostic(span: Span, error: ShapeError) -> Diagnostic {
             "a fusion of one axis",
             "expected two or more axes",
             "name the axes, the outermost first: `fuse i j as ij`",
+        ),
+        ShapeError::PhaseCounts => simple(
+            "E0110",
+            span,
+            "phases of other axes than are named",
+            "expected a number for each axis",
+            "write how many phases each axis has: `phases p q by [2, 2]`",
         ),
         ShapeError::TooDeep
         | ShapeError::Attribute

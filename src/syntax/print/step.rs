@@ -3,7 +3,7 @@
 use pretty::DocAllocator;
 
 use super::{Doc, Printer};
-use crate::syntax::ast::{Ident, Part, Schedule, Step, StepKind};
+use crate::syntax::ast::{Ident, Part, Place, Schedule, Step, StepKind};
 
 impl<'a> Printer<'a> {
     pub(super) fn schedule(&mut self, item: &Schedule) -> Doc<'a> {
@@ -32,14 +32,22 @@ impl<'a> Printer<'a> {
                 format!("split {} by [{}]{}", axis.name, parts.join(", "), behind("tail", tail.as_ref()))
             }
             StepKind::Fuse { axes, name } => format!("fuse {} as {}", names(axes, " "), name.name),
+            StepKind::Phases { axes, counts } => {
+                let counts: Vec<_> = counts.iter().map(part).collect();
+                format!("phases {} by [{}]", names(axes, " "), counts.join(", "))
+            }
             StepKind::Reorder(axes) => format!("reorder {}", names(axes, " ")),
             StepKind::Parallel(axis) => format!("parallel {}", axis.name),
             StepKind::Vectorize(axis) => format!("vectorize {}", axis.name),
             StepKind::Unroll(axes) => format!("unroll {}", names(axes, " ")),
-            StepKind::Stage { operand, at, layout, scope } => {
+            StepKind::Stage { operand, place, layout, scope } => {
                 let layout = layout.as_ref().map_or(String::new(), |axes| format!(" as [{}]", names(axes, ", ")));
-                let (at, scope) = (behind("at", at.as_ref()), behind("in", scope.as_ref()));
-                format!("stage {}{at}{layout}{scope}", operand.name)
+                let place = match place {
+                    None => String::new(),
+                    Some(Place::Inside(axis)) => format!(" at {}", axis.name),
+                    Some(Place::Before(axis)) => format!(" before {}", axis.name),
+                };
+                format!("stage {}{place}{layout}{}", operand.name, behind("in", scope.as_ref()))
             }
             StepKind::Accumulate(at) => format!("accumulate at {}", at.name),
             StepKind::Rfactor(axis) => format!("rfactor {}", axis.name),
