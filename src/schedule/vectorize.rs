@@ -1,7 +1,8 @@
 //! `vectorize j.2`: the iterations of a loop are the lanes of vectors.
 //!
 //! Legal for a loop of 2, 4, … 64 iterations that is innermost, spatial or with private accumulators (`rfactor`). What
-//! is longer than a register becomes several registers.
+//! is longer than a register becomes several registers. Inside of it may be unrolled parts of the sum: each lane joins
+//! some products in a row, which is what the dot products of small numbers do in one instruction.
 
 use super::nest::{Nest, Role, VarId};
 use super::{Refusal, refuse};
@@ -27,10 +28,11 @@ pub(super) fn vectorize(nest: &mut Nest, var: VarId) -> Result<(), Refusal> {
     super::set_kind(nest, var, LoopKind::Vector)
 }
 
-/// Once all steps are applied: vectors are innermost.
+/// Once all steps are applied: vectors are innermost, but for unrolled parts of the sum.
 pub(super) fn check(nest: &Nest) -> Result<(), String> {
     let Some(at) = nest.order.iter().position(|&var| nest.vars[var].kind == LoopKind::Vector) else { return Ok(()) };
-    match nest.order.get(at + 1) {
+    let joins = |var: VarId| nest.vars[var].kind == LoopKind::Unroll && nest.vars[var].role == Role::Reduced;
+    match nest.order[at + 1..].iter().find(|&&var| !joins(var)) {
         None => Ok(()),
         Some(&inside) => Err(format!(
             "`{}` is a vector, and the loop of `{}` is inside of it",

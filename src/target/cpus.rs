@@ -30,6 +30,8 @@ pub struct Row {
     pub level: Level,
     /// Whether it multiplies bytes into 32-bit sums (`vpdpbusd`), in whatever encoding.
     pub vnni: bool,
+    /// Whether it does so for factors that both have a sign, or none, in 256 bits (AVX-VNNI-INT8).
+    pub vnni_signs: bool,
     /// Whether it has dot products of `bf16`.
     pub bf16: bool,
     /// Whether it computes in `f16`.
@@ -52,8 +54,10 @@ pub struct Facts {
     pub fma: bool,
     /// Conversion between `f16` and `f32` in hardware.
     pub f16_convert: bool,
-    /// Byte products summed into 32 bits.
+    /// Byte products summed into 32 bits, of one factor without and one with a sign.
     pub vnni: bool,
+    /// The same for two factors with a sign, and for two without, in 256 bits.
+    pub vnni_signs: bool,
     /// Dot products of `bf16`.
     pub bf16: bool,
     /// Arithmetic in `f16`.
@@ -63,11 +67,15 @@ pub struct Facts {
 }
 
 const fn plain(name: &'static str, level: Level) -> Row {
-    Row { name, level, vnni: false, bf16: false, fp16: false, wide: false }
+    Row { name, level, vnni: false, vnni_signs: false, bf16: false, fp16: false, wide: false }
 }
 
 const fn vnni(name: &'static str, level: Level) -> Row {
     Row { vnni: true, ..plain(name, level) }
+}
+
+const fn signs(name: &'static str) -> Row {
+    Row { vnni_signs: true, ..vnni(name, Level::V3) }
 }
 
 const fn bf16(name: &'static str, level: Level) -> Row {
@@ -109,20 +117,20 @@ pub const TABLE: &[Row] = &[
     vnni("alderlake", Level::V3),
     vnni("raptorlake", Level::V3),
     vnni("meteorlake", Level::V3),
-    vnni("arrowlake", Level::V3),
-    vnni("arrowlake-s", Level::V3),
-    vnni("lunarlake", Level::V3),
-    vnni("pantherlake", Level::V3),
-    vnni("wildcatlake", Level::V3),
+    signs("arrowlake"),
+    signs("arrowlake-s"),
+    signs("lunarlake"),
+    signs("pantherlake"),
+    signs("wildcatlake"),
     fp16("sapphirerapids"),
     fp16("emeraldrapids"),
     fp16("graniterapids"),
     fp16("graniterapids-d"),
     fp16("diamondrapids"),
     vnni("gracemont", Level::V3),
-    vnni("sierraforest", Level::V3),
-    vnni("grandridge", Level::V3),
-    vnni("clearwaterforest", Level::V3),
+    signs("sierraforest"),
+    signs("grandridge"),
+    signs("clearwaterforest"),
     plain("bonnell", Level::V1),
     plain("silvermont", Level::V2),
     plain("goldmont", Level::V2),
@@ -187,6 +195,7 @@ impl Row {
             // Ivy Bridge and its contemporaries had F16C before AVX2; they take the portable way, which is as exact.
             f16_convert: v3,
             vnni: self.vnni,
+            vnni_signs: self.vnni_signs,
             bf16: self.bf16,
             fp16: self.fp16,
             masks: v4,
@@ -201,6 +210,7 @@ const NEON: Facts = Facts {
     fma: true,
     f16_convert: true,
     vnni: false,
+    vnni_signs: false,
     bf16: false,
     fp16: false,
     masks: false,
@@ -226,6 +236,7 @@ pub(super) fn facts(cpu: &Cpu) -> Facts {
         fma: has("fma").unwrap_or(row.fma),
         f16_convert: has("f16c").unwrap_or(row.f16_convert),
         vnni: vnni.unwrap_or(row.vnni),
+        vnni_signs: has("avxvnniint8").unwrap_or(row.vnni_signs),
         bf16: has("avx512bf16").unwrap_or(row.bf16),
         fp16: has("avx512fp16").unwrap_or(row.fp16),
         masks,

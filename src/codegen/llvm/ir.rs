@@ -374,6 +374,25 @@ impl<'ctx> Ir<'ctx> {
         self.intrinsic_of(module, called, vec![value.shaped(to), value.type_ref()], &[value])
     }
 
+    /// Calls an intrinsic of one machine; operands are taken as the types that it has.
+    pub(super) fn machine_intrinsic(&self, module: &Module<'ctx>, called: &str, args: &[Value<'ctx>]) -> Value<'ctx> {
+        let builder = self.builder.as_mut_ptr();
+        // SAFETY: the lists are as long as their counts say, the intrinsic is one that LLVM has, and its operands are
+        // vectors of as many bits as those given.
+        Value::new(unsafe {
+            let id = llvm::LLVMLookupIntrinsicID(called.as_ptr().cast(), called.len());
+            assert!(id != 0, "LLVM has no intrinsic `{called}`");
+            let callee = llvm::LLVMGetIntrinsicDeclaration(module.as_mut_ptr(), id, std::ptr::null_mut(), 0);
+            let kind = llvm::LLVMGlobalGetValueType(callee);
+            let mut types = vec![std::ptr::null_mut(); args.len()];
+            llvm::LLVMGetParamTypes(kind, types.as_mut_ptr());
+            let cast =
+                |(arg, kind): (&Value<'ctx>, LLVMTypeRef)| llvm::LLVMBuildBitCast(builder, arg.raw, kind, NO_NAME);
+            let mut args: Vec<_> = args.iter().zip(types).map(cast).collect();
+            llvm::LLVMBuildCall2(builder, kind, callee, args.as_mut_ptr(), args.len() as u32, NO_NAME)
+        })
+    }
+
     fn intrinsic_of(
         &self,
         module: &Module<'ctx>,

@@ -43,6 +43,12 @@ impl<'ctx> Body<'ctx, '_> {
                 at += columns;
                 continue;
             }
+            let terms = self.dots(&block[at..]);
+            if terms > 0 {
+                at += terms;
+                self.memo.forget_varying();
+                continue;
+            }
             at += 1;
             match stmt {
                 Stmt::For(nest) => self.nest(nest),
