@@ -3,7 +3,7 @@
 //! Not fast and not a backend: floats are `f64` throughout, rounded only where the kernel says so (casts, and stores
 //! to 16-bit buffers, which are casts) and when an output leaves. So a result is what the formula says, and what a
 //! backend gives may differ from it by its own roundings alone. Loops of every CPU kind run one iteration after
-//! another.
+//! another; launches of a GPU run phase by phase (`grid`), and races between threads are errors.
 //!
 //! It takes any kernel, and values for its inputs. Every access is checked: outside its buffer, or before the element
 //! was stored, is an error that names the place. An output with an element that was never stored is one too.
@@ -12,7 +12,9 @@ use crate::expr::program::{BuildError, Builder, Layout, Machine, Memory, TooLarg
 use crate::expr::{AxisId, TensorId};
 use crate::scalar::Values;
 
-use super::{Block, BufferKind, Kernel, LoopKind, Stmt};
+use super::{BufferKind, Kernel, LoopKind, Stmt};
+
+mod grid;
 
 /// Why a kernel gives no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +67,26 @@ pub enum InterpError {
         /// The element.
         at: Vec<i64>,
     },
+    /// Two threads of a GPU use an element at once, and one of them stores it.
+    #[error("race: `{buffer}{at:?}` is {first} and {second}, and nothing is between")]
+    Race {
+        /// The buffer.
+        buffer: String,
+        /// The element.
+        at: Vec<i64>,
+        /// How and by whom it was used: `stored by thread 3 of block 0`.
+        first: String,
+        /// How and by whom it is used then.
+        second: String,
+    },
+    /// Threads of a block wait at different barriers, or some at none.
+    #[error("thread {thread} of block {block} does not reach the barrier at which others wait, or the end as they do")]
+    Divergent {
+        /// The block.
+        block: u32,
+        /// The first thread that does not do as thread 0.
+        thread: u32,
+    },
     /// The kernel does not verify.
     #[error("the kernel is malformed: {0}")]
     Malformed(String),
@@ -90,7 +112,6 @@ pub fn run(kernel: &Kernel, inputs: &[Values]) -> Result<Vec<Values>, InterpErro
     for (_, buffer) in kernel.buffers.iter() {
         layout.add(buffer.dtype, &buffer.shape)?;
     }
-    let program = compile(kernel, &layout)?;
     let mut memory = Memory::new(&layout);
     for (&id, values) in wanted.iter().zip(inputs) {
         memory.fill(&layout, id, values);
@@ -102,7 +123,7 @@ pub fn run(kernel: &Kernel, inputs: &[Values]) -> Result<Vec<Values>, InterpErro
             memory.fill(&layout, id, &values);
         }
     }
-    Machine::new(&program, &[]).run(&program, &layout, &mut memory).map_err(|trap| fault(kernel, &layout, trap))?;
+    run_block(kernel, &layout, &mut memory, &kernel.body)?;
     outputs
         .into_iter()
         .map(|id| {
@@ -137,13 +158,42 @@ fn check_inputs(kernel: &Kernel, wanted: &[TensorId], inputs: &[Values]) -> Resu
     Ok(())
 }
 
-fn compile(kernel: &Kernel, layout: &Layout) -> Result<crate::expr::program::Program, InterpError> {
+/// Runs statements outside of all loops: what has no launch in it in one piece.
+fn run_block(kernel: &Kernel, layout: &Layout, memory: &mut Memory, body: &[Stmt]) -> Result<(), InterpError> {
+    if !body.iter().any(has_launch) {
+        let program = compile(kernel, layout, body)?;
+        return Machine::new(&program, &[]).run(&program, layout, memory).map_err(|trap| fault(kernel, layout, trap));
+    }
+    body.iter().try_for_each(|stmt| match stmt {
+        Stmt::For(l) if matches!(l.kind, LoopKind::Grid(_)) => grid::run(kernel, layout, memory, l),
+        Stmt::Alloc { buffer, body } => {
+            memory.undefine(layout, *buffer);
+            run_block(kernel, layout, memory, body)
+        }
+        other => run_block(kernel, layout, memory, std::slice::from_ref(other)),
+    })
+}
+
+/// Whether a statement is a launch, or allocates memory for some.
+fn has_launch(stmt: &Stmt) -> bool {
+    match stmt {
+        Stmt::For(l) => matches!(l.kind, LoopKind::Grid(_)),
+        Stmt::Alloc { body, .. } => body.iter().any(has_launch),
+        Stmt::If { .. } | Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Barrier => false,
+    }
+}
+
+fn compile(kernel: &Kernel, layout: &Layout, body: &[Stmt]) -> Result<crate::expr::program::Program, InterpError> {
     let mut builder = Builder::new(&kernel.pool, layout);
-    block(&mut builder, &kernel.body).map_err(|error| match error {
+    block(&mut builder, body).map_err(|stop| explain(kernel, &stop))?;
+    Ok(builder.finish())
+}
+
+fn explain(kernel: &Kernel, stop: &Stop) -> InterpError {
+    match *stop {
         Stop::Build(error) => InterpError::Malformed(describe(kernel, error)),
         Stop::Unsupported(what) => InterpError::Unsupported(what),
-    })?;
-    Ok(builder.finish())
+    }
 }
 
 /// Why a statement cannot be compiled.
@@ -158,7 +208,7 @@ impl From<BuildError> for Stop {
     }
 }
 
-fn block(builder: &mut Builder<'_>, statements: &Block) -> Result<(), Stop> {
+fn block(builder: &mut Builder<'_>, statements: &[Stmt]) -> Result<(), Stop> {
     statements.iter().try_for_each(|stmt| statement(builder, stmt))
 }
 
@@ -168,7 +218,9 @@ fn statement(builder: &mut Builder<'_>, stmt: &Stmt) -> Result<(), Stop> {
             LoopKind::Serial | LoopKind::Parallel | LoopKind::Unroll | LoopKind::Vector => {
                 builder.repeat(l.axis, l.extent, |builder| block(builder, &l.body))
             }
-            LoopKind::Grid(_) | LoopKind::Block(_) => Err(Stop::Unsupported("GPU loops")),
+            LoopKind::Grid(_) | LoopKind::Block(_) => {
+                Err(Stop::Unsupported("GPU loops that are not those of a launch"))
+            }
         },
         Stmt::If { cond, then, otherwise } => {
             builder.branch(*cond, |builder| block(builder, then), |builder| block(builder, otherwise))
@@ -179,7 +231,10 @@ fn statement(builder: &mut Builder<'_>, stmt: &Stmt) -> Result<(), Stop> {
             builder.undefine(*buffer);
             block(builder, body)
         }
-        Stmt::Barrier => Err(Stop::Unsupported("barriers")),
+        Stmt::Barrier => {
+            builder.barrier();
+            Ok(())
+        }
     }
 }
 
@@ -204,6 +259,8 @@ fn fault(kernel: &Kernel, layout: &Layout, trap: Trap) -> InterpError {
             let (buffer, at) = element(kernel, layout, slot);
             InterpError::Undefined { buffer, at }
         }
+        Trap::Barrier { .. } => InterpError::Unsupported("a barrier outside of a launch"),
+        Trap::Race(_) => unreachable!("machines outside of launches are not watched"),
     }
 }
 

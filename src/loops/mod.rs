@@ -29,6 +29,13 @@
 //! - `Store` writes one element: the value has the buffer's element type. `Reduce` joins a value to one element: its
 //!   type is a compute type and is the buffer's.
 //! - `Alloc` makes a buffer for the statements inside it; its elements are undefined until stored.
+//! - A grid loop outside of all others begins a *launch*: a grid of blocks of threads. It is under no condition, and
+//!   made of grid loops, one right in the other; in them the `alloc`s of memory that the threads of a block share; in
+//!   these block loops, one right in the other; in them what one thread does. All blocks run at once, and so do the
+//!   threads of a block, each with its own stack and registers; launches run one after another.
+//! - At a `Barrier` all threads of a block wait for each other: conditions around it are the same for all of them. It
+//!   ends a *phase*. No two threads may use the same element of main or shared memory if one of them writes it, unless
+//!   they are of one block and a barrier is between the two uses.
 //! - Every subscript of every load and store is inside its buffer, for all values of the axes around it, under the
 //!   conditions of the `if`s and selects around it.
 //! - Inputs and constants are never written; outputs are written completely; every element is stored before it is
@@ -36,6 +43,7 @@
 
 mod extract;
 pub mod interp;
+pub mod launch;
 pub mod pack;
 pub mod parse;
 pub mod print;

@@ -12,13 +12,17 @@
 //! - **Bounds**: loads and stores have as many subscripts as the buffer has dimensions, and each is proved to be
 //!   inside, under the conditions around it.
 //! - **Writes**: inputs and tables are not written; outputs, and temporaries that are loaded, are stored somewhere; a
-//!   store inside a loop whose iterations run at once goes to a different place in each, or the buffer is the
-//!   iteration's own. (Whether *every* element is stored in time is for the interpreter to say.)
+//!   store inside a loop whose iterations run at once, or a reduction inside a launch, goes to a different place in
+//!   each, or the buffer is the iteration's own. (Whether *every* element is stored in time is for the interpreter to say.)
 //! - **Kinds**: grid loops are not inside other loops, save grid loops; block loops are inside grid loops; each coordinate
 //!   is bound once; parallel loops are neither inside of each other nor in vectors or on a GPU; vectors are innermost
 //!   among these; barriers and shared memory are inside grids.
+//! - **Launches**: under no condition; grid loops, allocations of shared memory and block loops as the specification
+//!   places them; no main memory is allocated inside; conditions around a barrier load nothing and use no axis of a
+//!   block. (Races between threads are for the interpreter to find.)
 
 mod access;
+mod launch;
 mod structure;
 mod types;
 
@@ -76,6 +80,7 @@ pub fn verify(kernel: &Kernel) -> Result<(), Vec<VerifyError>> {
             errors.path = path(kernel, stmt, context);
             let before = errors.found.len();
             structure::statement(&mut errors, &mut seen, stmt, context);
+            launch::statement(&mut errors, pool, stmt, context);
             typed.statement(&mut errors, stmt);
             if errors.found.len() == before {
                 access.statement(&mut errors, pool, stmt, context);

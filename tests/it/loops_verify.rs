@@ -148,3 +148,48 @@ fn y(kernel: &mut Kernel) -> &mut Buffer {
     let id = kernel.params[2];
     &mut kernel.buffers[id]
 }
+
+#[test]
+fn launches_have_their_parts_in_place() {
+    let refused = [
+        ("if x[0] < 1.0 { grid.x for a in 8 { y[a] = 0.0 } }", "a grid loop is under a condition"),
+        (
+            "grid.x for a in 8 { y[a] = 0.0 grid.y for b in 1 { y[a] = 0.0 } }",
+            "something is beside a grid loop, or around it",
+        ),
+        (
+            "grid.x for a in 4 { for b in 2 { block.x for c in 1 { y[a + 4 * b] = 0.0 } } }",
+            "something is beside a block loop, or around it",
+        ),
+        (
+            "grid.x for a in 1 { block.x for b in 8 { alloc t: f32[8] shared { t[b] = 0.0 y[b] = t[b] } } }",
+            "`t` is shared, but not allocated between grid loops and block loops",
+        ),
+        (
+            "grid.x for a in 1 { alloc t: f32[] global { t[] = 0.0 y[a] = t[] } }",
+            "`t` is allocated in main memory by each block",
+        ),
+        (
+            "grid.x for a in 1 { block.x for b in 8 { if b < 4 { barrier } y[b] = 0.0 } }",
+            "a barrier that not all threads of a block may reach",
+        ),
+        (
+            "grid.x for a in 1 { block.x for b in 8 { y[b] = 0.0 if x[a] < 1.0 { barrier } } }",
+            "a barrier that not all threads of a block may reach",
+        ),
+        (
+            "grid.x for a in 8 { block.x for b in 8 { y[a] += x[b] } }",
+            "all iterations of `b` store to the same place in `y`",
+        ),
+    ];
+    for (body, message) in refused {
+        let text = error(body);
+        assert!(text.ends_with(message), "{body}\n{text}");
+    }
+    let staged = "grid.x for a in 2 { alloc t: f32[4] shared { block.x for b in 4 {
+        t[b] = x[a * 4 + b]
+        if a > 0 { barrier }
+        y[a * 4 + b] = t[b]
+    } } }";
+    assert_eq!(error(staged), "");
+}

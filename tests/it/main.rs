@@ -30,6 +30,7 @@ mod graph_gen;
 mod graph_verify;
 mod graphs;
 mod interp;
+mod interp_grid;
 mod ir;
 mod ir_text;
 mod loops_simplify;

@@ -180,6 +180,12 @@ impl<'a> Builder<'a> {
         self.emit(Instr::Undefine { tensor });
     }
 
+    /// Compiles that the machine stops, to go on behind when other machines have worked on the same memory.
+    pub fn barrier(&mut self) {
+        self.forget_loads();
+        self.emit(Instr::Barrier);
+    }
+
     /// The program.
     pub fn finish(mut self) -> Program {
         let code = self.close();

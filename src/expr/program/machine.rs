@@ -2,6 +2,7 @@
 //! load it can be run on, once the element has been stored.
 
 use super::memory::{Layout, Memory};
+use super::watch::{Nobody, Observer, Race, Use, Watch};
 use super::{Instr, Program, Reg, Site};
 use crate::scalar::values::{round, truncate, wrap};
 use crate::scalar::{DType, eval};
@@ -21,6 +22,13 @@ pub enum Trap {
         /// Its slot; see [`Layout::element`].
         slot: usize,
     },
+    /// It is at a barrier; run on, it goes on behind it.
+    Barrier {
+        /// Which one: barriers of one program differ.
+        place: usize,
+    },
+    /// Another thread uses the same element at once; only for machines that are watched.
+    Race(Race),
 }
 
 /// The registers and the place of one run of a program.
@@ -46,11 +54,18 @@ impl Machine {
 
     /// Runs to the end or to the first trap.
     pub fn run(&mut self, program: &Program, layout: &Layout, memory: &mut Memory) -> Result<(), Trap> {
-        let mut next = self.next;
-        let regs = Registers(&mut self.registers);
-        let result = execute(program, layout, memory, regs, &mut next);
-        self.next = next;
-        result
+        execute(program, layout, memory, Registers(&mut self.registers), Nobody, &mut self.next)
+    }
+
+    /// As [`Machine::run`], with all accesses watched.
+    pub fn run_watched(
+        &mut self,
+        program: &Program,
+        layout: &Layout,
+        memory: &mut Memory,
+        watch: &mut Watch,
+    ) -> Result<(), Trap> {
+        execute(program, layout, memory, Registers(&mut self.registers), watch, &mut self.next)
     }
 }
 
@@ -93,6 +108,7 @@ fn execute(
     layout: &Layout,
     memory: &mut Memory,
     mut regs: Registers<'_>,
+    mut observer: impl Observer,
     next: &mut usize,
 ) -> Result<(), Trap> {
     let code = program.code.as_slice();
@@ -116,6 +132,9 @@ fn execute(
             }
             Instr::LoadIndexed { to, base, index, scale } => {
                 let slot = regs.int(base).wrapping_add(regs.int(index).wrapping_mul(i64::from(scale))) as usize;
+                if let Err(race) = observer.note(slot, Use::Load) {
+                    return stop(next, pc, Trap::Race(race));
+                }
                 match memory.load(slot) {
                     Some(bits) => regs.set(to, bits),
                     None => return stop(next, pc, Trap::Undefined { slot }),
@@ -123,6 +142,9 @@ fn execute(
             }
             Instr::Load { to, at } => {
                 let slot = regs.bits(at) as usize;
+                if let Err(race) = observer.note(slot, Use::Load) {
+                    return stop(next, pc, Trap::Race(race));
+                }
                 match memory.load(slot) {
                     Some(bits) => regs.set(to, bits),
                     None => return stop(next, pc, Trap::Undefined { slot }),
@@ -130,6 +152,9 @@ fn execute(
             }
             Instr::LoadWide { to, at } => {
                 let slot = regs.bits(at) as usize;
+                if let Err(race) = observer.note(slot, Use::Load) {
+                    return stop(next, pc, Trap::Race(race));
+                }
                 match memory.load_wide(slot) {
                     Some(bits) => regs.set(to, bits),
                     None => return stop(next, pc, Trap::Undefined { slot }),
@@ -141,9 +166,25 @@ fn execute(
                     return stop(next, pc, Trap::Outside { site, value });
                 }
             }
-            Instr::Store { at, value } => memory.store(regs.bits(at) as usize, regs.bits(value)),
-            Instr::StoreWide { at, value } => memory.store_wide(regs.bits(at) as usize, regs.bits(value)),
+            Instr::Store { at, value } => {
+                let slot = regs.bits(at) as usize;
+                if let Err(race) = observer.note(slot, Use::Store) {
+                    return stop(next, pc, Trap::Race(race));
+                }
+                memory.store(slot, regs.bits(value));
+            }
+            Instr::StoreWide { at, value } => {
+                let slot = regs.bits(at) as usize;
+                if let Err(race) = observer.note(slot, Use::Store) {
+                    return stop(next, pc, Trap::Race(race));
+                }
+                memory.store_wide(slot, regs.bits(value));
+            }
             Instr::Undefine { tensor } => memory.undefine(layout, tensor),
+            Instr::Barrier => {
+                *next = pc;
+                return Err(Trap::Barrier { place: pc });
+            }
             Instr::AddFloat { to, a, b } => regs.set_float(to, regs.float(a) + regs.float(b)),
             Instr::MulFloat { to, a, b } => regs.set_float(to, regs.float(a) * regs.float(b)),
             Instr::AddInt { to, a, b } => regs.set_int(to, regs.int(a).wrapping_add(regs.int(b))),

@@ -55,6 +55,22 @@ impl Layout {
         Ok(self.places.push(Place { start, len, dtype, shape: shape.to_vec() }))
     }
 
+    /// The number of slots.
+    pub fn len(&self) -> usize {
+        self.slots
+    }
+
+    /// Whether there is no slot.
+    pub fn is_empty(&self) -> bool {
+        self.slots == 0
+    }
+
+    /// The slots of a tensor.
+    pub fn slots_of(&self, tensor: TensorId) -> std::ops::Range<usize> {
+        let place = self.place(tensor);
+        place.start..place.start + place.len
+    }
+
     pub(super) fn place(&self, tensor: TensorId) -> &Place {
         &self.places[tensor]
     }
@@ -82,6 +98,14 @@ impl Layout {
         }
         (tensor, at)
     }
+}
+
+/// The elements of one tensor, set aside.
+#[derive(Clone, Debug)]
+pub struct Saved {
+    tensor: TensorId,
+    slots: Vec<u64>,
+    stored: Vec<bool>,
 }
 
 /// The elements of all tensors.
@@ -135,8 +159,24 @@ impl Memory {
         self.is_defined(layout.place(tensor).dtype, slot).then(|| self.slots[slot])
     }
 
+    /// Elements of a tensor that were never stored.
+    pub fn fresh(&self, layout: &Layout, tensor: TensorId) -> Saved {
+        let len = layout.place(tensor).len;
+        let stored = if self.stored.is_empty() { Vec::new() } else { vec![false; len] };
+        Saved { tensor, slots: vec![UNDEFINED; len], stored }
+    }
+
+    /// Exchanges the elements of a tensor for those that were set aside.
+    pub fn exchange(&mut self, layout: &Layout, saved: &mut Saved) {
+        let range = layout.slots_of(saved.tensor);
+        if !self.stored.is_empty() {
+            self.stored[range.clone()].swap_with_slice(&mut saved.stored);
+        }
+        self.slots[range].swap_with_slice(&mut saved.slots);
+    }
+
     /// Forgets all elements of a tensor.
-    pub(super) fn undefine(&mut self, layout: &Layout, tensor: TensorId) {
+    pub fn undefine(&mut self, layout: &Layout, tensor: TensorId) {
         let place = layout.place(tensor);
         let range = place.start..place.start + place.len;
         if place.dtype == DType::I64 {

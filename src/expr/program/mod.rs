@@ -7,6 +7,8 @@
 //! forms whose outer parts are computed in the outer loops, and subscripts that cannot leave their extent are not
 //! checked again.
 //!
+//! A program may also be what one thread of a GPU does: it stops at barriers, and a `watch` finds races.
+//!
 //! `memory` is what programs work on, `build` compiles loops and stores, `value` expressions, `address` accesses, and
 //! `machine` runs the result.
 
@@ -15,10 +17,12 @@ mod build;
 mod machine;
 mod memory;
 mod value;
+mod watch;
 
 pub use build::{BuildError, Builder};
 pub use machine::{Machine, Trap};
-pub use memory::{Layout, Memory, TooLarge};
+pub use memory::{Layout, Memory, Saved, TooLarge};
+pub use watch::{Actor, Race, Use, Watch};
 
 use super::TensorId;
 use crate::scalar::{DType, Op};
@@ -73,6 +77,8 @@ enum Instr {
     StoreWide { at: Reg, value: Reg },
     /// Forgets all elements of a tensor.
     Undefine { tensor: TensorId },
+    /// Stops, to go on behind it.
+    Barrier,
 
     /// `to = from`
     Move { to: Reg, from: Reg },

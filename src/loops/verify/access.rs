@@ -103,14 +103,18 @@ impl Access {
             }
             BufferKind::Output | BufferKind::Temp(_) => {}
         }
-        if let Stmt::Store { at, .. } = stmt {
-            let used: BTreeSet<_> = at.iter().chain(&context.facts).flat_map(|&id| pool.axes(id)).collect();
-            for open in &context.loops[own_from(context, buffer)..] {
-                let at_once = !matches!(open.kind, LoopKind::Serial | LoopKind::Unroll) && open.extent > 1;
-                if at_once && !used.contains(&open.axis) {
-                    let (name, axis) = (kernel.tensor(buffer), kernel.axis(open.axis));
-                    errors.add(Rule::Writes, format!("all iterations of `{axis}` store to the same place in `{name}`"));
-                }
+        let (Stmt::Store { at, .. } | Stmt::Reduce { at, .. }) = stmt else { return };
+        let joins = matches!(stmt, Stmt::Reduce { .. });
+        let used: BTreeSet<_> = at.iter().chain(&context.facts).flat_map(|&id| pool.axes(id)).collect();
+        for open in &context.loops[own_from(context, buffer)..] {
+            let at_once = match open.kind {
+                LoopKind::Serial | LoopKind::Unroll => false,
+                LoopKind::Parallel | LoopKind::Vector => !joins,
+                LoopKind::Grid(_) | LoopKind::Block(_) => true,
+            };
+            if at_once && open.extent > 1 && !used.contains(&open.axis) {
+                let (name, axis) = (kernel.tensor(buffer), kernel.axis(open.axis));
+                errors.add(Rule::Writes, format!("all iterations of `{axis}` store to the same place in `{name}`"));
             }
         }
     }

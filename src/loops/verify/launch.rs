@@ -1,0 +1,70 @@
+//! The rules on what runs on a GPU: the parts of a launch, what may be allocated where, and who reaches a barrier.
+
+use super::{Errors, Rule};
+use crate::expr::Pool;
+use crate::expr::print::Names;
+use crate::loops::launch::Launch;
+use crate::loops::visit::Context;
+use crate::loops::{BufferKind, LoopKind, Scope, Stmt};
+
+/// Checks one statement.
+pub(super) fn statement(errors: &mut Errors<'_>, pool: &Pool, stmt: &Stmt, context: &Context) {
+    let kernel = errors.kernel;
+    let in_launch = context.loops.first().is_some_and(|open| matches!(open.kind, LoopKind::Grid(_)));
+    match stmt {
+        Stmt::For(l) if matches!(l.kind, LoopKind::Grid(_)) && context.loops.is_empty() => {
+            if !context.facts.is_empty() {
+                errors.add(Rule::Kinds, "a grid loop is under a condition");
+            }
+            let launch = Launch::of(kernel, l);
+            strays(errors, launch.body);
+        }
+        Stmt::Alloc { buffer, .. } if in_launch && kernel.buffers[*buffer].kind == BufferKind::Temp(Scope::Global) => {
+            errors.add(Rule::Scopes, format!("`{}` is allocated in main memory by each block", kernel.tensor(*buffer)));
+        }
+        Stmt::Barrier if in_launch => barrier(errors, pool, context),
+        _ => {}
+    }
+}
+
+/// Loops and shared memory in what a thread does, which belong to the launch.
+fn strays(errors: &mut Errors<'_>, body: &[Stmt]) {
+    for stmt in body {
+        match stmt {
+            Stmt::For(l) => {
+                match l.kind {
+                    LoopKind::Grid(_) => errors.add(Rule::Kinds, "something is beside a grid loop, or around it"),
+                    LoopKind::Block(_) => errors.add(Rule::Kinds, "something is beside a block loop, or around it"),
+                    LoopKind::Serial | LoopKind::Parallel | LoopKind::Unroll | LoopKind::Vector => {}
+                }
+                strays(errors, &l.body);
+            }
+            Stmt::If { then, otherwise, .. } => {
+                strays(errors, then);
+                strays(errors, otherwise);
+            }
+            Stmt::Alloc { buffer, body } => {
+                if errors.kernel.buffers[*buffer].kind == BufferKind::Temp(Scope::Shared) {
+                    let name = errors.kernel.tensor(*buffer);
+                    let message = format!("`{name}` is shared, but not allocated between grid loops and block loops");
+                    errors.add(Rule::Scopes, message);
+                }
+                strays(errors, body);
+            }
+            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Barrier => {}
+        }
+    }
+}
+
+fn barrier(errors: &mut Errors<'_>, pool: &Pool, context: &Context) {
+    let is_thread = |axis| {
+        context.loops.iter().any(|open| open.axis == axis && matches!(open.kind, LoopKind::Block(_) | LoopKind::Vector))
+    };
+    let differs = |&fact: &_| pool.has_load(fact) || pool.axes(fact).into_iter().any(is_thread);
+    if context.facts.iter().any(differs) {
+        errors.add(Rule::Kinds, "a barrier that not all threads of a block may reach");
+    }
+    if context.loops.iter().any(|open| open.kind == LoopKind::Vector) {
+        errors.add(Rule::Kinds, "a barrier in a vector loop");
+    }
+}
