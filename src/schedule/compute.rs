@@ -22,10 +22,10 @@
 //! there when it is.
 
 use super::nest::{Computed, Nest, Program, Window, loads_of};
-use super::window::{Side, is_apart, reach};
+use super::window::{Side, is_apart, largest};
 use super::{Refusal, inline, refuse};
 use crate::expr::{AxisId, Expr, ExprId, TensorId, affine};
-use crate::loops::LoopKind;
+use crate::loops::{LoopKind, Scope};
 
 use super::nest::VarId;
 
@@ -155,10 +155,10 @@ fn window(program: &Program, nest: &Nest, loads: &[ExprId], dim: usize) -> Optio
 
 /// Where a dimension of the box starts, and how far it goes.
 fn boxed(nest: &Nest, name: &str, (steps, low, high): View, at: VarId) -> Result<(Option<Window>, i64), Refusal> {
-    let level = nest.level(Some(at));
+    let reach = nest.reach(Some(at), Scope::Stack);
     let (mut start, mut extent) = (low, 1 + high - low);
     for &(root, step) in &steps {
-        if !is_apart(nest, root, Some(at)) {
+        if !is_apart(nest, root, reach) {
             let root = &nest.vars[root].name;
             return refuse(
                 format!(
@@ -168,7 +168,7 @@ fn boxed(nest: &Nest, name: &str, (steps, low, high): View, at: VarId) -> Result
                 format!("`compute {name}` further outside, or split `{root}` in another way"),
             );
         }
-        let reached = step * reach(nest, root, level, Side::Inside);
+        let reached = step * largest(nest, root, reach, Side::Inside);
         start += reached.min(0);
         extent += reached.abs();
     }

@@ -4,11 +4,12 @@
 //! is refused and why. It takes a kernel that verifies and gives one.
 //!
 //! The kernel is taken apart into nests (`nest`), each primitive changes them (one file each: `split`, `fuse`,
-//! `reorder`, `parallel`, `vectorize`, `unroll`, `stage`, `accumulate`, `rfactor`, `inline`, `compute`), and `realize` writes the
-//! loops down again. Results stay the same to the bit, but for the order in which sums are joined.
+//! `reorder`, `parallel`, `vectorize`, `unroll`, `bind`, `stage`, `accumulate`, `rfactor`, `inline`, `compute`), and
+//! `realize` writes the loops down again. Results stay the same to the bit, but for the order in which sums are joined.
 
 mod accumulate;
 mod axes;
+mod bind;
 mod compute;
 mod fuse;
 mod inline;
@@ -74,7 +75,10 @@ impl Program {
 
 /// Once all steps are applied: whether the loops of a nest can be written down.
 pub fn check(nest: &Nest) -> Result<(), String> {
-    vectorize::check(nest).and_then(|()| accumulate::check(nest)).and_then(|()| compute::check(nest))
+    bind::check(nest)
+        .and_then(|()| vectorize::check(nest))
+        .and_then(|()| accumulate::check(nest))
+        .and_then(|()| compute::check(nest))
 }
 
 fn apply_step(program: &mut Program, step: &Step) -> Result<(), Refusal> {
@@ -97,6 +101,11 @@ fn apply_step(program: &mut Program, step: &Step) -> Result<(), Refusal> {
         Step::Unroll { axes } => on_loops(program, axes, unroll::unroll),
         Step::Parallel { axis } => on_loop(program, axis, parallel::parallel),
         Step::Vectorize { axis } => on_loop(program, axis, vectorize::vectorize),
+        Step::Bind { axis, to } => {
+            let (number, var) = loop_of(program, axis)?;
+            bind::is_outermost(program, number)?;
+            bind::bind(&mut program.nests[number], var, *to)
+        }
         Step::Accumulate { at } => on_loop(program, at, accumulate::accumulate),
         Step::Rfactor { axis } => on_loop(program, axis, rfactor::rfactor),
         Step::Inline { tensor } => inline::inline(program, tensor),
@@ -218,7 +227,7 @@ fn loop_of(program: &Program, name: &str) -> Result<(usize, VarId), Refusal> {
 fn set_kind(nest: &mut Nest, var: VarId, kind: LoopKind) -> Result<(), Refusal> {
     let var = &mut nest.vars[var];
     if var.kind != LoopKind::Serial {
-        return refuse(format!("`{}` has a kind already", var.name), "a loop is parallel, a vector or unrolled");
+        return refuse(format!("`{}` has a kind already", var.name), "a loop is parallel, a vector, unrolled or bound");
     }
     var.kind = kind;
     Ok(())

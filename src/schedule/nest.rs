@@ -160,6 +160,15 @@ pub struct Copy {
     pub scope: Scope,
 }
 
+/// The loops that a copy spans: those inside of a level, and all threads of a block if they make it together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// The number of loops around it.
+    pub level: usize,
+    /// Whether the threads of a GPU's block share it.
+    pub shared: bool,
+}
+
 /// The dimensions of a copy.
 #[derive(Clone, Debug)]
 pub enum Layout {
@@ -274,6 +283,17 @@ impl Nest {
     /// The number of loops outside of what is placed inside loop `at`.
     pub fn level(&self, at: Option<VarId>) -> usize {
         at.and_then(|var| self.position(var)).map_or(0, |position| position + 1)
+    }
+
+    /// What a copy that is placed inside loop `at` spans: no less than what one thread does.
+    pub fn reach(&self, at: Option<VarId>, scope: Scope) -> Reach {
+        Reach { level: self.level(at).max(self.bound()), shared: scope == Scope::Shared }
+    }
+
+    /// Whether a copy spans a loop.
+    pub fn spans(&self, reach: Reach, var: VarId) -> bool {
+        let is_thread = matches!(self.vars[var].kind, LoopKind::Block(_));
+        self.position(var).is_some_and(|at| at >= reach.level || (reach.shared && is_thread))
     }
 
     /// The number of values of a split variable from one value of its part `part` to the next.

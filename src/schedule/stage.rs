@@ -16,10 +16,12 @@
 //!              for p { for r { … x.copy[p + r] … } }
 //! ```
 //!
+//! A copy in the shared memory of a GPU spans the threads of the block, too: they make it together.
+//!
 //! Legal where the tensor is not written by this nest, is read in one way, and either everywhere or with a default;
 //! without `as`, subscripts are sums of multiples of axes, and the default is for what is outside and nothing else.
 
-use super::nest::{Copy, Layout, Nest, Program, VarId, Window, loads_of};
+use super::nest::{Copy, Layout, Nest, Program, Reach, VarId, Window, loads_of};
 use super::window::is_apart;
 use super::{Refusal, refuse};
 use crate::expr::range::{Domain, Interval};
@@ -67,9 +69,13 @@ pub(super) fn stage(program: &mut Program, number: usize, request: Request<'_>) 
     let nest = &program.nests[number];
     let load = loads_of(&program.kernel, nest.value(), tensor)[0];
     let Request { at, scope, .. } = request;
+    if scope == Scope::Shared && nest.bound() == 0 {
+        return refuse("only threads of a GPU share memory", "`bind` loops first, or say `in stack`");
+    }
+    let reach = nest.reach(at, scope);
     let layout = match request.layout {
-        Some(layout) => loops_layout(program, nest, name, operand, at, layout)?,
-        None => window(program, nest, name, (operand, load), at)?,
+        Some(layout) => loops_layout(program, nest, name, operand, reach, layout)?,
+        None => window(program, nest, name, (operand, load), reach)?,
     };
     program.nests[number].copies.push(Copy { operand, load, name: name.to_owned(), at, layout, scope });
     Ok(())
@@ -81,10 +87,10 @@ fn loops_layout(
     nest: &Nest,
     name: &str,
     operand: ExprId,
-    at: Option<VarId>,
+    reach: Reach,
     layout: Vec<VarId>,
 ) -> Result<Layout, Refusal> {
-    let inside = inside(program, nest, operand, at);
+    let inside = inside(program, nest, operand, reach);
     if let Some(missing) = inside.iter().find(|var| !layout.contains(var)) {
         let names: Vec<_> = inside.iter().map(|&var| nest.vars[var].name.as_str()).collect();
         return refuse(
@@ -109,7 +115,7 @@ fn window(
     nest: &Nest,
     name: &str,
     (operand, load): (ExprId, ExprId),
-    at: Option<VarId>,
+    reach: Reach,
 ) -> Result<Layout, Refusal> {
     let pool = &program.kernel.pool;
     let Expr::Load { at: subscripts, .. } = pool.get(load) else { unreachable!("a load was found") };
@@ -126,7 +132,7 @@ fn window(
                 format!("`stage {name} … as […]` copies it in the order of the loops"),
             );
         };
-        if let Some(&(root, _)) = steps.iter().find(|&&(root, _)| !is_apart(nest, root, at)) {
+        if let Some(&(root, _)) = steps.iter().find(|&&(root, _)| !is_apart(nest, root, reach)) {
             return refuse(
                 format!(
                     "a part of `{}` is inside and another outside, and they cannot be told apart",
@@ -182,11 +188,10 @@ fn domain(nest: &Nest) -> Domain {
         .collect()
 }
 
-/// The loops inside of `at` on which an operand depends, in their order.
-pub(super) fn inside(program: &Program, nest: &Nest, operand: ExprId, at: Option<VarId>) -> Vec<VarId> {
-    let level = nest.level(at);
+/// The loops that a copy spans and on which an operand depends, in their order.
+fn inside(program: &Program, nest: &Nest, operand: ExprId, reach: Reach) -> Vec<VarId> {
     let loops = nest.loops_of(&program.kernel, operand);
-    loops.into_iter().filter(|&var| nest.position(var).is_some_and(|position| position >= level)).collect()
+    loops.into_iter().filter(|&var| nest.spans(reach, var)).collect()
 }
 
 /// The tensor of that name, if the nest reads and does not write it.

@@ -13,6 +13,7 @@
 //! parallel i.0                             on several threads
 //! vectorize j.2                            as the lanes of vectors
 //! unroll i.1 j.1                           written out
+//! bind i.0 to grid.x                       as a coordinate of a GPU's grid or of its blocks
 //! stage B at k.0 as [k.1, j.1]             copy what `B` gives inside of loop k.0, in this order
 //! accumulate at k.0                        sums stay in registers inside of loop k.0
 //! rfactor k.1                              each value of k.1 has a sum of its own; they are joined last
@@ -24,7 +25,7 @@
 
 use std::fmt;
 
-use crate::loops::Scope;
+use crate::loops::{LoopKind, Scope};
 
 /// Steps, in the order in which they are applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -78,6 +79,13 @@ pub enum Step {
     Unroll {
         /// The loops.
         axes: Vec<String>,
+    },
+    /// Iterations run at once on a GPU.
+    Bind {
+        /// The loop.
+        axis: String,
+        /// The coordinate: [`LoopKind::Grid`] or [`LoopKind::Block`].
+        to: LoopKind,
     },
     /// An operand is copied into the order in which it is read.
     Stage {
@@ -148,6 +156,18 @@ impl Tail {
     }
 }
 
+impl Step {
+    /// The coordinates of a GPU, with their words.
+    pub const COORDINATES: [(LoopKind, &'static str); 6] = [
+        (LoopKind::Grid(0), "grid.x"),
+        (LoopKind::Grid(1), "grid.y"),
+        (LoopKind::Grid(2), "grid.z"),
+        (LoopKind::Block(0), "block.x"),
+        (LoopKind::Block(1), "block.y"),
+        (LoopKind::Block(2), "block.z"),
+    ];
+}
+
 impl Schedule {
     /// Whether a choice is left open.
     pub fn has_holes(&self) -> bool {
@@ -184,6 +204,7 @@ impl fmt::Display for Step {
             Self::Parallel { axis } => write!(f, "parallel {axis}"),
             Self::Vectorize { axis } => write!(f, "vectorize {axis}"),
             Self::Unroll { axes } => write!(f, "unroll {}", axes.join(" ")),
+            Self::Bind { axis, to } => write!(f, "bind {axis} to {}", coordinate_word(*to)),
             Self::Stage { operand, place, layout, scope } => {
                 write!(f, "stage {operand}")?;
                 match place {
@@ -202,6 +223,11 @@ impl fmt::Display for Step {
             Self::ComputeAt { tensor, at } => write!(f, "compute {tensor} at {at}"),
         }
     }
+}
+
+/// The word of a coordinate; what is none, `bind` refuses.
+fn coordinate_word(kind: LoopKind) -> &'static str {
+    Step::COORDINATES.into_iter().find(|(known, _)| *known == kind).map_or("nothing", |(_, word)| word)
 }
 
 const fn scope_word(scope: Scope) -> &'static str {

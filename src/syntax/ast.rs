@@ -310,6 +310,13 @@ pub enum StepKind {
     Vectorize(Ident),
     /// `unroll i.1 j.1`
     Unroll(Vec<Ident>),
+    /// `bind i.0 to grid.x`
+    Bind {
+        /// The axis.
+        axis: Ident,
+        /// The coordinate: one of `grid.x … block.z`.
+        to: Ident,
+    },
     /// `stage B at k.0 as [k.1, j.1] in stack`
     Stage {
         /// The tensor that is copied.

@@ -341,6 +341,15 @@ impl Build {
         StepKind::Phases { axes, counts }
     }
 
+    /// `bind i.0 to grid.x`
+    pub(crate) fn bind(&mut self, axis: Ident, to: Ident) -> StepKind {
+        if self.step_word("to", &schedule::COORDINATES, Some(&to)) {
+            StepKind::Bind { axis, to }
+        } else {
+            StepKind::Error
+        }
+    }
+
     /// `stage B at k.0 as [k.1, j.1] in stack`
     pub(crate) fn stage(
         &mut self,

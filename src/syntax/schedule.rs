@@ -9,7 +9,7 @@ use super::expect::Failure;
 use super::token::{Tok, Token};
 
 /// Every step by its word, and what it looks like.
-const FORMS: [(&str, &str); 12] = [
+const FORMS: [(&str, &str); 13] = [
     ("split", "split i by [?, 14]"),
     ("fuse", "fuse i j as ij"),
     ("phases", "phases p q by [2, 2]"),
@@ -17,6 +17,7 @@ const FORMS: [(&str, &str); 12] = [
     ("parallel", "parallel i"),
     ("vectorize", "vectorize j"),
     ("unroll", "unroll i j"),
+    ("bind", "bind i.0 to grid.x"),
     ("stage", "stage B at k.0 as [k.1, j.1]"),
     ("accumulate", "accumulate at k.0"),
     ("rfactor", "rfactor k.1"),
@@ -29,6 +30,9 @@ pub(crate) const TAILS: [&str; 4] = ["peel", "guard", "overlap", "pad"];
 
 /// Where a staged copy may live.
 pub(crate) const SCOPES: [&str; 4] = ["global", "stack", "register", "shared"];
+
+/// The coordinates of a GPU that a loop may be bound to.
+pub(crate) const COORDINATES: [&str; 6] = ["grid.x", "grid.y", "grid.z", "block.x", "block.y", "block.z"];
 
 /// Whether an item is a schedule.
 pub(crate) fn is_schedule(tokens: &[Token<'_>]) -> bool {
@@ -124,7 +128,7 @@ fn expected(failure: &Failure<'_, '_>) -> String {
         words.push("a name".to_owned());
         ["[", "]", ",", "{"].as_slice()
     } else {
-        &["by", "for", "as", "at", "before", "in", "tail", "?", "[", "]", ",", "{"]
+        &["by", "for", "as", "at", "before", "in", "to", "tail", "?", "[", "]", ",", "{"]
     };
     words.extend(signs.iter().filter(|sign| failure.expects(sign)).map(|sign| format!("`{sign}`")));
     if failure.expects("int") {

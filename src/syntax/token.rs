@@ -91,8 +91,9 @@ tokens! {
         PlusAssign "+=" MinusAssign "-=" StarAssign "*=" SlashAssign "/=" PercentAssign "%=" ColonAssign ":="
     }
     steps {
-        For "for" By "by" Tail "tail" Within "at" Before "before" In "in"
+        For "for" By "by" Tail "tail" Within "at" Before "before" In "in" To "to"
         Split "split" Fuse "fuse" Phases "phases" Reorder "reorder" Parallel "parallel" Vectorize "vectorize" Unroll "unroll"
+        Bind "bind"
         Stage "stage" Accumulate "accumulate" Rfactor "rfactor" Inline "inline" Compute "compute"
     }
 }

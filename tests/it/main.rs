@@ -43,6 +43,8 @@ mod run;
 mod schedule;
 mod schedule_chains;
 mod schedule_gen;
+mod schedule_gpu;
+mod schedule_gpu_gen;
 mod schedule_steps;
 mod schedules;
 mod space;

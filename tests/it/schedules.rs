@@ -159,7 +159,10 @@ fn pages_of_schedules_are_true() {
 }
 
 fn name() -> impl Strategy<Value = String> + Clone {
-    let names = ["i", "i.0", "k.1.init", "y.n", "i.0.10", "j.1e5", "C", "split", "by", "at", "tail", "in", "for", "pq"];
+    let names = [
+        "i", "i.0", "k.1.init", "y.n", "i.0.10", "j.1e5", "C", "split", "by", "at", "tail", "to", "bind", "in", "for",
+        "pq",
+    ];
     prop::sample::select(names.to_vec()).prop_map(str::to_owned)
 }
 
@@ -178,6 +181,7 @@ fn step() -> impl Strategy<Value = Step> {
     });
     let stage = (name(), option::of(place), option::of(vec(name(), 0..4)), scope)
         .prop_map(|(operand, place, layout, scope)| Step::Stage { operand, place, layout, scope });
+    let coordinate = prop::sample::select(Step::COORDINATES.to_vec());
     prop_oneof![
         split,
         phases,
@@ -187,6 +191,7 @@ fn step() -> impl Strategy<Value = Step> {
         name().prop_map(|axis| Step::Parallel { axis }),
         name().prop_map(|axis| Step::Vectorize { axis }),
         vec(name(), 1..5).prop_map(|axes| Step::Unroll { axes }),
+        (name(), coordinate).prop_map(|(axis, (to, _))| Step::Bind { axis, to }),
         name().prop_map(|at| Step::Accumulate { at }),
         name().prop_map(|axis| Step::Rfactor { axis }),
         name().prop_map(|tensor| Step::Inline { tensor }),

@@ -39,7 +39,7 @@ use ftc::target::Target;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::{pack, schedule_gen};
+use crate::{pack, schedule_gen, schedule_gpu_gen};
 
 type Reference = Box<dyn Fn(&[Array]) -> Vec<Array>>;
 type Adjust = fn(&[i64], f64) -> f64;
@@ -243,6 +243,27 @@ fn random_schedules_agree_with_the_references() {
             let consts = if seed % 2 == 0 { !1 } else { 1 };
             let outputs = pack::run(&pack::with_consts(kernel, consts), &built.inputs).map_err(&show)?;
             compare(built.case, &built.inputs, &outputs).map_err(|why| show(format!("packed: {why}")))?;
+            Ok(()).and_then(|()| interp::run(&built.kernel, &built.inputs).map_err(|error| error.to_string()))
+        });
+    }
+}
+
+/// The same on a GPU; the interpreter also finds races and threads that miss a barrier.
+#[test]
+fn random_gpu_schedules_agree_with_the_references() {
+    let (cases, mut library) = (cases(), library());
+    for seed in 0..schedule_seeds() {
+        let built: Vec<_> = cases.iter().map(|case| library.build(case, "kernel")).collect();
+        check(&built, |built| {
+            let schedule = schedule_gpu_gen::schedule(&built.kernel, seed);
+            let show = |why: String| format!("seed {seed}: {why}\n{schedule}");
+            let kernel = schedule::apply(&built.kernel, &schedule).map_err(|refused| show(refused.to_string()))?;
+            for kernel in [kernel.clone(), simplify(kernel)] {
+                verify::verify(&kernel).map_err(|why| show(format!("{why:?}\n{kernel}")))?;
+                let outputs =
+                    interp::run(&kernel, &built.inputs).map_err(|error| show(format!("{error}\n{kernel}")))?;
+                compare(built.case, &built.inputs, &outputs).map_err(|why| show(format!("{why}\n{kernel}")))?;
+            }
             Ok(()).and_then(|()| interp::run(&built.kernel, &built.inputs).map_err(|error| error.to_string()))
         });
     }

@@ -244,6 +244,8 @@ fn step() -> impl Strategy<Value = Step> {
     });
     let stage = (axis(), option::of(place), option::of(vec(axis(), 0..4)), scope)
         .prop_map(|(operand, place, layout, scope)| StepKind::Stage { operand, place, layout, scope });
+    let coordinate = prop::sample::select(vec!["grid.x", "grid.y", "grid.z", "block.x", "block.y", "block.z"])
+        .prop_map(|word| Ident { name: word.to_owned(), span: span() });
     let kind = prop_oneof![
         split,
         phases,
@@ -253,6 +255,7 @@ fn step() -> impl Strategy<Value = Step> {
         axis().prop_map(StepKind::Parallel),
         axis().prop_map(StepKind::Vectorize),
         vec(axis(), 1..4).prop_map(StepKind::Unroll),
+        (axis(), coordinate).prop_map(|(axis, to)| StepKind::Bind { axis, to }),
         axis().prop_map(StepKind::Accumulate),
         axis().prop_map(StepKind::Rfactor),
         axis().prop_map(StepKind::Inline),

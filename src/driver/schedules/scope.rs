@@ -45,6 +45,7 @@ impl Scope {
             | Step::Parallel { .. }
             | Step::Vectorize { .. }
             | Step::Unroll { .. }
+            | Step::Bind { .. }
             | Step::Stage { .. }
             | Step::Accumulate { .. }
             | Step::Rfactor { .. } => {}

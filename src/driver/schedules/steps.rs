@@ -1,6 +1,6 @@
 //! Steps as they are written to steps as data.
 
-use crate::loops::Scope;
+use crate::loops::{LoopKind, Scope};
 use crate::schedule::{Place, Schedule, Step, Tail};
 use crate::syntax::ast::{self, Ident, StepKind};
 
@@ -44,6 +44,7 @@ fn step(kind: &StepKind) -> Option<Step> {
         StepKind::Parallel(axis) => Step::Parallel { axis: text(axis) },
         StepKind::Vectorize(axis) => Step::Vectorize { axis: text(axis) },
         StepKind::Unroll(axes) => Step::Unroll { axes: texts(axes) },
+        StepKind::Bind { axis, to } => Step::Bind { axis: text(axis), to: coordinate_of(to) },
         StepKind::Stage { operand, place, layout, scope } => Step::Stage {
             operand: text(operand),
             place: place.as_ref().map(|place| match place {
@@ -67,6 +68,12 @@ fn tail_of(word: &Ident) -> Tail {
 }
 
 /// The parser takes no other words.
+fn coordinate_of(word: &Ident) -> LoopKind {
+    let found = Step::COORDINATES.into_iter().find(|(_, known)| *known == word.name);
+    found.map_or(LoopKind::Grid(0), |(kind, _)| kind)
+}
+
+/// The parser takes no other words.
 fn scope_of(word: &Ident) -> Scope {
     match word.name.as_str() {
         "global" => Scope::Global,
@@ -82,6 +89,7 @@ pub(super) fn names(kind: &StepKind) -> Vec<(&Ident, Sort)> {
     let tensor = |name| (name, Sort::Tensor);
     match kind {
         StepKind::Split { axis: one, .. }
+        | StepKind::Bind { axis: one, .. }
         | StepKind::Parallel(one)
         | StepKind::Vectorize(one)
         | StepKind::Accumulate(one)

@@ -16,8 +16,8 @@ use crate::arena::IdMap;
 use crate::expr::{Expr, ExprId, Pool, affine};
 use crate::loops::{Block, BufferKind, Scope, Stmt};
 use crate::scalar::Op;
-use crate::schedule::nest::{Var, VarId, Window};
-use crate::schedule::window::{Side, reach};
+use crate::schedule::nest::{Reach, Var, VarId, Window};
+use crate::schedule::window::{Side, largest};
 
 use super::tile::STACK_TILE;
 use super::{Emit, Env, Inner};
@@ -37,18 +37,19 @@ impl Emit<'_> {
                 }
             }
             let bytes = buffer.shape.iter().product::<i64>() * buffer.dtype.bytes() as i64;
-            buffer.kind = BufferKind::Temp(if bytes <= STACK_TILE { Scope::Stack } else { Scope::Global });
+            buffer.kind =
+                BufferKind::Temp(if bytes <= STACK_TILE || nest.bound() > 0 { Scope::Stack } else { Scope::Global });
             let mut inner = Emit::new(self.kernel, nests, computed.nest, self.names);
             inner.plan();
             let plan = inner.plan;
-            self.plan.computes.push(Inner { level: nest.level(Some(computed.at)), plan });
+            self.plan.computes.push(Inner { reach: nest.reach(Some(computed.at), Scope::Stack), plan });
         }
     }
 
     /// The next nest to place inside of the first `level` loops.
     pub(super) fn next_compute(&self, level: usize, env: &Env) -> Option<usize> {
         let is_done = |inner: usize| env.computes.iter().any(|&(done, _)| done == inner);
-        (0..self.plan.computes.len()).find(|&inner| self.plan.computes[inner].level == level && !is_done(inner))
+        (0..self.plan.computes.len()).find(|&inner| self.plan.computes[inner].reach.level == level && !is_done(inner))
     }
 
     /// Computes a box before what `then` gives.
@@ -67,8 +68,8 @@ impl Emit<'_> {
             let Expr::Axis(axis) = *self.kernel.pool.get(at) else { unreachable!("an axis is each subscript") };
             let root = producer.root(axis).expect("the nest writes along this axis");
             let start = start.as_ref().map(|start| {
-                let level = self.plan.computes[number].level;
-                let start = self.start(start, level, &producer.vars[root], env);
+                let reach = self.plan.computes[number].reach;
+                let start = self.start(start, reach, &producer.vars[root], env);
                 known.insert(root, start);
                 start
             });
@@ -86,12 +87,12 @@ impl Emit<'_> {
     }
 
     /// Where a box starts, moved inside of the tensor.
-    fn start(&mut self, start: &Window, level: usize, var: &Var, env: &Env) -> ExprId {
+    fn start(&mut self, start: &Window, reach: Reach, var: &Var, env: &Env) -> ExprId {
         let last = var.whole.unwrap_or(var.extent) - var.extent;
-        let reached = |&(root, step): &(VarId, i64)| step * reach(self.nest, root, level, Side::Outside);
+        let reached = |&(root, step): &(VarId, i64)| step * largest(self.nest, root, reach, Side::Outside);
         let lowest = start.constant + start.steps.iter().map(reached).filter(|&reached| reached < 0).sum::<i64>();
         let highest = start.constant + start.steps.iter().map(reached).filter(|&reached| reached > 0).sum::<i64>();
-        let mut place = self.offset(start.constant, start, level, Side::Outside, env);
+        let mut place = self.offset(start.constant, start, reach, Side::Outside, env);
         let pool = &mut self.kernel.pool;
         if highest > last {
             let last = pool.int(last);

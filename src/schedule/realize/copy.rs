@@ -31,14 +31,15 @@ impl Emit<'_> {
     pub(super) fn plan_copies(&mut self) {
         let nest = self.nest;
         for copy in &nest.copies {
-            let level = nest.level(copy.at);
+            let reach = nest.reach(copy.at, copy.scope);
             let shape = match &copy.layout {
                 Layout::Loops(vars) => vars.iter().map(|&var| nest.vars[var].extent).collect(),
-                Layout::Window(dims, _) => self.window_shape(dims, level),
+                Layout::Window(dims, _) => self.window_shape(dims, reach),
             };
             let like = self.loaded(copy.operand);
+            let shape = if reach.shared { self.padded(copy.operand, &copy.layout, shape) } else { shape };
             let buffer = self.buffer(&format!("{}.copy", copy.name), like, shape, copy.scope);
-            self.plan.copies.push(Staged { level, buffer, operand: copy.operand, layout: copy.layout.clone() });
+            self.plan.copies.push(Staged { reach, buffer, operand: copy.operand, layout: copy.layout.clone() });
         }
     }
 
@@ -60,6 +61,9 @@ impl Emit<'_> {
         env: &Env,
         inner: &mut dyn FnMut(&mut Self, &Env) -> Block,
     ) -> Block {
+        if self.plan.copies[number].reach.shared {
+            return self.with_shared_copy(number, env, inner);
+        }
         let buffer = self.plan.copies[number].buffer;
         let starts_threads = self.has_threads_inside(number) && !env.threads;
         let mut body = match self.plan.copies[number].layout.clone() {
@@ -81,22 +85,28 @@ impl Emit<'_> {
         let along = self.along(operand, layout);
         let making = Env { along, threads: env.threads || starts_threads, ..env.clone() };
         self.around(layout, &making, Purpose::Copy, &mut |this, env| {
-            let mut value = this.place(operand, env);
-            let used = this.kernel.pool.axes(operand);
-            for &var in &env.guards {
-                if this.naive_axes(var).iter().any(|axis| used.contains(axis)) {
-                    let cond = this.inside(var, env);
-                    let pool = &mut this.kernel.pool;
-                    let zero = pool.constant(Const::int(pool.dtype(value), 0));
-                    value = pool.select(cond, value, zero);
-                }
-            }
+            let value = this.padded_operand(operand, env);
             let at = this.values(layout, env);
             match env.along {
                 Along::Lanes(axis, var) => vec![this.over_lanes(axis, var, buffer, at, value)],
                 _ => vec![Stmt::Store { buffer, at, value }],
             }
         })
+    }
+
+    /// An operand, or 0 where a variable is outside.
+    pub(super) fn padded_operand(&mut self, operand: ExprId, env: &Env) -> ExprId {
+        let mut value = self.place(operand, env);
+        let used = self.kernel.pool.axes(operand);
+        for &var in &env.guards {
+            if self.naive_axes(var).iter().any(|axis| used.contains(axis)) {
+                let cond = self.inside(var, env);
+                let pool = &mut self.kernel.pool;
+                let zero = pool.constant(Const::int(pool.dtype(value), 0));
+                value = pool.select(cond, value, zero);
+            }
+        }
+        value
     }
 
     /// The loop over the lanes of a vector, innermost in a copy; peeling may have made several of it.
@@ -113,6 +123,9 @@ impl Emit<'_> {
     /// Finds the variable along which neighbours in memory are read.
     fn along(&self, operand: ExprId, layout: &[VarId]) -> Along {
         let Some(&last) = layout.last() else { return Along::Steps };
+        if self.nest.bound() > 0 {
+            return Along::Steps;
+        }
         let contiguous = layout.iter().copied().find(|&var| self.is_contiguous(operand, var));
         match contiguous {
             _ if self.nest.vars[last].kind == LoopKind::Vector => Along::Vector(last),
@@ -122,7 +135,7 @@ impl Emit<'_> {
     }
 
     /// Whether neighbouring values of a variable read neighbouring elements.
-    fn is_contiguous(&self, operand: ExprId, var: VarId) -> bool {
+    pub(super) fn is_contiguous(&self, operand: ExprId, var: VarId) -> bool {
         let nest = self.nest;
         let root = match nest.vars[var].part_of {
             None => var,
@@ -177,6 +190,8 @@ impl Emit<'_> {
         match (self.nest.vars[var].kind, env.along) {
             (LoopKind::Vector, Along::Vector(last)) if last == var => LoopKind::Vector,
             (LoopKind::Parallel, _) if !env.threads => LoopKind::Parallel,
+            // What one thread of a GPU copies is to be in registers.
+            (LoopKind::Unroll, _) if self.nest.bound() > 0 => LoopKind::Unroll,
             (_, Along::Lanes(_, split)) if split != var && is_last(var) => LoopKind::Unroll,
             _ => LoopKind::Serial,
         }
@@ -184,7 +199,7 @@ impl Emit<'_> {
 
     /// Whether a copy is used by threads that start inside of its level.
     fn has_threads_inside(&self, number: usize) -> bool {
-        let inside = &self.nest.order[self.plan.copies[number].level..];
+        let inside = &self.nest.order[self.plan.copies[number].reach.level..];
         inside.iter().any(|&var: &VarId| self.nest.vars[var].kind == LoopKind::Parallel)
     }
 }

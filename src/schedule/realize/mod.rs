@@ -9,13 +9,15 @@
 //!
 //! One walk along [`Nest::order`] places everything: `open` writes the loop of a variable and what its tail asks for,
 //! so that the interior of a ragged nest has no conditions; `tile` keeps accumulators; `copy` makes copies of
-//! operands, `compute` places other nests; `value` computes what variables stand for. An [`Env`] knows what is open around a place.
+//! operands, `shared` those that the threads of a GPU's block make together, `compute` places other nests; `value`
+//! computes what variables stand for. An [`Env`] knows what is open around a place.
 //!
 //! What comes in passed `check`; what goes out verifies.
 
 mod compute;
 mod copy;
 mod open;
+mod shared;
 mod tile;
 mod value;
 mod window;
@@ -26,7 +28,7 @@ use crate::arena::IdMap;
 use crate::expr::{AxisId, ExprId, TensorId};
 use crate::loops::{Axis, Block, Buffer, BufferKind, Kernel, Scope, Stmt};
 
-use super::nest::{Item, Layout, Nest, Program, VarId};
+use super::nest::{Item, Layout, Nest, Program, Reach, VarId};
 
 /// The kernel of a program.
 pub(super) fn realize(mut program: Program) -> Kernel {
@@ -45,7 +47,8 @@ fn block(program: &mut Program, items: &[Item], names: &mut Taken) -> Block {
                 let Program { kernel, nests, .. } = &mut *program;
                 let mut emit = Emit::new(kernel, nests, *number, names);
                 emit.plan();
-                result.extend(emit.level(0, &Env::default()));
+                let block = emit.level(0, &Env::default());
+                result.extend(emit.with_shared(block));
             }
             Item::Alloc { buffer, body } => {
                 result.push(Stmt::Alloc { buffer: *buffer, body: block(program, body, names) });
@@ -104,8 +107,8 @@ struct Plan {
 
 /// Another nest inside of this one.
 struct Inner {
-    /// The number of loops around it.
-    level: usize,
+    /// The loops inside of its level.
+    reach: Reach,
     /// What is placed in its own loops.
     plan: Plan,
 }
@@ -121,8 +124,8 @@ struct Tile {
 
 /// A copy with its buffer.
 struct Staged {
-    /// The number of loops around it.
-    level: usize,
+    /// The loops that it spans.
+    reach: Reach,
     buffer: TensorId,
     operand: ExprId,
     layout: Layout,
@@ -205,7 +208,7 @@ impl<'a> Emit<'a> {
             return self.with_computed(inner, env, &mut |this, env| this.level(level, env));
         }
         let copies = (0..self.plan.copies.len())
-            .filter(|&copy| self.plan.copies[copy].level == level && !env.copies.contains(&copy));
+            .filter(|&copy| self.plan.copies[copy].reach.level == level && !env.copies.contains(&copy));
         if let Some(copy) = copies.min() {
             return self.with_copy(copy, env, &mut |this, env| this.level(level, env));
         }

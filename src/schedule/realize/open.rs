@@ -9,6 +9,8 @@
 //! overlap                  for i.0 in 4 { … }             but starts at min(i.0 * 16, 49 - 16)
 //! ```
 //!
+//! Loops that make a launch on a GPU run whole, all parts of their variables do, and the statement inside sees to it.
+//!
 //! A vector whose lanes are not all left keeps its width, as if padded, so that accumulators stay whole registers.
 
 use crate::expr::ExprId;
@@ -75,9 +77,12 @@ impl<'a> Emit<'a> {
         if env.guards.contains(&whole) {
             return self.repeat(var, extent, env, purpose, inner);
         }
+        if self.runs_whole(whole) {
+            return self.repeat(var, extent, &env.with_guard(whole), purpose, inner);
+        }
         let Some(part) = self.part(var, whole, index, env) else {
             // The parts are not opened in their order: each runs whole.
-            let env = if self.is_exact(whole) { env.clone() } else { env.with_guard(whole) };
+            let env = if self.nest.fills(whole) { env.clone() } else { env.with_guard(whole) };
             return self.repeat(var, extent, &env, purpose, inner);
         };
         if self.nest.vars[var].kind == LoopKind::Vector && part.stride == 1 && part.full < extent {
@@ -144,6 +149,7 @@ impl<'a> Emit<'a> {
         let part = self.nest.vars[var].part_of.and_then(|(whole, index)| self.part(var, whole, index, env));
         match part {
             None => self.settle(rest, env, inner),
+            Some(part) if self.runs_whole(part.whole) => self.settle(rest, &env.with_guard(part.whole), inner),
             Some(part) => {
                 let value = self.value(var, env);
                 let env = env.with_value(var, value);
@@ -182,14 +188,15 @@ impl<'a> Emit<'a> {
         if let Form::Split { tail, .. } = self.nest.vars[whole].form { tail } else { Tail::Peel }
     }
 
-    fn is_exact(&self, whole: VarId) -> bool {
-        let Form::Split { parts, .. } = &self.nest.vars[whole].form else { return true };
-        parts.iter().map(|&part| self.nest.vars[part].extent).product::<i64>() == self.nest.vars[whole].extent
+    /// Whether the loops of a ragged variable run whole, since they are coordinates of a launch, all or some of them.
+    fn runs_whole(&self, whole: VarId) -> bool {
+        self.nest.is_bound(whole) && !self.nest.fills(whole)
     }
 
     /// A loop with so many iterations; none if it is one.
     fn repeat(&mut self, var: VarId, trips: i64, env: &Env, purpose: Purpose, inner: Inner<'_, 'a>) -> Block {
-        if trips == 1 {
+        let is_bound = matches!(self.nest.vars[var].kind, LoopKind::Grid(_) | LoopKind::Block(_));
+        if trips == 1 && !is_bound {
             let first = self.kernel.pool.int(0);
             return inner(self, &env.with_value(var, first));
         }

@@ -32,7 +32,7 @@ impl Emit<'_> {
         let nest = self.nest;
         let Some(reduction) = &nest.reduction else { return };
         let joined = nest.order.iter().position(|&var| nest.vars[var].is_reduced()).expect("something is reduced");
-        let mut levels: Vec<_> = nest.accumulate.iter().map(|&at| nest.level(Some(at))).collect();
+        let mut levels: Vec<_> = nest.accumulate.iter().map(|&at| nest.level(Some(at)).max(nest.bound())).collect();
         levels.sort_unstable();
         levels.dedup();
         if levels.first().is_none_or(|&first| first > joined && !self.output_holds_sums(reduction)) {
@@ -73,7 +73,7 @@ impl Emit<'_> {
         let bytes = shape.iter().product::<i64>() * self.kernel.buffers[acc].dtype.bytes() as i64;
         if vars.iter().all(written_out) {
             Scope::Register
-        } else if bytes <= STACK_TILE {
+        } else if bytes <= STACK_TILE || self.nest.bound() > 0 {
             Scope::Stack
         } else {
             Scope::Global

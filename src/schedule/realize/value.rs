@@ -145,7 +145,7 @@ impl Emit<'_> {
             let buffer = self.plan.copies[copy].buffer;
             let read = match self.plan.copies[copy].layout.clone() {
                 Layout::Loops(vars) => self.element(buffer, &vars, env),
-                Layout::Window(dims, _) => self.in_box(buffer, &dims, self.plan.copies[copy].level, env),
+                Layout::Window(dims, _) => self.in_box(buffer, &dims, self.plan.copies[copy].reach, env),
             };
             reads.push((buffer, read));
         }

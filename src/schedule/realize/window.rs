@@ -7,36 +7,36 @@
 use crate::expr::{ExprId, TensorId};
 use crate::loops::{Axis, Block, For, LoopKind, Stmt};
 use crate::scalar::{Const, Op};
-use crate::schedule::nest::{Form, VarId, Window};
-use crate::schedule::window::{Side, reach};
+use crate::schedule::nest::{Form, Reach, VarId, Window};
+use crate::schedule::window::{Side, largest};
 
 use super::copy::LANES;
 use super::{Emit, Env, fresh};
 
 impl Emit<'_> {
     /// The extents of a box.
-    pub(super) fn window_shape(&self, dims: &[Window], level: usize) -> Vec<i64> {
+    pub(super) fn window_shape(&self, dims: &[Window], reach: Reach) -> Vec<i64> {
         let extent = |dim: &Window| {
-            1 + dim.steps.iter().map(|&(root, step)| step * reach(self.nest, root, level, Side::Inside)).sum::<i64>()
+            1 + dim.steps.iter().map(|&(root, step)| step * largest(self.nest, root, reach, Side::Inside)).sum::<i64>()
         };
         let mut shape: Vec<_> = dims.iter().map(extent).collect();
-        if let Some(last) = shape.last_mut().filter(|last| **last >= LANES / 2) {
+        if let Some(last) = shape.last_mut().filter(|last| **last >= LANES / 2 && !reach.shared) {
             *last = last.unsigned_abs().next_multiple_of(LANES.unsigned_abs()).cast_signed();
         }
         shape
     }
 
-    /// What loops on one side of a level give to a variable.
-    fn given(&mut self, var: VarId, level: usize, side: Side, env: &Env) -> ExprId {
+    /// What loops on one side give to a variable.
+    fn given(&mut self, var: VarId, reach: Reach, side: Side, env: &Env) -> ExprId {
         let nest = self.nest;
         let start = self.starts.get(var).copied().filter(|_| side == Side::Outside);
         let mut sum = start.unwrap_or_else(|| self.kernel.pool.int(0));
-        if nest.leaves(var).into_iter().all(|leaf| side.has(nest, leaf, level)) {
+        if nest.leaves(var).into_iter().all(|leaf| side.has(nest, leaf, reach)) {
             let value = self.value(var, env);
             return self.kernel.pool.add(sum, value);
         }
         if let Form::Split { parts, .. } = &nest.vars[var].form {
-            for (place, &part) in parts.iter().enumerate().filter(|&(_, &part)| side.has(nest, part, level)) {
+            for (place, &part) in parts.iter().enumerate().filter(|&(_, &part)| side.has(nest, part, reach)) {
                 let value = self.value(part, env);
                 let pool = &mut self.kernel.pool;
                 let stride = pool.int(nest.stride(parts, place));
@@ -48,10 +48,10 @@ impl Emit<'_> {
     }
 
     /// `number + Σ step · what one side gives`
-    pub(super) fn offset(&mut self, number: i64, dim: &Window, level: usize, side: Side, env: &Env) -> ExprId {
+    pub(super) fn offset(&mut self, number: i64, dim: &Window, reach: Reach, side: Side, env: &Env) -> ExprId {
         let mut sum = self.kernel.pool.int(number);
         for &(root, step) in &dim.steps {
-            let value = self.given(root, level, side, env);
+            let value = self.given(root, reach, side, env);
             let pool = &mut self.kernel.pool;
             let step = pool.int(step);
             let term = pool.mul(value, step);
@@ -61,8 +61,8 @@ impl Emit<'_> {
     }
 
     /// The element of a box that the statement reads.
-    pub(super) fn in_box(&mut self, buffer: TensorId, dims: &[Window], level: usize, env: &Env) -> ExprId {
-        let at = dims.iter().map(|dim| self.offset(0, dim, level, Side::Inside, env)).collect();
+    pub(super) fn in_box(&mut self, buffer: TensorId, dims: &[Window], reach: Reach, env: &Env) -> ExprId {
+        let at = dims.iter().map(|dim| self.offset(0, dim, reach, Side::Inside, env)).collect();
         let dtype = self.kernel.buffers[buffer].dtype;
         self.kernel.pool.load(buffer, at, dtype)
     }
@@ -70,7 +70,7 @@ impl Emit<'_> {
     /// Fills a box.
     pub(super) fn in_window(&mut self, number: usize, dims: &[Window], default: Option<ExprId>, env: &Env) -> Block {
         let copy = &self.plan.copies[number];
-        let (buffer, level, tensor) = (copy.buffer, copy.level, self.loaded(copy.operand));
+        let (buffer, tensor) = (copy.buffer, self.loaded(copy.operand));
         let shape = self.kernel.buffers[buffer].shape.clone();
         let mut loops = Vec::new();
         let mut places = Vec::new();
@@ -78,10 +78,29 @@ impl Emit<'_> {
             let in_lanes = dim + 1 == shape.len() && extent % LANES == 0;
             places.push(self.place_in(tensor, dim, extent, in_lanes, &mut loops));
         }
+        let value = self.boxed(number, dims, default, &places, env);
+        let store = Stmt::Store { buffer, at: places, value };
+        loops
+            .into_iter()
+            .rev()
+            .fold(vec![store], |body, (axis, extent, kind)| vec![Stmt::For(For { axis, extent, kind, body })])
+    }
+
+    /// What belongs at some place in a box.
+    pub(super) fn boxed(
+        &mut self,
+        number: usize,
+        dims: &[Window],
+        default: Option<ExprId>,
+        places: &[ExprId],
+        env: &Env,
+    ) -> ExprId {
+        let copy = &self.plan.copies[number];
+        let (reach, tensor) = (copy.reach, self.loaded(copy.operand));
         let mut inside = self.kernel.pool.bool(true);
         let mut at = Vec::new();
-        for ((dim, &place), size) in dims.iter().zip(&places).zip(self.kernel.buffers[tensor].shape.clone()) {
-            let start = self.offset(dim.constant, dim, level, Side::Outside, env);
+        for ((dim, &place), size) in dims.iter().zip(places).zip(self.kernel.buffers[tensor].shape.clone()) {
+            let start = self.offset(dim.constant, dim, reach, Side::Outside, env);
             let pool = &mut self.kernel.pool;
             let subscript = pool.add(start, place);
             let (zero, size) = (pool.int(0), pool.int(size));
@@ -94,12 +113,7 @@ impl Emit<'_> {
         let dtype = self.kernel.buffers[tensor].dtype;
         let value = pool.load(tensor, at, dtype);
         let default = default.unwrap_or_else(|| pool.constant(Const::int(dtype, 0)));
-        let value = pool.select(inside, value, default);
-        let store = Stmt::Store { buffer, at: places, value };
-        loops
-            .into_iter()
-            .rev()
-            .fold(vec![store], |body, (axis, extent, kind)| vec![Stmt::For(For { axis, extent, kind, body })])
+        pool.select(inside, value, default)
     }
 
     /// The place along one dimension of a box, with the loops that run along it.

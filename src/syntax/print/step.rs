@@ -40,6 +40,7 @@ impl<'a> Printer<'a> {
             StepKind::Parallel(axis) => format!("parallel {}", axis.name),
             StepKind::Vectorize(axis) => format!("vectorize {}", axis.name),
             StepKind::Unroll(axes) => format!("unroll {}", names(axes, " ")),
+            StepKind::Bind { axis, to } => format!("bind {} to {}", axis.name, to.name),
             StepKind::Stage { operand, place, layout, scope } => {
                 let layout = layout.as_ref().map_or(String::new(), |axes| format!(" as [{}]", names(axes, ", ")));
                 let place = match place {

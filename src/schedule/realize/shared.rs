@@ -1,0 +1,274 @@
+//! Copies in the shared memory of a GPU's block, which its threads make together.
+//!
+//! ```text
+//! bind i.1 to block.y              alloc A.copy: f32[8, 68] shared {
+//! bind j.1 to block.x                block.y for i.1 in 16 { block.x for j.1 in 16 {
+//! stage A at k.0 as [k.1, i.1]         for k.0 in 32 {
+//!   in shared                            barrier
+//!                                        for A.step in 2 {
+//!                                          A.copy[…] = A[…]    (element (A.step * 16 + i.1) * 16 + j.1)
+//!                                        }
+//!                                        barrier
+//!                                        … A.copy[k.1, i.1 * 4 + i.2] …
+//! ```
+//!
+//! Neighbouring threads copy neighbours in memory, several elements at once where these are known to lie together.
+//! Where that is not the order of the copy, its rows are padded, so that the threads of a warp store to different banks.
+//!
+//! The barrier before keeps threads from what others still read; there is none where the copy is made once. All copies
+//! at one level have theirs in common.
+
+use crate::expr::{Expr, ExprId, affine};
+use crate::loops::{Axis, Block, For, LoopKind, Stmt};
+use crate::scalar::Op;
+use crate::schedule::nest::{Form, Layout, VarId};
+
+use super::{Emit, Env, fresh};
+
+/// Bytes that a thread copies at once, at most.
+const WIDE: i64 = 16;
+/// Bytes after which banks repeat.
+const BANKS: i64 = 128;
+/// Steps that are written out, at most.
+const WRITTEN_OUT: i64 = 16;
+
+/// Elements in the order in which threads copy them, the fastest dimension last.
+struct Fill {
+    /// The extent of each dimension.
+    extents: Vec<i64>,
+    /// Elements that a thread copies at once.
+    lanes: i64,
+}
+
+impl Emit<'_> {
+    /// Makes a copy that all threads of a block use, before what `inner` gives.
+    pub(super) fn with_shared_copy(
+        &mut self,
+        number: usize,
+        env: &Env,
+        inner: &mut dyn FnMut(&mut Self, &Env) -> Block,
+    ) -> Block {
+        let level = self.plan.copies[number].reach.level;
+        let is_beside = |other: &usize| self.plan.copies[*other].reach == self.plan.copies[number].reach;
+        let is_first = !env.copies.iter().any(is_beside);
+        let is_last = !(number + 1..self.plan.copies.len()).any(|other| is_beside(&other));
+        let mut block = Block::new();
+        if is_first && level > self.nest.bound() {
+            block.push(Stmt::Barrier);
+        }
+        block.extend(match self.plan.copies[number].layout.clone() {
+            Layout::Loops(vars) => self.fill_loops(number, &vars, env),
+            Layout::Window(dims, default) => {
+                let (buffer, shape) = (self.plan.copies[number].buffer, &self.kernel.buffers);
+                let fill = Fill { extents: shape[buffer].shape.clone(), lanes: 1 };
+                self.fill(number, &fill, env, &mut |this, places| {
+                    let value = this.boxed(number, &dims, default, places, env);
+                    Stmt::Store { buffer, at: places.to_vec(), value }
+                })
+            }
+        });
+        if is_last {
+            block.push(Stmt::Barrier);
+        }
+        let mut inside = env.clone();
+        inside.copies.push(number);
+        block.extend(inner(self, &inside));
+        block
+    }
+
+    /// A copy with a dimension for each loop.
+    fn fill_loops(&mut self, number: usize, layout: &[VarId], env: &Env) -> Block {
+        let (buffer, operand) = (self.plan.copies[number].buffer, self.plan.copies[number].operand);
+        let order = self.fill_order(operand, layout);
+        let making = self.whole_parts(layout, env);
+        let extents: Vec<_> = order.iter().map(|&var| self.trips(var, &making)).collect();
+        let lanes = self.lanes_of(operand, layout, &order, &extents, &making);
+        let fill = Fill { extents, lanes };
+        self.fill(number, &fill, env, &mut |this, places| {
+            let mut env = making.clone();
+            for (&var, &place) in order.iter().zip(places) {
+                env.value.insert(var, place);
+            }
+            let value = this.padded_operand(operand, &env);
+            Stmt::Store { buffer, at: this.values(layout, &env), value }
+        })
+    }
+
+    /// The loops of a copy as threads go along them: the one along which neighbours in memory lie is the fastest.
+    fn fill_order(&self, operand: ExprId, layout: &[VarId]) -> Vec<VarId> {
+        let mut order = layout.to_vec();
+        if let Some(at) = order.iter().position(|&var| self.is_contiguous(operand, var)) {
+            let contiguous = order.remove(at);
+            order.push(contiguous);
+        }
+        order
+    }
+
+    /// Where parts of a ragged variable are copied, and it is not known which of their values are left: those outside are
+    /// padded.
+    fn whole_parts(&self, layout: &[VarId], env: &Env) -> Env {
+        let mut making = env.clone();
+        for &var in layout {
+            let Some((whole, _)) = self.nest.vars[var].part_of else { continue };
+            let is_open = self.nest.fills(whole) || self.left_for(var, env).is_some();
+            if !is_open && !making.guards.contains(&whole) {
+                making.guards.push(whole);
+            }
+        }
+        making
+    }
+
+    /// The number of values that are left for the last part of a variable, inside of all others.
+    fn left_for(&self, var: VarId, env: &Env) -> Option<i64> {
+        let (whole, index) = self.nest.vars[var].part_of?;
+        let Form::Split { parts, .. } = &self.nest.vars[whole].form else { return None };
+        let &(next, left) = env.left.get(whole)?;
+        (next == index && index + 1 == parts.len() && left <= self.nest.vars[var].extent).then_some(left)
+    }
+
+    /// The number of values of a loop that are copied.
+    fn trips(&self, var: VarId, env: &Env) -> i64 {
+        let extent = self.nest.vars[var].extent;
+        let is_padded = self.nest.vars[var].part_of.is_some_and(|(whole, _)| env.guards.contains(&whole));
+        if is_padded { extent } else { self.left_for(var, env).unwrap_or(extent) }
+    }
+
+    /// How many elements a thread can copy at once: they lie together in memory and in the copy, and are read under the
+    /// same conditions.
+    fn lanes_of(&mut self, operand: ExprId, layout: &[VarId], order: &[VarId], extents: &[i64], env: &Env) -> i64 {
+        let (Some(&fastest), Some(&extent)) = (order.last(), extents.last()) else { return 1 };
+        let Expr::Load { tensor, at } = self.kernel.pool.get(operand).clone() else { return 1 };
+        let bytes = self.kernel.buffers[tensor].dtype.bytes() as i64;
+        let ragged = |&whole: &VarId| self.nest.leaves(whole).contains(&fastest);
+        let is_guarded = env.guards.iter().any(ragged) || self.nest.vars.ids().any(|var| env.start.get(var).is_some());
+        if layout.last() != Some(&fastest) || is_guarded || !self.is_contiguous(operand, fastest) {
+            return 1;
+        }
+        // What the other loops add to the place in memory, a multiple of so much.
+        let threads = self.nest.threads();
+        let elements: i64 = extents.iter().product();
+        let row = self.kernel.buffers[tensor].shape.last().copied().unwrap_or(1);
+        let aligned = |lanes: i64| {
+            let last = at.last().is_some_and(|&last| self.is_multiple(last, fastest, lanes));
+            extent % lanes == 0 && row % lanes == 0 && last && elements >= threads * lanes
+        };
+        let widest = WIDE / bytes;
+        std::iter::successors(Some(widest), |lanes| Some(lanes / 2))
+            .find(|&lanes| lanes <= 1 || aligned(lanes))
+            .unwrap_or(1)
+            .max(1)
+    }
+
+    /// Whether a subscript is a multiple of `lanes` where `var`, the last part of its axis or all of it, is.
+    fn is_multiple(&self, subscript: ExprId, var: VarId, lanes: i64) -> bool {
+        let pool = &self.kernel.pool;
+        let view = affine::linear(pool, subscript);
+        let root = self.nest.vars[var].part_of.map_or(var, |(whole, _)| whole);
+        let others = |(&atom, &step): (&ExprId, &i64)| {
+            let is_root = matches!(pool.get(atom), Expr::Axis(axis) if self.nest.vars[root].axis == Some(*axis));
+            is_root || step % lanes == 0
+        };
+        // The other parts of the axis step by multiples of this one's extent.
+        self.nest.vars[var].extent % lanes == 0 && view.constant % lanes == 0 && view.terms.iter().all(others)
+    }
+
+    /// Rows of a copy that is filled across its own order get some more elements.
+    pub(super) fn padded(&self, operand: ExprId, layout: &Layout, mut shape: Vec<i64>) -> Vec<i64> {
+        let Layout::Loops(vars) = layout else { return shape };
+        let bytes = self.kernel.buffers[self.loaded(operand)].dtype.bytes() as i64;
+        let across = self.fill_order(operand, vars).last() != vars.last();
+        if let Some(last) = shape.last_mut().filter(|last| across && **last * bytes % BANKS == 0) {
+            *last += WIDE / bytes;
+        }
+        shape
+    }
+
+    /// Gives each thread its share of the elements; `store` copies one, whose places along the dimensions it is told.
+    fn fill(
+        &mut self,
+        number: usize,
+        fill: &Fill,
+        env: &Env,
+        store: &mut dyn FnMut(&mut Self, &[ExprId]) -> Stmt,
+    ) -> Block {
+        let (threads, lanes) = (self.nest.threads(), fill.lanes);
+        let elements: i64 = fill.extents.iter().product();
+        let steps = (elements + threads * lanes - 1) / (threads * lanes);
+        let name = self.kernel.buffers[self.plan.copies[number].buffer].name.clone();
+        let step = (steps > 1).then(|| self.new_axis(&format!("{name}.step")));
+        let lane = (lanes > 1).then(|| self.new_axis(&format!("{name}.lane")));
+        let pool = &mut self.kernel.pool;
+        let mut flat = if let Some(step) = step { pool.axis(step) } else { pool.int(0) };
+        for var in self.nest.thread_loops().into_iter().rev() {
+            let thread = self.value(var, env);
+            flat = self.mixed(flat, self.nest.vars[var].extent, thread);
+        }
+        if let Some(lane) = lane {
+            let value = self.kernel.pool.axis(lane);
+            flat = self.mixed(flat, lanes, value);
+        }
+        let places = self.unmixed(flat, &fill.extents);
+        let stmt = store(self, &places);
+        let mut body = vec![stmt];
+        if let Some(axis) = lane {
+            body = vec![Stmt::For(For { axis, extent: lanes, kind: LoopKind::Vector, body })];
+        }
+        if elements % (threads * lanes) != 0 {
+            // Of several lanes all or none are inside.
+            let first = lane.map_or(flat, |lane| {
+                let zero = self.kernel.pool.int(0);
+                self.kernel.pool.substitute(flat, &|axis| (axis == lane).then_some(zero))
+            });
+            let pool = &mut self.kernel.pool;
+            let count = pool.int(elements);
+            let cond = pool.binary(Op::Lt, first, count);
+            body = vec![Stmt::If { cond, then: body, otherwise: Block::new() }];
+        }
+        match step {
+            Some(axis) => {
+                let kind = if steps <= WRITTEN_OUT { LoopKind::Unroll } else { LoopKind::Serial };
+                vec![Stmt::For(For { axis, extent: steps, kind, body })]
+            }
+            None => body,
+        }
+    }
+
+    /// `high * extent + low`
+    fn mixed(&mut self, high: ExprId, extent: i64, low: ExprId) -> ExprId {
+        let pool = &mut self.kernel.pool;
+        let extent = pool.int(extent);
+        let high = pool.mul(high, extent);
+        pool.add(high, low)
+    }
+
+    /// The digits of a number; each is inside its extent, whatever the number is.
+    fn unmixed(&mut self, mut flat: ExprId, extents: &[i64]) -> Vec<ExprId> {
+        let pool = &mut self.kernel.pool;
+        let mut digits = Vec::new();
+        for &extent in extents.iter().rev() {
+            let extent = pool.int(extent);
+            digits.push(pool.binary(Op::Mod, flat, extent));
+            flat = pool.binary(Op::Div, flat, extent);
+        }
+        digits.reverse();
+        digits
+    }
+
+    fn new_axis(&mut self, name: &str) -> crate::expr::AxisId {
+        let name = fresh(&mut self.names.axes, name);
+        self.kernel.axes.push(Axis { name })
+    }
+
+    /// The memory that the threads of a block share, between the loops of the grid and those of the block.
+    pub(super) fn with_shared(&self, mut block: Block) -> Block {
+        let shared: Vec<_> = self.plan.copies.iter().filter(|copy| copy.reach.shared).map(|copy| copy.buffer).collect();
+        if let [Stmt::For(outer)] = block.as_mut_slice()
+            && matches!(outer.kind, LoopKind::Grid(_))
+        {
+            let body = std::mem::take(&mut outer.body);
+            outer.body = self.with_shared(body);
+            return block;
+        }
+        shared.into_iter().rev().fold(block, |body, buffer| vec![Stmt::Alloc { buffer, body }])
+    }
+}
