@@ -5,7 +5,7 @@ use crate::loops::LoopKind;
 use crate::schedule::nest::{Copy, Layout, Role};
 
 use super::body::store_cost;
-use super::view::View;
+use super::view::{Moved, View};
 
 /// Cycles of one thread doing everything.
 pub(super) fn cycles(view: &View<'_>) -> f64 {
@@ -38,7 +38,7 @@ fn copying(view: &View<'_>, copy: &Copy) -> f64 {
         Layout::Loops(layout) => layout,
         Layout::Window(..) => {
             let elements = load.access.footprint(&|axis| view.trips_inside(axis, level));
-            return view.trips_outside(level) * (elements as f64 * 5.0 / lanes + 50.0);
+            return view.trips_outside(level) * (elements as f64 * (5.0 / lanes + moving(view, load, elements)) + 50.0);
         }
     };
     let elements: f64 = layout.iter().map(|&var| view.nest.vars[var].extent as f64).product();
@@ -53,10 +53,18 @@ fn copying(view: &View<'_>, copy: &Copy) -> f64 {
             if guarded(var) { vectors * 2.5 } else { vectors }
         }
         Some(_) if layout.iter().any(|&var| stride(var) == Some(1) && view.nest.vars[var].extent % 16 == 0) => 0.7,
-        Some(var) if stride(var).is_some() => 3.0,
+        Some(var) if stride(var).is_some() => 2.0,
         Some(_) => 8.0,
     };
-    view.trips_outside(level) * elements * each
+    view.trips_outside(level) * elements * (each + moving(view, load, elements as i64))
+}
+
+/// Cycles for an element of a copy on its way to the cache that holds the copy: read once, and written.
+fn moving(view: &View<'_>, load: &Moved, elements: i64) -> f64 {
+    let bytes = load.access.bytes;
+    let caches = view.machine.caches.iter().zip(view.machine.bandwidth);
+    let beyond = caches.filter(|&(&cache, _)| elements * bytes > cache);
+    beyond.map(|(_, rate)| 2.0 * bytes as f64 / rate).sum()
 }
 
 /// The time of a nest when one of its loops is on threads.

@@ -35,8 +35,10 @@ fn iteration(view: &View<'_>) -> f64 {
     } else {
         traffic += store_cost(view, &view.store) * copies;
     }
-    let spilled = (held + registers + 1.0 - machine.registers as f64).max(0.0);
     let chain = if held > 0.0 { machine.latency * unrolled(view, |role| role == Role::Reduced).max(1.0) } else { 0.0 };
+    // What several copies of a statement read is loaded once, and waits in registers until the last of them.
+    held += view.loads.iter().map(|load| shared(view, load)).sum::<f64>();
+    let spilled = (held + registers + 1.0 - machine.registers as f64).max(0.0);
     let wide = arithmetic / machine.fmas;
     let issued = (arithmetic + traffic + 2.0) / machine.issue;
     let stalls: f64 = view.loads.iter().map(|load| stall(view, load)).sum();
@@ -73,14 +75,35 @@ fn stall(view: &View<'_>, load: &Moved) -> f64 {
     }
 }
 
+/// Registers for what one access reads in several copies of a statement.
+fn shared(view: &View<'_>, load: &Moved) -> f64 {
+    let (times, distinct) = reads(view, load);
+    if distinct == times {
+        return 0.0;
+    }
+    let lanes = view.vector().filter(|&(last, _)| load.uses(last)).map_or(1.0, |(_, lanes)| view.registers_of(lanes));
+    distinct as f64 * lanes
+}
+
+/// Reads of one access in one iteration, lanes aside, and how many of them are of different places.
+fn reads(view: &View<'_>, load: &Moved) -> (usize, usize) {
+    let body = view.body..view.loops.len();
+    let unrolled = body.filter(|&at| view.loops[at].kind == LoopKind::Unroll && load.uses(at));
+    let (mut times, mut places) = (1, vec![0]);
+    for at in unrolled {
+        let trips = view.loops[at].trips;
+        times *= trips as usize;
+        let Some(stride) = load.strides[at] else { return (times, times) };
+        places = places.iter().flat_map(|place| (0..trips).map(move |trip| place + trip * stride)).collect();
+        places.sort_unstable();
+        places.dedup();
+    }
+    (times, places.len())
+}
+
 /// Load instructions, or as much work, of one access in one iteration.
 fn load_cost(view: &View<'_>, load: &Moved) -> f64 {
-    let body = view.body..view.loops.len();
-    let times: f64 = body
-        .clone()
-        .filter(|&at| view.loops[at].kind == LoopKind::Unroll && load.uses(at))
-        .map(|at| view.loops[at].trips as f64)
-        .product();
+    let times = reads(view, load).1 as f64;
     let Some((last, lanes)) = view.vector() else { return times * 1.2 };
     let registers = view.registers_of(lanes);
     let copy = load.copy.map(|copy| &view.copies()[copy].layout);
