@@ -19,7 +19,7 @@ use super::nest::{Form, Nest, Program, Role, Var, VarId};
 use super::step::Tail;
 use super::{Refusal, refuse};
 use crate::expr::{AxisId, Expr, ExprId};
-use crate::scalar::Op;
+use crate::scalar::{Const, DType, Op};
 
 /// More values than this in all inner parts are a mistake.
 const MOST: i64 = 1 << 40;
@@ -127,7 +127,8 @@ fn is_divided(program: &Program, number: usize, var: VarId) -> bool {
     let pool = &program.kernel.pool;
     let divides = |expr: &Expr| match *expr {
         Expr::Binary(Op::Div | Op::Mod, e, by) => {
-            let by = pool.as_const(by).and_then(crate::scalar::Const::as_int).filter(|&by| by > 1);
+            let by =
+                pool.as_const(by).filter(|_| pool.dtype(e) == DType::I64).and_then(Const::as_int).filter(|&by| by > 1);
             by.is_some_and(|by| strides.iter().any(|stride| stride % by == 0)) && pool.axes(e).contains(&axis)
         }
         _ => false,

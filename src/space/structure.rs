@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use crate::expr::{AxisId, Expr, ExprId, Pool, affine};
-use crate::scalar::{Const, Op};
+use crate::scalar::{Const, DType, Op};
 use crate::schedule::Step;
 use crate::schedule::nest::{Nest, Program, Role};
 use crate::schedule::step::Tail;
@@ -50,7 +50,7 @@ fn phases(program: &Program, nest: &Nest) -> Option<Step> {
         let Expr::Select { cond, .. } = *expr else { return };
         pool.visit(cond, &mut |_, expr| {
             if let Expr::Binary(Op::Mod, e, by) = *expr
-                && let Some(by) = number(pool, by)
+                && let Some(by) = divisor(pool, by)
             {
                 asked(pool, nest, e, by, &mut counts);
             }
@@ -93,7 +93,7 @@ fn groups(program: &Program, nest: &Nest) -> Option<Step> {
     let mut found: Option<(usize, i64)> = None;
     pool.visit(nest.value(), &mut |_, expr| {
         if let Expr::Binary(Op::Div | Op::Mod, e, by) = *expr
-            && let Some(by) = number(pool, by)
+            && let Some(by) = divisor(pool, by)
             && let [(at, 1)] = axes(pool, nest, e)[..]
             && pool.axes(e).len() == 1
             && nest.vars[nest.order[at]].extent % by == 0
@@ -108,8 +108,10 @@ fn groups(program: &Program, nest: &Nest) -> Option<Step> {
     Some(Step::Split { axis, parts: vec![Some(by)], tail: Tail::Peel })
 }
 
-fn number(pool: &Pool, e: ExprId) -> Option<i64> {
-    pool.as_const(e).and_then(Const::as_int).filter(|&number| number > 1)
+/// By what an index is divided.
+fn divisor(pool: &Pool, e: ExprId) -> Option<i64> {
+    let is_index = pool.dtype(e) == DType::I64;
+    pool.as_const(e).filter(|_| is_index).and_then(Const::as_int).filter(|&number| number > 1)
 }
 
 fn gcd(a: i64, b: i64) -> i64 {
