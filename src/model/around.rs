@@ -1,5 +1,6 @@
 //! What is around the innermost loop: accumulators, copies, loops themselves, and threads. A copy before all loops of what
-//! depends on `const` arguments alone costs nothing: it is packed ahead of the calls (`loops::pack`).
+//! depends on `const` arguments alone costs nothing: it is packed ahead of the calls (`loops::pack`); but where it holds
+//! elements several times, more has to be read.
 
 use crate::loops::LoopKind;
 use crate::schedule::nest::{Copy, Layout, Role};
@@ -30,11 +31,10 @@ fn tiles(view: &View<'_>) -> f64 {
 fn copying(view: &View<'_>, copy: &Copy) -> f64 {
     let level = view.nest.level(copy.at);
     let Some(load) = view.loads.iter().find(|load| load.access.load == Some(copy.load)) else { return 0.0 };
-    if copy.at.is_none() && view.ahead.contains(&load.access.tensor) {
-        return 0.0;
-    }
     let lanes = view.machine.vector_bytes as f64 / view.bytes as f64;
+    let is_ahead = copy.at.is_none() && view.ahead.contains(&load.access.tensor);
     let layout = match &copy.layout {
+        Layout::Window(..) if is_ahead => return 0.0,
         Layout::Loops(layout) => layout,
         Layout::Window(..) => {
             let elements = load.access.footprint(&|axis| view.trips_inside(axis, level));
@@ -42,6 +42,10 @@ fn copying(view: &View<'_>, copy: &Copy) -> f64 {
         }
     };
     let elements: f64 = layout.iter().map(|&var| view.nest.vars[var].extent as f64).product();
+    if is_ahead {
+        let again = (elements - load.access.shape.iter().product::<i64>() as f64).max(0.0);
+        return again * load.access.bytes as f64 / view.machine.bandwidth[1];
+    }
     let stride = |var| view.nest.position(var).and_then(|at| load.strides[at]);
     let guarded = |var| view.nest.position(var).is_some_and(|at| load.guarded[at]);
     let last = layout.last().copied();

@@ -22,6 +22,7 @@ fn iteration(view: &View<'_>) -> f64 {
     // A product that is joined by addition is one instruction.
     let arithmetic =
         statements * if view.nest.reduction.is_some() { view.operations.max(1.0) } else { view.operations };
+    let arithmetic = arithmetic * view.dot.as_ref().map_or(1.0, |(cost, _)| *cost);
     let loads: f64 = view.loads.iter().map(|load| load_cost(view, load)).sum();
     let (mut traffic, mut held) = (loads, 0.0);
     if view.nest.reduction.is_some() {
@@ -108,7 +109,7 @@ fn load_cost(view: &View<'_>, load: &Moved) -> f64 {
     let registers = view.registers_of(lanes);
     let copy = load.copy.map(|copy| &view.copies()[copy].layout);
     if let Some(Layout::Loops(layout)) = copy {
-        let var = view.loops[last].var;
+        let (var, layout) = (view.loops[last].var, view.around_dot(layout));
         return times
             * match layout.iter().position(|&other| other == var) {
                 None => 1.0,

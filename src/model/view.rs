@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::expr::{AxisId, Expr, TensorId};
 use crate::loops::LoopKind;
-use crate::scalar::DType;
-use crate::schedule::nest::{Copy, Form, Nest, Program, Role, VarId};
+use crate::scalar::{DType, Op};
+use crate::schedule::dot;
+use crate::schedule::nest::{Copy, Form, Layout, Nest, Program, Role, VarId};
 use crate::schedule::reads::{self, Access};
 use crate::target::Machine;
 
@@ -46,6 +47,9 @@ pub(super) struct View<'a> {
     pub(super) loops: Vec<Loop>,
     pub(super) loads: Vec<Moved>,
     pub(super) store: Moved,
+    /// What an unrolled part of the sum inside of the lanes is, which is not among the loops: what one of its statements
+    /// costs, and its variables, the innermost last.
+    pub(super) dot: Option<(f64, Vec<VarId>)>,
     /// Operations other than the reduction itself, for each value.
     pub(super) operations: f64,
     /// Bytes of an accumulator, or of what is stored.
@@ -58,7 +62,7 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     pub(super) fn of(program: &'a Program, nest: &'a Nest, machine: &'a Machine) -> Self {
-        let loops: Vec<_> = nest
+        let mut loops: Vec<_> = nest
             .order
             .iter()
             .map(|&var| {
@@ -66,7 +70,8 @@ impl<'a> View<'a> {
                 Loop { var, trips: v.extent, kind: v.kind, role: v.role }
             })
             .collect();
-        let loads = reads::loads(program, nest).into_iter().map(|access| moved(nest, access)).collect();
+        let loads: Vec<_> = reads::loads(program, nest).into_iter().map(|access| moved(nest, access)).collect();
+        let dot = dot(program, nest, machine, &loads, &mut loops);
         let pool = &program.kernel.pool;
         let value = nest.value();
         let mut operations = 0.0;
@@ -75,6 +80,8 @@ impl<'a> View<'a> {
             if !matches!(pool.dtype(id), DType::I64 | DType::Bool) {
                 operations += match expr {
                     Expr::Unary(op, _) if op.info().flops > 4 => 12.0,
+                    // Two halves, and no sum fused with it; one of a dot product is none of these.
+                    Expr::Binary(Op::Mul, ..) if dot.is_none() && pool.dtype(id) == DType::I32 => 3.0,
                     Expr::Unary(..) | Expr::Binary(..) => 1.0,
                     _ => 0.0,
                 };
@@ -87,7 +94,7 @@ impl<'a> View<'a> {
         let tile = levels.max().unwrap_or(joined);
         let bytes = pool.dtype(value).bytes() as i64;
         let store = moved(nest, reads::store(program, nest));
-        Self { ahead: &program.ahead, nest, machine, loops, loads, store, operations, bytes, tile, body }
+        Self { ahead: &program.ahead, nest, machine, loops, loads, store, dot, operations, bytes, tile, body }
     }
 
     /// Iterations of the loops outside of `level`.
@@ -99,6 +106,12 @@ impl<'a> View<'a> {
     pub(super) fn vector(&self) -> Option<(usize, i64)> {
         let last = self.loops.len().checked_sub(1)?;
         (self.loops[last].kind == LoopKind::Vector).then(|| (last, self.loops[last].trips))
+    }
+
+    /// The dimensions of a copy without those inside of the lanes.
+    pub(super) fn around_dot<'l>(&self, layout: &'l [VarId]) -> &'l [VarId] {
+        let inside = self.dot.as_ref().map_or(&[][..], |(_, vars)| vars);
+        &layout[..layout.len() - layout.iter().rev().take_while(|var| inside.contains(var)).count()]
     }
 
     /// Vector registers that so many lanes take.
@@ -137,6 +150,36 @@ impl<'a> View<'a> {
             }
         }
     }
+}
+
+/// Takes unrolled parts of the sum that are inside of a vector away from the loops; gives what a statement costs then. It
+/// is much, unless an instruction joins all of them and finds them next to each other.
+fn dot(
+    program: &Program,
+    nest: &Nest,
+    machine: &Machine,
+    loads: &[Moved],
+    loops: &mut Vec<Loop>,
+) -> Option<(f64, Vec<VarId>)> {
+    let joins = |l: &&Loop| l.kind == LoopKind::Unroll && l.role == Role::Reduced;
+    let lanes = loops.len() - loops.iter().rev().take_while(joins).count();
+    let last = lanes.checked_sub(1).filter(|&last| lanes < loops.len() && loops[last].kind == LoopKind::Vector)?;
+    let inside: Vec<_> = loops.drain(lanes..).collect();
+    let (lane, width) = (loops[last].var, loops[last].trips);
+    let terms: i64 = inside.iter().map(|l| l.trips).product();
+    let vars: Vec<_> = inside.iter().map(|l| l.var).collect();
+    let near = |load: &Moved| {
+        let own: Vec<_> = if load.uses(last) { vec![lane, vars[0]] } else { vec![vars[0]] };
+        match load.copy.map(|copy| &nest.copies[copy].layout) {
+            Some(Layout::Loops(layout)) => layout.ends_with(&own),
+            _ => load.strides[lanes] == Some(1) && (own.len() == 1 || load.strides[last] == Some(terms)),
+        }
+    };
+    let found = dot::dot(program, nest, machine).filter(|dot| {
+        let bytes = width * 4;
+        vars.len() == 1 && dot.terms == terms && bytes <= machine.vector_bytes && loads.iter().all(near)
+    });
+    Some((found.map_or((terms * width) as f64, |dot| dot.cost), vars))
 }
 
 fn moved(nest: &Nest, access: Access) -> Moved {

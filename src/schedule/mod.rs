@@ -11,6 +11,7 @@ mod accumulate;
 mod axes;
 mod bind;
 mod compute;
+pub mod dot;
 mod fuse;
 mod inline;
 pub mod nest;

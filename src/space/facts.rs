@@ -1,7 +1,9 @@
 //! What a space is built from: the axes of a nest and how its accesses go along them. Nothing else of the nest counts.
 
+use crate::schedule::dot::dot;
 use crate::schedule::nest::{Nest, Program, VarId, loads_of};
 use crate::schedule::reads::{self, Access};
+use crate::target::Machine;
 
 /// The axes and accesses of a nest.
 #[derive(Clone, Debug)]
@@ -18,6 +20,8 @@ pub(super) struct Facts {
     pub(super) store: Moved,
     /// Bytes of a value while it is computed.
     pub(super) bytes: i64,
+    /// Terms of the sum that one instruction joins, if the machine has one for them.
+    pub(super) terms: Option<i64>,
 }
 
 /// An axis.
@@ -46,7 +50,7 @@ pub(super) struct Moved {
 }
 
 impl Facts {
-    pub(super) fn of(program: &Program, nest: &Nest) -> Self {
+    pub(super) fn of(program: &Program, nest: &Nest, machine: &Machine) -> Self {
         let axis = |&var: &VarId| Axis { name: nest.vars[var].name.clone(), extent: nest.vars[var].extent };
         let (ones, long): (Vec<_>, Vec<_>) =
             (0..nest.order.len()).partition(|&at| nest.vars[nest.order[at]].extent == 1);
@@ -66,6 +70,7 @@ impl Facts {
                 .collect(),
             store: moved(nest, &reads::store(program, nest)),
             bytes: program.kernel.pool.dtype(nest.value()).bytes() as i64,
+            terms: dot(program, nest, machine).map(|dot| dot.terms),
         }
     }
 

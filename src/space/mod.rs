@@ -69,7 +69,7 @@ impl NestSpace {
     /// The space of a nest whose loops are still those of the formula.
     pub fn of(program: &Program, nest: usize, machine: &Machine) -> Self {
         let nest = &program.nests[nest];
-        let facts = facts::Facts::of(program, nest);
+        let facts = facts::Facts::of(program, nest, machine);
         if nest.reduction.is_some() && !facts.reduced.is_empty() {
             let space = contraction::Contraction::of(facts, machine);
             if !space.is_empty() {

@@ -60,6 +60,8 @@ pub struct Facts {
     pub vnni_signs: bool,
     /// Dot products of `bf16`.
     pub bf16: bool,
+    /// Whether these are as fast as a multiply-add: AMD's are, Intel's take four times as long.
+    pub bf16_fast: bool,
     /// Arithmetic in `f16`.
     pub fp16: bool,
     /// Vector operations under a mask register.
@@ -197,6 +199,7 @@ impl Row {
             vnni: self.vnni,
             vnni_signs: self.vnni_signs,
             bf16: self.bf16,
+            bf16_fast: self.bf16 && self.wide,
             fp16: self.fp16,
             masks: v4,
         }
@@ -212,6 +215,7 @@ const NEON: Facts = Facts {
     vnni: false,
     vnni_signs: false,
     bf16: false,
+    bf16_fast: false,
     fp16: false,
     masks: false,
 };
@@ -238,6 +242,7 @@ pub(super) fn facts(cpu: &Cpu) -> Facts {
         vnni: vnni.unwrap_or(row.vnni),
         vnni_signs: has("avxvnniint8").unwrap_or(row.vnni_signs),
         bf16: has("avx512bf16").unwrap_or(row.bf16),
+        bf16_fast: row.bf16_fast,
         fp16: has("avx512fp16").unwrap_or(row.fp16),
         masks,
     }

@@ -22,10 +22,23 @@ pub struct Machine {
     pub caches: [i64; 2],
     /// Bytes in a cycle from the second cache, and from what is beyond it.
     pub bandwidth: [f64; 2],
+    /// Instructions that join products of small numbers.
+    pub dots: Dots,
     /// Threads.
     pub threads: i64,
     /// Cycles to start and to join a team of threads.
     pub fork: f64,
+}
+
+/// For which factors there is an instruction that joins several products to a sum.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Dots {
+    /// Bytes, one without and one with a sign.
+    pub mixed: bool,
+    /// Bytes, both with a sign or both without.
+    pub same: bool,
+    /// `bf16`: what it costs, where a multiply-add costs 1; none if there is none.
+    pub bf16: Option<f64>,
 }
 
 impl Machine {
@@ -41,6 +54,11 @@ impl Machine {
             latency: 4.0,
             caches: [40 << 10, 1 << 20],
             bandwidth: [32.0, 5.0],
+            dots: Dots {
+                mixed: facts.vnni,
+                same: facts.vnni_signs,
+                bf16: (facts.bf16 && facts.masks).then_some(if facts.bf16_fast { 1.0 } else { 4.0 }),
+            },
             threads: threads.max(1),
             fork: 50_000.0,
         }

@@ -7,7 +7,7 @@ pub mod cpus;
 pub mod machine;
 
 pub use cpus::{Facts, Level};
-pub use machine::Machine;
+pub use machine::{Dots, Machine};
 
 /// A machine to generate code for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,31 +2,38 @@
 #![cfg(feature = "llvm")]
 
 use ftc::codegen::{Form, llvm};
+use ftc::driver::choose::choose;
 use ftc::driver::schedules;
+use ftc::loops::simplify::simplify;
 use ftc::loops::{Kernel, interp, parse, verify};
 use ftc::scalar::{DType, Values};
 use ftc::schedule::{self, Schedule};
 use ftc::source::SourceMap;
 use ftc::syntax::ast::Item;
 use ftc::syntax::parser;
+use ftc::target::Machine;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::codegen::cpu;
 use crate::codegen_values::{Compiled, targets};
 
-/// C = A · B in tiles of 4 rows and 2 vectors, B in the order in which it is read.
-fn gemm(a: DType, b: DType, lanes: i64, terms: [i64; 2]) -> Kernel {
+/// C = A · B, as it is lowered.
+fn product(a: DType, b: DType, [m, n, k]: [i64; 3]) -> Kernel {
     let sum = if a == DType::BF16 { "f32" } else { "i32" };
     let zero = if a == DType::BF16 { "0.0" } else { "0i32" };
-    let [m, n, k] = [8, 4 * lanes, 96];
     let text = format!(
         "kernel product(A: {a}[{m}, {k}], B: {b}[{k}, {n}]) -> (C: {sum}[{m}, {n}]) {{
            for i in {m} {{ for j in {n} {{ alloc acc: {sum}[] register {{ acc[] = {zero}
              for k in {k} {{ acc[] += {sum}(A[i, k]) * {sum}(B[k, j]) }}
              C[i, j] = acc[] }} }} }} }}"
     );
-    let naive = parse::parse(&text).unwrap_or_else(|error| panic!("{error:?}\n{text}"));
+    parse::parse(&text).unwrap_or_else(|error| panic!("{error:?}\n{text}"))
+}
+
+/// C = A · B in tiles of 4 rows and 2 vectors, B in the order in which it is read.
+fn gemm(a: DType, b: DType, lanes: i64, terms: [i64; 2]) -> Kernel {
+    let naive = product(a, b, [8, 4 * lanes, 96]);
     let [groups, terms] = terms;
     let steps = format!(
         "split i by [?, 4]\nsplit j by [?, 2, {lanes}]\nsplit k by [?, {groups}, {terms}]\n\
@@ -101,6 +108,28 @@ fn inner_loops_are_dot_products() {
         ];
         let strange: Vec<_> = words.iter().filter(|word| !others.contains(&word.as_str())).collect();
         assert!(strange.is_empty(), "{target}, {a} {b}: {strange:?} in {words:?}");
+    }
+}
+
+/// The schedule that nobody wrote has them as well; for `bf16` only where they are faster than multiply-adds.
+#[test]
+fn dot_products_are_chosen() {
+    use DType::{BF16, I8, U8};
+    let rows = [
+        ("sapphirerapids", U8, I8, "vpdpbusd", true),
+        ("znver4", I8, I8, "vpdpbusd", true),
+        ("alderlake", U8, I8, "vpdpbusd", true),
+        ("znver4", BF16, BF16, "vdpbf16ps", true),
+        ("sapphirerapids", BF16, BF16, "vdpbf16ps", false),
+        ("x86-64-v4", U8, I8, "vpdpbusd", false),
+    ];
+    for (target, a, b, instruction, wanted) in rows {
+        let (naive, cpu) = (product(a, b, [64, 128, 256]), cpu(target));
+        let chosen = choose(&naive, &Machine::of(&cpu, 1));
+        let kernel = schedule::apply(&naive, &chosen).expect("what is chosen is legal");
+        let asm = llvm::compile(&simplify(kernel), &cpu, Form::Asm).expect("it compiles");
+        let asm = String::from_utf8(asm).expect("text");
+        assert_eq!(asm.contains(instruction), wanted, "{target}, {a} {b}:\n{chosen}");
     }
 }
 

@@ -232,7 +232,7 @@ impl Contraction {
         if choice.unroll > 1 && (extent % unroll != 0 || unroll == extent) {
             return Err(Rejected::new("unroll", format!("{extent} terms are not several times {unroll}")));
         }
-        let written = choice.rows * choice.vectors * unroll;
+        let written = choice.rows * choice.vectors * if self.is_dot(choice) { 1 } else { unroll };
         if written > WRITTEN_OUT {
             return Err(Rejected::new("unroll", format!("{written} multiply-adds would be written out")));
         }
@@ -302,6 +302,17 @@ impl Contraction {
             return Err(Rejected::same("there is one iteration for the threads"));
         }
         Ok(())
+    }
+
+    /// Whether the terms that are written out are those that one instruction joins: then they are inside of the lanes.
+    pub(super) fn is_dot(&self, choice: &Choice) -> bool {
+        let inner = self.inner[choice.inner];
+        let extent = match self.cuts[choice.cut] {
+            Cut::Split(axis, part) if axis == inner => part,
+            _ => self.facts.axes[inner].extent,
+        };
+        let written = if choice.unroll == 0 { extent } else { choice.unroll };
+        matches!(self.vectors[choice.vector], Vector::Spatial(_)) && self.facts.terms == Some(written)
     }
 
     /// Spatial axes that are neither vector nor row.

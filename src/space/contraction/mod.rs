@@ -139,10 +139,23 @@ impl Contraction {
         for vector in 0..self.vectors.len() {
             for row in 0..self.rows.len() {
                 let full = |vectors: i64| self.fullest(vector, row, vectors);
-                starts.extend([2, 1, 4].into_iter().find_map(full).map(|choice| self.point(&choice)));
+                let full = [2, 1, 4].into_iter().find_map(full);
+                let dot = full.as_ref().and_then(|choice| self.with_dots(choice));
+                starts.extend(full.into_iter().chain(dot).map(|choice| self.point(&choice)));
             }
         }
         starts
+    }
+
+    /// The same with terms that one instruction joins, and operands in the order in which it reads them.
+    fn with_dots(&self, choice: &Choice) -> Option<Choice> {
+        let whole = |(_, places): &(usize, Vec<Copied>)| places.contains(&Copied::Whole);
+        let copied = |copy: &(usize, Vec<Copied>)| if whole(copy) { Copied::Whole } else { Copied::No };
+        let copies: Vec<_> = self.copies.iter().map(copied).collect();
+        let ways = (0..self.inner.len()).flat_map(|inner| UNROLL.map(|unroll| (inner, unroll)));
+        let mut choices =
+            ways.map(|(inner, unroll)| Choice { inner, unroll, copies: copies.clone(), ..choice.clone() });
+        choices.find(|choice| self.is_dot(choice) && self.check(choice).is_ok())
     }
 
     /// The largest tile of so many vectors, with a block a tile on threads if there can be.

@@ -27,6 +27,8 @@ struct Loops {
     inner_sums: Vec<Loop>,
     /// What is written out, and the lanes last.
     body: Vec<Loop>,
+    /// Terms of the sum inside of the lanes, which one instruction joins.
+    dot: Vec<Loop>,
 }
 
 impl Contraction {
@@ -45,7 +47,7 @@ impl Contraction {
         }
         let (lane, written_out) = loops.body.split_last().expect("there are lanes");
         steps.push(Step::Vectorize { axis: lane.name.clone() });
-        steps.push(Step::Unroll { axes: written_out.iter().map(|l| l.name.clone()).collect() });
+        steps.push(Step::Unroll { axes: written_out.iter().chain(&loops.dot).map(|l| l.name.clone()).collect() });
         for ((operand, _), &copied) in self.copies.iter().zip(&choice.copies) {
             steps.extend(self.copy(*operand, copied, vector, choice, &loops));
         }
@@ -72,7 +74,8 @@ impl Contraction {
             [] => Vec::new(),
             row => parts(facts.names(row), row, &[row_part, choice.rows], steps),
         };
-        let (outer_sums, inner_sums, written_out) = self.sums(choice, steps);
+        let (outer_sums, inner_sums, mut written_out) = self.sums(choice, steps);
+        let dot = if self.is_dot(choice) { std::mem::take(&mut written_out) } else { Vec::new() };
         let at = |part: usize| (rows.get(part).cloned(), vectors.get(part).cloned());
         let [(row_0, vector_0), (row_1, vector_1), (row_2, vector_2)] = [0, 1, 2].map(at);
         let (block, panel, panel_tile, block_tile) = match choice.blocks_of {
@@ -89,6 +92,7 @@ impl Contraction {
             panels: panel.into_iter().collect(),
             tiles: panel_tile.into_iter().chain(block_tile).collect(),
             inner_sums,
+            dot,
             body: written_out.into_iter().chain(row_2).chain(vector_2).chain(vectors.get(3).cloned()).collect(),
         }
     }
@@ -193,7 +197,7 @@ impl Contraction {
 impl Loops {
     fn all(&self) -> Vec<&Loop> {
         let before = self.ones.iter().chain(&self.outer).chain(&self.outer_sums).chain(&self.panels);
-        before.chain(&self.tiles).chain(&self.inner_sums).chain(&self.body).collect()
+        before.chain(&self.tiles).chain(&self.inner_sums).chain(&self.body).chain(&self.dot).collect()
     }
 }
 
