@@ -63,6 +63,8 @@ pub(super) enum Command {
     Bench(super::bench::BenchArgs),
     /// Explain an error code, or what a source file computes: axes, reuse, what can be fused
     Explain(ExplainArgs),
+    /// Show the schedules that could be chosen: knobs, sizes, why points are left out, what the model likes
+    Space(SpaceArgs),
     /// Write source files in the one canonical layout
     Fmt(FmtArgs),
     /// Compile and time candidates for another `ftc`, as it asks on standard input
@@ -153,6 +155,22 @@ pub(super) struct RunArgs {
     pub(super) target: String,
 }
 
+/// Arguments of `ftc space`.
+#[derive(Debug, Args)]
+#[command(after_help = SPACE)]
+pub(super) struct SpaceArgs {
+    /// The source file; needed unless `--export` gives calls of standard functions
+    #[arg(value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) what: What,
+
+    /// The machine to schedule for
+    #[arg(long, value_name = "TARGET", default_value = "native")]
+    pub(super) target: String,
+}
+
 /// Arguments of `ftc explain`.
 #[derive(Debug, Args)]
 #[command(after_help = EXPLAIN)]
@@ -216,6 +234,11 @@ Examples:
 Arrays are little-endian, in C order, and of exactly the export's element type and shape.
 NumPy has no bf16: such arrays are read from and written as two opaque bytes an element (V2),
 as the package ml_dtypes does.";
+
+const SPACE: &str = "\
+Examples:
+  ftc space conv.ft
+  ftc space --export 'gemm(A: f32[512, 512], B: f32[512, 512])' --target x86-64-v4";
 
 const EXPLAIN: &str = "\
 Examples:

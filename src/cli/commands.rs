@@ -10,7 +10,7 @@ use crate::driver::select::Selection;
 use crate::driver::suggest::nearest;
 use crate::driver::{self, Outcome, Stop, error, explain, files, machine, run, session, tune};
 
-use super::args::{BuildArgs, CheckArgs, ExplainArgs, FmtArgs, RunArgs, What};
+use super::args::{BuildArgs, CheckArgs, ExplainArgs, FmtArgs, RunArgs, SpaceArgs, What};
 use super::report::Report;
 
 pub(super) fn check(report: &mut Report, args: &CheckArgs) -> Outcome<()> {
@@ -45,6 +45,11 @@ pub(super) fn run(report: &mut Report, args: &RunArgs) -> Outcome<()> {
     };
     let shown = run::run(&mut report.session, &request)?;
     report.print(shown)
+}
+
+pub(super) fn space(report: &mut Report, args: &SpaceArgs) -> Outcome<()> {
+    let text = driver::space::space(&mut report.session, &selection(args.file.as_ref(), &args.what), &args.target)?;
+    report.print(text)
 }
 
 pub(super) fn explain(report: &mut Report, args: &ExplainArgs) -> Outcome<()> {

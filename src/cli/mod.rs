@@ -46,6 +46,7 @@ fn dispatch(cli: &Cli) -> u8 {
         Command::Build(args) => commands::build(&mut report, args),
         Command::Run(args) => commands::run(&mut report, args),
         Command::Explain(args) => commands::explain(&mut report, args),
+        Command::Space(args) => commands::space(&mut report, args),
         Command::Bench(args) => bench::run(&mut report, args),
         Command::Fmt(args) => commands::fmt(&mut report, args),
         Command::Worker => commands::worker(&mut report),

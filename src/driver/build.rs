@@ -129,7 +129,7 @@ fn compile(
     let block = schedules::find(&selected.program, export, target, machine::host().as_ref());
     let Lowered { kernel, schedule } = lower(session, &graph, block.as_ref(), machine::model(target).as_ref())?;
     let chosen = || schedules::chosen_text(&kernel.name, target.name(), &schedule);
-    let schedule = block.map_or_else(chosen, |block| block.text());
+    let schedule = block.map_or_else(chosen, |block| block.text(&schedule));
     let packing = pack(session, &kernel)?;
     let interface = Interface::of(&kernel).with_doc(select::docs(&selected.program, export));
     let interface = interface.with_packing(packing.as_ref());

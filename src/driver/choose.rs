@@ -46,15 +46,16 @@ impl<'a> Judge<'a> {
 
     /// The steps of the best point found, or none if the nest as it is is better.
     pub fn best(&mut self) -> Vec<Step> {
+        let choice = self.choice();
+        choice.and_then(|(point, _)| self.space.steps(&point).ok()).unwrap_or_default()
+    }
+
+    /// The best point found, and its cycles; none if the nest as it is is better.
+    pub fn choice(&mut self) -> Option<(Point, f64)> {
         let plain = self.cycles(&[]);
         let (knobs, starts) = (self.space.knobs.clone(), self.space.starts());
-        let found = climb(&knobs, &starts, EVALUATIONS, |point| self.cost(point));
-        match found {
-            Some(found) if plain.is_none_or(|plain| found.cost < plain) => {
-                self.space.steps(&found.point).unwrap_or_default()
-            }
-            _ => Vec::new(),
-        }
+        let found = climb(&knobs, &starts, EVALUATIONS, |point| self.cost(point))?;
+        plain.is_none_or(|plain| found.cost < plain).then_some((found.point, found.cost))
     }
 
     /// The cycles that the model gives a point; none if it is no schedule.

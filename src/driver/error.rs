@@ -1,4 +1,4 @@
-//! The driver's own errors, about files, data and the command line, codes E0701 to E0713; and those whose codes other
+//! The driver's own errors, about files, data and the command line, codes E0701 to E0714; and those whose codes other
 //! rooms have, without words for the user.
 
 use std::io;
@@ -274,4 +274,10 @@ pub fn codegen(cause: &CodegenError) -> Diagnostic {
 /// "`a`, `b`, `c`".
 pub fn list(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// E0714: what is asked for needs a model of a machine.
+pub fn no_model(target: &str) -> Diagnostic {
+    error("E0714", format!("`{target}` has no space of schedules"))
+        .help("name a processor: `--target native`, `--target x86`; `ftc targets` lists them")
 }

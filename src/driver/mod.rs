@@ -29,6 +29,7 @@ pub mod run;
 pub mod schedules;
 pub mod select;
 pub mod session;
+pub mod space;
 pub mod suggest;
 pub mod tune;
 
@@ -121,6 +122,8 @@ pub fn lower(
     session.verify("lower", loops::verify::verify(&naive), || loops::print::print(&naive))?;
     let (schedule, scheduled) = match (block, machine) {
         (Some(block), _) => {
+            let filled = session.passes.run("choose", || block.fill(&naive, machine));
+            let block = filled.or_else(|wrong| session.report(vec![wrong]).and(Err(Stop::User)))?;
             let applied = session.passes.run("schedule", || block.apply(&naive));
             let kernel = applied.or_else(|wrong| session.report(vec![wrong]).and(Err(Stop::User)))?;
             (block.schedule().clone(), kernel)

@@ -51,7 +51,7 @@ fn taken(blocks: &str, export: usize, target: &str) -> String {
     let host = Host { arch: Arch::X86, cpu: "znver4".to_owned(), features: String::new() };
     let target = Target::parse(target, Some(&host)).expect("a target");
     let block = find(&program, &sema::exports(&program)[export], &target, Some(&host));
-    block.map_or("none".to_owned(), |block| block.text().trim_end_matches(" {}\n").to_owned())
+    block.map_or("none".to_owned(), |block| block.text(block.schedule()).trim_end_matches(" {}\n").to_owned())
 }
 
 #[test]
@@ -125,7 +125,14 @@ fn the_command_line_applies_blocks_and_writes_them() {
     place.write("back.ft", &default);
     place.ftc(&["fmt", "--check", "back.ft"]).succeeds();
 
-    build("schedule g { split i by [?, ?] }\n", "loops").fails(1, "E1006", &["`ftc tune`", "f.ft:8:29"]);
+    let filled = build(
+        "schedule g for x86 { split i by [?, ?]; split j by [?, ?, 8]; reorder k j.2; vectorize j.2 }\n",
+        "schedule",
+    );
+    let filled = filled.succeeds().out;
+    assert!(filled.contains("split i by [?, ") && !filled.contains(", ?"), "{filled}");
+    assert_eq!(build(&filled, "schedule").succeeds().out, filled);
+    build("schedule g { split i by [?, ?]; vectorize i.0 }\n", "loops").fails(1, "E1006", &["f.ft:8:29"]);
     build("schedule g { parallel q }\n", "loops").fails(1, "E1004", &["`i`, `j`, `k`"]);
     build("schedule q {}\n", "loops").fails(1, "E1001", &["`q`"]);
     place.write("f.ft", format!("{GEMM}schedule g {{ split i by [?, ?] }}\n"));

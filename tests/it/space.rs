@@ -10,6 +10,7 @@ use ftc::space::{NestSpace, fusions};
 use ftc::target::{Machine, Target};
 
 use crate::front;
+use crate::place::Place;
 
 /// Schedules of a space that are looked at, at most.
 const POINTS: usize = 3000;
@@ -57,4 +58,21 @@ fn points_differ_and_apply() {
             }
         }
     }
+}
+
+#[test]
+fn the_command_line_shows_a_space() {
+    let place = Place::new();
+    let product = "gemm(A: f32[64, 48], B: f32[48, 80])";
+    let shown = place.ftc(&["space", "--export", product, "--target", "x86"]).succeeds().out;
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../schedule/space");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!("product", shown));
+    place.ftc(&["space", "--export", product, "--target", "interp"]).fails(
+        1,
+        "E0714",
+        &["`interp`", "--target native"],
+    );
 }

@@ -91,12 +91,20 @@ pub fn refused_as_a_whole(name: Span, refused: &Refused) -> Diagnostic {
     diagnostic.help(help.unwrap_or_else(|| "change or delete the steps that concern this loop".to_owned()))
 }
 
-/// E1006: a number is left to the explorer, and nobody asked it.
+/// E1006: a number is left open for a target that nothing is known of.
 pub fn hole(hole: Span, step: Span) -> Diagnostic {
     error("E1006", "this schedule has a hole")
         .primary(hole, "no number was chosen")
         .secondary(step, "in this step")
-        .help("run `ftc tune`, which finds a number, or write one")
+        .help("write a number: there is no model of this target that could choose one")
+}
+
+/// E1006: no numbers for the holes of a schedule were found.
+pub fn nothing_fits(hole: Span, step: Span) -> Diagnostic {
+    error("E1006", "no numbers fit the holes of this schedule")
+        .primary(hole, "none that was tried makes a schedule")
+        .secondary(step, "in this step")
+        .help("write a number: then the step that does not fit says why")
 }
 
 /// E1007: the first part of a split is another number than what is left.

@@ -8,6 +8,7 @@
 
 pub mod error;
 mod fit;
+mod holes;
 mod scope;
 mod steps;
 
@@ -20,7 +21,7 @@ use crate::schedule::{self, Refused, Schedule, Step};
 use crate::sema::{self, Program, Request};
 use crate::source::Span;
 use crate::syntax::ast::{self, StepKind};
-use crate::target::{Host, Target, TargetError};
+use crate::target::{Host, Machine, Target, TargetError};
 
 use scope::Scope;
 
@@ -62,18 +63,26 @@ impl<'p> Block<'p> {
         &self.steps
     }
 
-    /// As `--emit schedule` writes it.
-    pub fn text(&self) -> String {
+    /// As `--emit schedule` writes it, with the numbers that `schedule` has in its holes.
+    pub fn text(&self, schedule: &Schedule) -> String {
         let target = self.written.target.as_ref().map(|target| target.name.as_str());
-        text(&self.written.function.name, target, &self.steps.to_string())
+        text(&self.written.function.name, target, &schedule.to_string())
+    }
+
+    /// The block with numbers in its holes, as the model likes them best for a machine.
+    pub fn fill(&self, naive: &Kernel, machine: Option<&Machine>) -> Result<Self, Diagnostic> {
+        let Some(&(step, hole)) = self.holes().first() else { return Ok(self.clone()) };
+        // What is wrong in front of the first hole is so whatever stands in it.
+        self.apply_first(naive, step)?;
+        let machine = machine.ok_or_else(|| error::hole(hole, self.span(step)))?;
+        let filled = holes::fill(naive, &self.steps, machine);
+        let steps = filled.ok_or_else(|| error::nothing_fits(hole, self.span(step)))?;
+        Ok(Self { steps, ..self.clone() })
     }
 
     /// Applies the steps to the plain loops of the export.
     pub fn apply(&self, naive: &Kernel) -> Result<Kernel, Diagnostic> {
-        match self.holes().first() {
-            Some(&(step, hole)) => Err(error::hole(hole, self.span(step))),
-            None => self.apply_first(naive, self.steps.steps.len()),
-        }
+        self.apply_first(naive, self.steps.steps.len())
     }
 
     /// Applies the first `count` steps.

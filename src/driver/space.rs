@@ -1,0 +1,85 @@
+//! `ftc space FILE`: the schedules that could be chosen for each export. First the steps that are no choice; then for each
+//! nest its knobs, how many points are schedules and why others are not, and what the model likes best.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::choose::Judge;
+use super::error::no_model;
+use super::select::{self, Selection};
+use super::session::{self, Outcome, Session};
+use super::{instantiate, machine};
+use crate::explore::spread;
+use crate::lower;
+use crate::schedule::nest::Program;
+use crate::space::{self, NestSpace};
+use crate::target::Machine;
+
+/// Points that are looked at, to say what becomes of them.
+const SAMPLE: usize = 20_000;
+
+/// The spaces of every export that is selected.
+pub fn space(session: &mut Session, what: &Selection, target: &str) -> Outcome<String> {
+    let parsed = machine::target(session, target)?;
+    let Some(model) = machine::model(&parsed) else { return Err(session.user(no_model(target))) };
+    let selected = select::select(session, what)?;
+    let mut texts = Vec::new();
+    session::for_each(&selected.exports, |export| {
+        let graph = instantiate(session, &selected.program, export, &selected.request)?;
+        let mut program = Program::of(&lower::lower(&graph));
+        let mut text = format!("{} for {target}\n", graph.name);
+        for step in space::fusions(&mut program).into_iter().chain(space::structure(&mut program)) {
+            let _ = writeln!(text, "  {step}");
+        }
+        for nest in program.live() {
+            if !program.nests[nest].order.is_empty() {
+                text += &of_nest(&mut program, nest, &model);
+            }
+        }
+        texts.push(text);
+        Ok(())
+    })?;
+    Ok(texts.join("\n"))
+}
+
+fn of_nest(program: &mut Program, nest: usize, machine: &Machine) -> String {
+    let name = program.kernel.buffers[program.nests[nest].buffer].name.clone();
+    let mut judge = Judge::of(program, nest, machine);
+    let knobs = judge.space.knobs.clone();
+    let mut text = format!("\nnest of `{name}`: {} knobs, {:.1e} points\n", knobs.knobs.len(), knobs.size() as f64);
+    let widest = knobs.knobs.iter().map(|knob| knob.name.len()).max().unwrap_or(0);
+    for knob in &knobs.knobs {
+        let _ = writeln!(text, "  {:widest$}  {}", knob.name, knob.values.join(" | "));
+    }
+    let _ = writeln!(text, "  {}", becomes(&mut judge));
+    match judge.choice() {
+        Some((point, cycles)) => {
+            text + &format!("  the model's choice, {:.2} million cycles: {}\n", cycles / 1e6, knobs.show(&point))
+        }
+        None => text + "  the model likes the plain loops best\n",
+    }
+}
+
+/// What becomes of points that are spread over a space.
+fn becomes(judge: &mut Judge<'_>) -> String {
+    let space: NestSpace = judge.space.clone();
+    let points = if space.knobs.size() <= SAMPLE as u128 {
+        (0..space.knobs.size()).map(|index| space.knobs.point(index)).collect()
+    } else {
+        spread(&space.knobs, SAMPLE)
+    };
+    let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+    let mut schedules = 0;
+    for point in &points {
+        match space.steps(point) {
+            Err(rejected) => *counts.entry(rejected.kind).or_default() += 1,
+            Ok(_) if judge.cost(point).is_none() => *counts.entry("refused by a step").or_default() += 1,
+            Ok(_) => schedules += 1,
+        }
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|&(kind, count)| (std::cmp::Reverse(count), kind));
+    let left_out: Vec<_> = counts.into_iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    let left_out = if left_out.is_empty() { String::new() } else { format!("; left out: {}", left_out.join(", ")) };
+    format!("of {} points spread over it {schedules} are schedules{left_out}", points.len())
+}
