@@ -123,7 +123,7 @@ fn window(
     for &subscript in subscripts {
         let view = affine::linear(pool, subscript);
         let step = |(&atom, &step): (&ExprId, &i64)| match pool.get(atom) {
-            Expr::Axis(axis) if step > 0 => Some((nest.root(*axis)?, step)),
+            Expr::Axis(axis) => Some((nest.root(*axis)?, step)),
             _ => None,
         };
         let Some(steps) = view.terms.iter().map(step).collect::<Option<Vec<_>>>() else {

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use ftc::loops::Stmt;
 use ftc::lower::lower;
 use ftc::schedule::nest::Program;
-use ftc::schedule::{Schedule, Step};
+use ftc::schedule::{self, Schedule, Step};
 use ftc::space::knobs::Point;
-use ftc::space::{NestSpace, fusions};
+use ftc::space::{NestSpace, fusions, structure};
 use ftc::target::{Machine, Target};
 
 use crate::front;
@@ -75,4 +76,35 @@ fn the_command_line_shows_a_space() {
         "E0714",
         &["`interp`", "--target native"],
     );
+}
+
+/// How often the statements that join a value run.
+fn joins(body: &[Stmt]) -> i64 {
+    let of = |stmt: &Stmt| match stmt {
+        Stmt::For(inner) => inner.extent * joins(&inner.body),
+        Stmt::If { then, otherwise, .. } => joins(then) + joins(otherwise),
+        Stmt::Alloc { body, .. } => joins(body),
+        Stmt::Reduce { .. } => 1,
+        Stmt::Store { .. } | Stmt::Barrier => 0,
+    };
+    body.iter().map(of).sum()
+}
+
+#[test]
+fn transposed_convolutions_multiply_no_zeros() {
+    for (stride, pad, taps, size) in [(2, 1, 3, 5), (2, 3, 7, 6), (3, 0, 4, 4), (2, 0, 2, 7), (4, 1, 3, 3)] {
+        let export = format!(
+            "use std::conv::conv_transpose2d\nexport t = conv_transpose2d(x: f32[1, 2, {size}, {size}], \
+             w: f32[2, 3, {taps}, {taps}], stride = {stride}, pad = {pad})\n"
+        );
+        let graph = front::graphs("t.ft", &export).remove(0);
+        let naive = lower(&graph);
+        let mut program = Program::of(&naive);
+        let steps = structure(&mut program);
+        let changed = schedule::apply(&naive, &Schedule { steps }).expect("they were applied before");
+        let places = (size - 1) * stride - 2 * pad + taps;
+        let is_tap = |place: i64, tap: i64| (place + pad - tap).rem_euclid(stride) == 0;
+        let along: i64 = (0..places).map(|p| (0..taps).filter(|&tap| is_tap(p, tap)).count() as i64).sum();
+        assert_eq!(joins(&changed.body), 2 * 3 * along * along, "stride {stride}, pad {pad}, {taps} taps");
+    }
 }

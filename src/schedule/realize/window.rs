@@ -2,7 +2,7 @@
 //!
 //! A subscript is a sum of what loops outside give, what loops inside give, and a number. The box starts at the first
 //! and the last of these; what loops inside give is the place in it. Around the tensor it holds the default, so that
-//! reading from it needs no condition. Its fastest axis is rounded up, so that it is made of whole vectors.
+//! reading from it needs no condition. Where a loop inside goes backwards, the box starts so much earlier. Its fastest axis is rounded up, so that it is made of whole vectors.
 
 use crate::expr::{ExprId, TensorId};
 use crate::loops::{Axis, Block, For, LoopKind, Stmt};
@@ -17,13 +17,23 @@ impl Emit<'_> {
     /// The extents of a box.
     pub(super) fn window_shape(&self, dims: &[Window], reach: Reach) -> Vec<i64> {
         let extent = |dim: &Window| {
-            1 + dim.steps.iter().map(|&(root, step)| step * largest(self.nest, root, reach, Side::Inside)).sum::<i64>()
+            1 + dim
+                .steps
+                .iter()
+                .map(|&(root, step)| step.abs() * largest(self.nest, root, reach, Side::Inside))
+                .sum::<i64>()
         };
         let mut shape: Vec<_> = dims.iter().map(extent).collect();
         if let Some(last) = shape.last_mut().filter(|last| **last >= LANES / 2 && !reach.shared) {
             *last = last.unsigned_abs().next_multiple_of(LANES.unsigned_abs()).cast_signed();
         }
         shape
+    }
+
+    /// How far before its start loops inside go in one dimension of a box.
+    fn backwards(&self, dim: &Window, reach: Reach) -> i64 {
+        let back = dim.steps.iter().filter(|&&(_, step)| step < 0);
+        back.map(|&(root, step)| -step * largest(self.nest, root, reach, Side::Inside)).sum()
     }
 
     /// What loops on one side give to a variable.
@@ -62,7 +72,8 @@ impl Emit<'_> {
 
     /// The element of a box that the statement reads.
     pub(super) fn in_box(&mut self, buffer: TensorId, dims: &[Window], reach: Reach, env: &Env) -> ExprId {
-        let at = dims.iter().map(|dim| self.offset(0, dim, reach, Side::Inside, env)).collect();
+        let place = |dim| self.offset(self.backwards(dim, reach), dim, reach, Side::Inside, env);
+        let at = dims.iter().map(place).collect();
         let dtype = self.kernel.buffers[buffer].dtype;
         self.kernel.pool.load(buffer, at, dtype)
     }
@@ -100,7 +111,8 @@ impl Emit<'_> {
         let mut inside = self.kernel.pool.bool(true);
         let mut at = Vec::new();
         for ((dim, &place), size) in dims.iter().zip(places).zip(self.kernel.buffers[tensor].shape.clone()) {
-            let start = self.offset(dim.constant, dim, reach, Side::Outside, env);
+            let first = dim.constant - self.backwards(dim, reach);
+            let start = self.offset(first, dim, reach, Side::Outside, env);
             let pool = &mut self.kernel.pool;
             let subscript = pool.add(start, place);
             let (zero, size) = (pool.int(0), pool.int(size));
