@@ -111,6 +111,15 @@ impl Parser<'_> {
                 break;
             }
         }
+        // A temporary may come into being at several places: peeled loops have the same.
+        let same = self.names.buffers.get(&name).map(|&(id, _)| id).filter(|&id| {
+            let known = &self.kernel.buffers[id];
+            let is_temp = matches!((&known.kind, &kind), (BufferKind::Temp(_), BufferKind::Temp(_)));
+            is_temp && known.dtype == dtype && known.shape == shape
+        });
+        if let Some(id) = same {
+            return Ok(id);
+        }
         let id = self.kernel.buffers.push(Buffer { name: name.clone(), dtype, shape, kind });
         if self.names.buffers.insert(name.clone(), (id, dtype)).is_some() {
             return Err(self.cursor.error_at(place, format!("there is a buffer `{name}` already")));
@@ -213,13 +222,20 @@ impl Parser<'_> {
     fn alloc(&mut self) -> Parsed<Stmt> {
         self.keyword("alloc")?;
         // The scope stands behind the type.
+        let (place, known) = (self.cursor.place(), self.kernel.buffers.len());
         let buffer = self.buffer(BufferKind::Temp(super::Scope::Global))?;
         let word = self.cursor.peek_word();
         let Some(&(scope, name)) = SCOPES.iter().find(|(_, name)| Some(*name) == word) else {
             return self.cursor.expected("`global`, `stack`, `register` or `shared`");
         };
         self.cursor.take_word(name);
-        self.kernel.buffers[buffer].kind = BufferKind::Temp(scope);
+        let is_new = self.kernel.buffers.len() > known;
+        let buffer_here = &mut self.kernel.buffers[buffer];
+        if !is_new && buffer_here.kind != BufferKind::Temp(scope) {
+            let message = format!("`{}` is in another memory elsewhere", buffer_here.name);
+            return Err(self.cursor.error_at(place, message));
+        }
+        buffer_here.kind = BufferKind::Temp(scope);
         self.cursor.expect("{")?;
         Ok(Stmt::Alloc { buffer, body: self.block()? })
     }
