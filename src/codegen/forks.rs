@@ -8,7 +8,7 @@
 //! - two of its iterations may reduce into one place (see `races`): in an order that changed from call to call, floats
 //!   would not be the same to the bit.
 //!
-//! Then it runs one iteration after another, which is always right.
+//! Then it runs one iteration after another, which is always right; the last case is worth a warning.
 
 use std::collections::BTreeMap;
 
@@ -25,6 +25,8 @@ const GRAIN: i64 = 256;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forks {
     grains: BTreeMap<AxisId, i64>,
+    /// Parallel loops that are none because iterations may reduce into one place.
+    pub joined: Vec<AxisId>,
 }
 
 impl Forks {
@@ -54,7 +56,13 @@ pub fn forks(kernel: &Kernel) -> Forks {
 fn find(kernel: &Kernel, domain: &Domain, block: &[Stmt], forks: &mut Forks) {
     for stmt in block {
         match stmt {
-            Stmt::For(nest) if is_fork(kernel, domain, nest) => drop(forks.grains.insert(nest.axis, grain(nest))),
+            Stmt::For(nest) if is_divided(nest) && !races::may_meet(kernel, domain, nest) => {
+                forks.grains.insert(nest.axis, grain(nest));
+            }
+            Stmt::For(nest) if is_divided(nest) => {
+                forks.joined.push(nest.axis);
+                find(kernel, domain, &nest.body, forks);
+            }
             Stmt::For(For { body, .. }) | Stmt::Alloc { body, .. } => find(kernel, domain, body, forks),
             Stmt::If { then, otherwise, .. } => {
                 find(kernel, domain, then, forks);
@@ -65,9 +73,8 @@ fn find(kernel: &Kernel, domain: &Domain, block: &[Stmt], forks: &mut Forks) {
     }
 }
 
-fn is_fork(kernel: &Kernel, domain: &Domain, nest: &For) -> bool {
-    let is_divided = nest.kind == LoopKind::Parallel && units(nest.extent, grain(nest)) > 1;
-    is_divided && !races::may_meet(kernel, domain, nest)
+fn is_divided(nest: &For) -> bool {
+    nest.kind == LoopKind::Parallel && units(nest.extent, grain(nest)) > 1
 }
 
 /// Where an iteration is but a few instructions it is a part of a vector: what is computed must not depend on the

@@ -271,6 +271,16 @@ pub fn codegen(cause: &CodegenError) -> Diagnostic {
     }
 }
 
+/// E0809: a parallel loop that runs on one thread.
+pub fn serial_loop(kernel: &str, axis: &str) -> Diagnostic {
+    let what = format!("the parallel loop `{axis}` of `{kernel}` runs on one thread");
+    Diagnostic::warning(Code("E0809"), what)
+        .note("two of its iterations may join their values to one place, and the order would change with the threads")
+        .help(
+            "run a loop of results on threads, or give each value of the reduced axis a sum of its own with `rfactor`",
+        )
+}
+
 /// "`a`, `b`, `c`".
 pub fn list(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")

@@ -158,6 +158,9 @@ pub fn generate(
     cpu: &Cpu,
     forms: &[Form],
 ) -> Outcome<Vec<Vec<u8>>> {
+    let joined = codegen::forks::forks(kernel).joined;
+    let names = joined.into_iter().map(|axis| kernel.axes[axis].name.as_str());
+    session.report(names.map(|name| error::serial_loop(&kernel.name, name)).collect())?;
     let code = session.passes.run("generate", || codegen::llvm::compile_export(kernel, packing, cpu, forms));
     code.map_err(|cause| session.codegen(&cause))
 }

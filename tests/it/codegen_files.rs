@@ -318,7 +318,7 @@ fn a_failing_linker_is_quoted() {
 
 #[test]
 fn every_code_of_the_backend_has_its_page() {
-    for code in ["E0801", "E0802", "E0803", "E0804", "E0805", "E0806", "E0807", "E0808"] {
+    for code in ["E0801", "E0802", "E0803", "E0804", "E0805", "E0806", "E0807", "E0808", "E0809"] {
         let page = ftc::diag::codes::page(code).unwrap_or_else(|| panic!("{code} has no page"));
         assert!(page.starts_with(&format!("# {code}: ")));
     }

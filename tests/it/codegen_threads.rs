@@ -6,6 +6,7 @@ use std::process::Command;
 
 use ftc::artifact::{self, Interface};
 use ftc::codegen::{Form, llvm};
+use ftc::driver::{self, Session};
 use ftc::loops::{interp, verify};
 use ftc::runtime::{Array, Library};
 use ftc::scalar::{DType, Values};
@@ -358,4 +359,20 @@ fn printed(command: &mut Command) -> String {
     let output = command.output().expect("the command runs");
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn a_parallel_loop_that_is_not_divided_is_said() {
+    let says = |text: &str| {
+        let mut session = Session::new();
+        driver::generate(&mut session, &kernel(text), None, &cpu("x86"), &[Form::Ir]).expect("it compiles");
+        session.diagnostics.iter().map(|found| format!("{}: {}", found.code.0, found.message)).collect::<Vec<_>>()
+    };
+    let joined = "kernel sum(x: f32[512, 8]) -> (y: f32[8]) { for i in 8 { y[i] = 0.0 }
+      parallel for k in 512 { for j in 8 { y[j] += x[k, j] } } }";
+    assert_eq!(says(joined), ["E0809: the parallel loop `k` of `sum` runs on one thread"]);
+    let apart = "kernel sum(x: f32[8, 512]) -> (y: f32[512]) {
+      parallel for k in 512 { y[k] = 0.0
+        for j in 8 { y[k] += x[j, k] } } }";
+    assert_eq!(says(apart), [""; 0]);
 }

@@ -1,12 +1,14 @@
 //! What depends on `const` arguments alone, computed ahead: both kernels verify, and one after the other they give what
 //! the whole kernel gives.
 
+use ftc::driver::choose::choose;
 use ftc::loops::pack::{ALIGN, Packing, pack};
 use ftc::loops::parse::parse as parse_kernel;
 use ftc::loops::{BufferKind, Kernel, interp, verify};
 use ftc::lower::lower;
 use ftc::scalar::Values;
 use ftc::schedule;
+use ftc::target::{Machine, Target};
 use proptest::prelude::*;
 
 use crate::graph_gen::{self, Choices};
@@ -137,4 +139,22 @@ proptest! {
             }
         }
     }
+}
+
+/// Normalised weights are computed once, not in each call, though they are cheap.
+#[test]
+fn what_is_cheap_but_made_of_weights_is_not_computed_again() {
+    let naive = parse(
+        "kernel f(x: f32[8, 16], v: const f32[16, 32], g: const f32[32]) -> (y: f32[8, 32]) {
+           alloc w: f32[16, 32] global { for k in 16 { for o in 32 { w[k, o] = v[k, o] * g[o] } }
+             for i in 8 { for j in 32 { alloc acc: f32[] register { acc[] = 0.0
+               for r in 16 { acc[] += x[i, r] * w[r, j] }
+               y[i, j] = acc[] } } } } }",
+    );
+    let Ok(Target::Cpu(cpu)) = Target::parse("x86-64-v3", None) else { panic!("a CPU") };
+    let chosen = choose(&naive, &Machine::of(&cpu, 1));
+    let kernel = schedule::apply(&naive, &chosen).expect("what is chosen is legal");
+    let packing = pack(&kernel).expect("there are weights");
+    let inputs: Vec<_> = packing.packed.params.iter().map(|&id| packing.packed.buffers[id].name.as_str()).collect();
+    assert!(inputs == ["x", "w", "y"] || inputs == ["x", "w.copy", "y"], "{inputs:?}\n{chosen}");
 }
