@@ -140,7 +140,7 @@ impl Part {
             let applied = steps.iter().try_for_each(|step| program.apply(step));
             let cycles = applied
                 .map_err(|refused| refused_step(&refused.message))
-                .and_then(|()| schedule::check(&program.nests[self.number]).map_err(|why| refused_step(&why)))
+                .and_then(|()| schedule::check(&program.nests[self.number]).map_err(|why| refused_step(&why.message)))
                 .map(|()| model::cycles(program, self.number, machine));
             program.nests[self.number] = self.plain.clone();
             cycles

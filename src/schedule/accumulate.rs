@@ -34,11 +34,16 @@ pub(super) fn accumulate(nest: &mut Nest, at: VarId) -> Result<(), Refusal> {
 }
 
 /// Once all steps are applied: every level has something to join.
-pub(super) fn check(nest: &Nest) -> Result<(), String> {
+pub(super) fn check(nest: &Nest) -> Result<(), Refusal> {
     for &at in &nest.accumulate {
         let inside = &nest.order[nest.level(Some(at))..];
         if !inside.iter().any(|&var| nest.vars[var].is_reduced()) {
-            return Err(format!("no reduced loop is inside of `{}`", nest.vars[at].name));
+            let reduced: Vec<_> = nest.order.iter().filter(|&&var| nest.vars[var].is_reduced()).collect();
+            let names: Vec<_> = reduced.iter().map(|&&var| format!("`{}`", nest.vars[var].name)).collect();
+            return refuse(
+                format!("no reduced loop is inside of `{}`", nest.vars[at].name),
+                format!("accumulators grow along reduced loops: name a loop around one of {}", names.join(", ")),
+            );
         }
     }
     Ok(())

@@ -65,7 +65,11 @@ pub(super) fn bind(nest: &mut Nest, var: VarId, to: LoopKind) -> Result<(), Refu
 }
 
 /// Once all steps are applied: what is bound makes a launch.
-pub(super) fn check(nest: &Nest) -> Result<(), String> {
+pub(super) fn check(nest: &Nest) -> Result<(), Refusal> {
+    launch(nest).map_err(|message| Refusal { message, help: None })
+}
+
+fn launch(nest: &Nest) -> Result<(), String> {
     let kinds: Vec<_> = nest.order.iter().map(|&var| nest.vars[var].kind).collect();
     let Some(last) = kinds.iter().rposition(|kind| is_bound(*kind)) else { return Ok(()) };
     let name = |at: usize| &nest.vars[nest.order[at]].name;

@@ -175,15 +175,25 @@ fn boxed(nest: &Nest, name: &str, (steps, low, high): View, at: VarId) -> Result
     Ok((Some(Window { steps, constant: start }), extent))
 }
 
-/// Once all steps are applied: lanes compute nothing each on its own.
-pub(super) fn check(nest: &Nest) -> Result<(), String> {
+/// Once all steps are applied: lanes compute nothing each on its own, and nothing is between the loops of a launch.
+pub(super) fn check(nest: &Nest) -> Result<(), Refusal> {
     let in_lanes = |inner: &&Computed| nest.vars[inner.at].kind == LoopKind::Vector;
-    match nest.computes.iter().find(in_lanes) {
-        None => Ok(()),
-        Some(inner) => {
-            Err(format!("`{}` is a vector, and another nest is computed inside of it", nest.vars[inner.at].name))
-        }
+    let around = |inner: &&Computed| nest.level(Some(inner.at)) < nest.bound();
+    if let Some(inner) = nest.computes.iter().find(around) {
+        return refuse(
+            format!(
+                "another nest is computed inside of `{}`, around loops that are bound to a GPU",
+                nest.vars[inner.at].name
+            ),
+            "bound loops make one launch: compute inside of all of them",
+        );
     }
+    let Some(inner) = nest.computes.iter().find(in_lanes) else { return Ok(()) };
+    let at = &nest.vars[inner.at].name;
+    refuse(
+        format!("`{at}` is a vector, and another nest is computed inside of it"),
+        "lanes run in step: compute at the loop around, or make no vector of this one",
+    )
 }
 
 /// Makes loops run over the box.

@@ -127,18 +127,21 @@ fn merge(program: &mut Program, producer: usize, tensor: TensorId, users: &[usiz
     let loads = loads_of(&program.kernel, consumer.result, tensor);
     let [load] = loads[..] else { return unfit() };
     let Expr::Load { at, .. } = program.kernel.pool.get(load) else { return unfit() };
-    let read: Option<Vec<_>> = at.iter().map(|&at| as_axis(&program.kernel, at)).collect();
+    let (at, kernel) = (at.clone(), &program.kernel);
+    // What has one element in a dimension may be read at 0 there.
+    let subscripts = at.iter().zip(&kernel.buffers[tensor].shape);
+    let long = subscripts.filter(|&(&at, &size)| size > 1 || kernel.pool.as_int(at) != Some(0));
+    let read: Option<Vec<_>> = long.map(|(&at, &size)| Some((as_axis(kernel, at)?, size))).collect();
     let Some(read) = read else { return unfit() };
-    let extents: Vec<_> = read.iter().map(|&axis| extent_of(&consumer, axis)).collect();
-    let shape = &program.kernel.buffers[tensor].shape;
+    let is_read = |axis: AxisId| read.iter().any(|&(other, _)| other == axis);
     let elementwise = consumer.reduction.is_none()
-        && read.iter().enumerate().all(|(place, axis)| !read[..place].contains(axis))
-        && extents.iter().zip(shape).all(|(&extent, &size)| extent == Some(size))
-        && consumer.vars.iter().all(|(_, var)| var.extent == 1 || var.axis.is_some_and(|axis| read.contains(&axis)));
+        && read.iter().enumerate().all(|(place, (axis, _))| read[..place].iter().all(|(other, _)| other != axis))
+        && read.iter().all(|&(axis, size)| extent_of(&consumer, axis) == Some(size))
+        && consumer.vars.iter().all(|(_, var)| var.extent == 1 || var.axis.is_some_and(is_read));
     if !elementwise {
         return unfit();
     }
-    program.nests[user] = merged(program, producer, &consumer, load, &read);
+    program.nests[user] = merged(program, producer, &consumer, load, &at);
     Ok(())
 }
 
@@ -146,12 +149,11 @@ fn extent_of(nest: &Nest, axis: AxisId) -> Option<i64> {
     nest.root(axis).map(|root| nest.vars[root].extent)
 }
 
-/// The reduction over the axes of its consumer, with the consumer's value of it.
-fn merged(program: &mut Program, producer: usize, consumer: &Nest, load: ExprId, read: &[AxisId]) -> Nest {
+/// The reduction where its consumer reads it, with the consumer's value of it.
+fn merged(program: &mut Program, producer: usize, consumer: &Nest, load: ExprId, to: &[ExprId]) -> Nest {
     let source = program.nests[producer].clone();
     let from: Vec<_> = source.at.iter().filter_map(|&at| as_axis(&program.kernel, at)).collect();
     let pool = &mut program.kernel.pool;
-    let to: Vec<_> = read.iter().map(|&axis| pool.axis(axis)).collect();
     let moved = |axis| from.iter().position(|&a| a == axis).map(|place| to[place]);
     let stored = pool.substitute(source.result, &moved);
     let result = pool.map(consumer.result, &mut |_, e| (e == load).then_some(stored));

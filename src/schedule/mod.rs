@@ -17,6 +17,7 @@ mod inline;
 pub mod nest;
 mod parallel;
 mod phases;
+mod proofs;
 pub mod reads;
 mod realize;
 mod reorder;
@@ -37,7 +38,7 @@ use nest::{Form, Nest, Program, VarId};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("step {}: {message}", step + 1)]
 pub struct Refused {
-    /// The step, counted from 0; the number of steps where what is wrong shows at the end only.
+    /// The step, counted from 0; where what is wrong shows at the end only, the last one that made it so.
     pub step: usize,
     /// What is wrong with it: "the lanes of `k` would join …".
     pub message: String,
@@ -62,9 +63,24 @@ pub fn apply(kernel: &Kernel, schedule: &Schedule) -> Result<Kernel, Refused> {
     for (number, step) in schedule.steps.iter().enumerate() {
         program.apply(step).map_err(|refused| Refused { step: number, ..refused })?;
     }
-    let at_end = |message| Refused { step: schedule.steps.len(), message, help: None };
-    program.nests.iter().try_for_each(check).map_err(at_end)?;
+    program
+        .nests
+        .iter()
+        .try_for_each(check)
+        .map_err(|refused| Refused { step: at_fault(kernel, schedule), ..refused })?;
     Ok(realize::realize(program))
+}
+
+/// The step from which on the loops could not be written down, and stayed so to the end.
+fn at_fault(kernel: &Kernel, schedule: &Schedule) -> usize {
+    let mut program = Program::of(kernel);
+    let mut fault = 0;
+    for (number, step) in schedule.steps.iter().enumerate() {
+        if program.apply(step).is_ok() && program.nests.iter().all(|nest| check(nest).is_ok()) {
+            fault = number + 1;
+        }
+    }
+    fault
 }
 
 impl Program {
@@ -74,12 +90,14 @@ impl Program {
     }
 }
 
-/// Once all steps are applied: whether the loops of a nest can be written down.
-pub fn check(nest: &Nest) -> Result<(), String> {
-    bind::check(nest)
-        .and_then(|()| vectorize::check(nest))
-        .and_then(|()| accumulate::check(nest))
-        .and_then(|()| compute::check(nest))
+/// Once all steps are applied: whether the loops of a nest can be written down. It cannot say which step is at fault.
+pub fn check(nest: &Nest) -> Result<(), Refused> {
+    let checks = [bind::check, vectorize::check, accumulate::check, compute::check, stage::check];
+    checks.iter().try_for_each(|check| check(nest)).map_err(|Refusal { message, help }| Refused {
+        step: 0,
+        message,
+        help,
+    })
 }
 
 fn apply_step(program: &mut Program, step: &Step) -> Result<(), Refusal> {
@@ -150,8 +168,17 @@ fn stage_step(
         (None, Some(name)) => (loop_of(program, name)?.0, None),
         (None, None) => (reader_of(program, operand)?, None),
     };
-    let named = |names: &[String]| names.iter().map(|name| loop_of(program, name).map(|(_, var)| var)).collect();
-    let layout = layout.map(named).transpose()?;
+    let here = |name: &str| {
+        let (other, var) = loop_of(program, name)?;
+        if other == number {
+            return Ok(var);
+        }
+        let ((Some(Place::Inside(anchor) | Place::Before(anchor)), _) | (None, Some(anchor))) = (place, first) else {
+            return Ok(var);
+        };
+        refuse(format!("`{anchor}` and `{name}` are loops of different nests"), "a copy is made and read in one nest")
+    };
+    let layout = layout.map(|names| names.iter().map(|name| here(name)).collect()).transpose()?;
     stage::stage(program, number, stage::Request { operand, at, layout, scope })
 }
 

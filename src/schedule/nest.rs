@@ -19,6 +19,7 @@ use crate::expr::{AxisId, Expr, ExprId, TensorId};
 use crate::loops::{Block, BufferKind, For, Kernel, LoopKind, Scope, Stmt, pack};
 use crate::scalar::ReduceOp;
 
+use super::proofs::Proofs;
 use super::step::Tail;
 
 crate::define_id!(
@@ -37,6 +38,8 @@ pub struct Program {
     pub nests: Vec<Nest>,
     /// Tensors that are known ahead of all calls: see `loops::pack`.
     pub ahead: BTreeSet<TensorId>,
+    /// What was proved of its loads.
+    pub(super) proofs: Proofs,
 }
 
 /// A part of a program's body.
@@ -210,7 +213,7 @@ impl Program {
         let ahead = pack::known_ahead(kernel);
         let mut kernel = kernel.clone();
         let body = std::mem::take(&mut kernel.body);
-        let mut program = Self { kernel, items: Vec::new(), nests: Vec::new(), ahead };
+        let mut program = Self { kernel, items: Vec::new(), nests: Vec::new(), ahead, proofs: Proofs::default() };
         program.items = program.take_apart(body);
         program
     }
@@ -256,6 +259,27 @@ impl Program {
     fn with_computed(&self, number: usize, found: &mut Vec<usize>) {
         self.nests[number].computes.iter().for_each(|inner| self.with_computed(inner.nest, found));
         found.push(number);
+    }
+
+    /// The nest that computes boxes of a nest's tensor inside of its own loops, by its number, and where.
+    pub fn reader_of(&self, nest: usize) -> Option<(usize, &Computed)> {
+        let inner = self.nests.iter().enumerate().flat_map(|(at, outer)| outer.computes.iter().map(move |c| (at, c)));
+        inner.into_iter().find(|(_, computed)| computed.nest == nest)
+    }
+
+    /// The extents of a tensor; of its box, if boxes of it are computed inside of other loops.
+    pub fn shape(&self, tensor: TensorId) -> Vec<i64> {
+        let mut shape = self.kernel.buffers[tensor].shape.clone();
+        let computed = self.nests.iter().flat_map(|nest| &nest.computes).find(|computed| computed.tensor == tensor);
+        let Some(producer) = computed.map(|computed| &self.nests[computed.nest]) else { return shape };
+        for (size, &at) in shape.iter_mut().zip(&producer.at) {
+            if let &Expr::Axis(axis) = self.kernel.pool.get(at)
+                && let Some(root) = producer.root(axis)
+            {
+                *size = producer.vars[root].extent;
+            }
+        }
+        shape
     }
 
     /// The nest and the variable of a name.

@@ -20,7 +20,7 @@ pub struct Access {
     pub name: String,
     /// Bytes of an element.
     pub bytes: i64,
-    /// Extents of the tensor.
+    /// Extents of the tensor, or of the box of it that is there.
     pub shape: Vec<i64>,
     /// For each dimension, how far one step of each axis moves its subscript.
     pub steps: Vec<BTreeMap<AxisId, i64>>,
@@ -111,6 +111,6 @@ fn access(program: &Program, tensor: TensorId, at: &[ExprId]) -> Access {
     let steps = steps.collect();
     irregular.sort_unstable();
     irregular.dedup();
-    let (bytes, shape) = (buffer.dtype.bytes() as i64, buffer.shape.clone());
+    let (bytes, shape) = (buffer.dtype.bytes() as i64, program.shape(tensor));
     Access { load: None, tensor, name: buffer.name.clone(), bytes, shape, steps, irregular, guards: Vec::new() }
 }

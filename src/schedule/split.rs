@@ -84,8 +84,15 @@ fn extents(nest: &Nest, var: VarId, parts: &[Option<i64>]) -> Result<Vec<i64>, R
             return refuse(format!("the parts of `{name}` have a hole"), "write a number, or let `ftc tune` find one");
         };
         product = product.saturating_mul(extent);
-        if extent < 1 || product > MOST {
+        if extent < 1 {
             return refuse(format!("`{name}` cannot have a part of {extent} values"), "parts are at least 1");
+        }
+        if product > MOST {
+            let values = nest.vars[var].extent;
+            return refuse(
+                format!("the inner parts of `{name}` are too long together: it has {values} values"),
+                "parts longer than their axis only compute what is thrown away",
+            );
         }
         extents.push(extent);
     }

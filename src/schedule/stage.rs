@@ -22,12 +22,11 @@
 //! without `as`, subscripts are sums of multiples of axes, and the default is for what is outside and nothing else.
 
 use super::nest::{Copy, Layout, Nest, Program, Reach, VarId, Window, loads_of};
+use super::proofs::Proofs;
 use super::window::is_apart;
 use super::{Refusal, refuse};
-use crate::expr::range::{Domain, Interval};
-use crate::expr::{Expr, ExprId, TensorId, affine, prove};
-use crate::loops::Scope;
-use crate::scalar::Op;
+use crate::expr::{Expr, ExprId, TensorId, affine};
+use crate::loops::{LoopKind, Scope};
 
 /// Bytes of a copy, at most.
 const MOST: i64 = 1 << 32;
@@ -42,7 +41,14 @@ pub(super) struct Request<'a> {
 }
 
 pub(super) fn stage(program: &mut Program, number: usize, request: Request<'_>) -> Result<(), Refusal> {
-    let nest = &program.nests[number];
+    let mut proofs = std::mem::take(&mut program.proofs);
+    let copy = copy(program, &program.nests[number], request, &mut proofs);
+    program.proofs = proofs;
+    program.nests[number].copies.push(copy?);
+    Ok(())
+}
+
+fn copy(program: &Program, nest: &Nest, request: Request<'_>, proofs: &mut Proofs) -> Result<Copy, Refusal> {
     let name = request.operand;
     let Some(tensor) = tensor(program, nest, name) else {
         return refuse(format!("`{name}` is not read in this nest"), "name a tensor that the formula reads");
@@ -50,34 +56,77 @@ pub(super) fn stage(program: &mut Program, number: usize, request: Request<'_>) 
     if nest.copies.iter().any(|copy| copy.name == name) {
         return refuse(format!("`{name}` is copied already"), "an operand has one copy");
     }
-    if let Some(computed) = nest.computes.iter().find(|computed| computed.tensor == tensor) {
-        let at = &nest.vars[computed.at].name;
-        if request.layout.is_none() {
-            return refuse(
-                format!("`{name}` is computed inside of `{at}`, into such a box already"),
-                format!("`stage {name} … as […]` copies it in the order of the loops"),
-            );
-        }
-        if nest.level(request.at) < nest.level(Some(computed.at)) {
-            return refuse(
-                format!("`{name}` is not there yet: it is computed inside of `{at}`"),
-                format!("`stage {name}` there, or further inside"),
-            );
-        }
-    }
-    let operand = operand(program, nest, name, tensor)?;
-    let nest = &program.nests[number];
-    let load = loads_of(&program.kernel, nest.value(), tensor)[0];
+    is_there(nest, name, tensor, &request)?;
+    can_be_in(nest, name, &request)?;
+    let (load, operand) = operand(program, nest, name, tensor, proofs)?;
     let Request { at, scope, .. } = request;
-    if scope == Scope::Shared && nest.bound() == 0 {
-        return refuse("only threads of a GPU share memory", "`bind` loops first, or say `in stack`");
-    }
     let reach = nest.reach(at, scope);
     let layout = match request.layout {
         Some(layout) => loops_layout(program, nest, name, operand, reach, layout)?,
-        None => window(program, nest, name, (operand, load), reach)?,
+        None => window(program, nest, name, (load, operand), reach, proofs)?,
     };
-    program.nests[number].copies.push(Copy { operand, load, name: name.to_owned(), at, layout, scope });
+    Ok(Copy { operand, load, name: name.to_owned(), at, layout, scope })
+}
+
+/// Whether a tensor that is computed inside of a loop can be copied where that is asked for.
+fn is_there(nest: &Nest, name: &str, tensor: TensorId, request: &Request<'_>) -> Result<(), Refusal> {
+    let Some(computed) = nest.computes.iter().find(|computed| computed.tensor == tensor) else { return Ok(()) };
+    let at = &nest.vars[computed.at].name;
+    if request.layout.is_none() {
+        return refuse(
+            format!("`{name}` is computed inside of `{at}`, into such a box already"),
+            format!("`stage {name} … as […]` copies it in the order of the loops"),
+        );
+    }
+    if nest.level(request.at) < nest.level(Some(computed.at)) {
+        return refuse(
+            format!("`{name}` is not there yet: it is computed inside of `{at}`"),
+            format!("`stage {name}` there, or further inside"),
+        );
+    }
+    Ok(())
+}
+
+/// Whether the nest has such memory around the copy.
+fn can_be_in(nest: &Nest, name: &str, request: &Request<'_>) -> Result<(), Refusal> {
+    if request.scope == Scope::Shared && nest.bound() == 0 {
+        return refuse(
+            "only threads of a GPU's block share memory, and no loop is bound to them",
+            format!(
+                "`bind` loops first, or leave out `in shared`: `{name}` is then copied near to the thread that reads it"
+            ),
+        );
+    }
+    Ok(())
+}
+
+/// Once all steps are applied: subscripts of what is in registers are numbers, since all loops that move them are
+/// written out.
+pub(super) fn check(nest: &Nest) -> Result<(), Refusal> {
+    for copy in nest.copies.iter().filter(|copy| copy.scope == Scope::Register) {
+        let reach = nest.reach(copy.at, copy.scope);
+        let moving: Vec<_> = match &copy.layout {
+            Layout::Loops(vars) => vars.clone(),
+            Layout::Window(dims, _) => {
+                let roots = dims.iter().flat_map(|dim| dim.steps.iter().map(|&(root, _)| root));
+                let leaves = roots.flat_map(|root| nest.leaves(root));
+                leaves.filter(|&leaf| nest.spans(reach, leaf)).collect()
+            }
+        };
+        let is_loop = |&&var: &&VarId| {
+            nest.vars[var].extent > 1 && !matches!(nest.vars[var].kind, LoopKind::Unroll | LoopKind::Vector)
+        };
+        if let Some(&var) = moving.iter().find(is_loop) {
+            let var = &nest.vars[var].name;
+            return refuse(
+                format!(
+                    "the copy of `{}` is in registers, which have no subscripts, and `{var}` goes along it",
+                    copy.name
+                ),
+                format!("`unroll {var}`, or leave out `in register`"),
+            );
+        }
+    }
     Ok(())
 }
 
@@ -99,7 +148,14 @@ fn loops_layout(
         );
     }
     if let Some(extra) = layout.iter().find(|var| !inside.contains(var)) {
+        let is_outside = nest.position(*extra).is_some() && !nest.spans(reach, *extra);
         let extra = &nest.vars[*extra].name;
+        if is_outside {
+            return refuse(
+                format!("`{extra}` is a loop around the copy of `{name}`, not inside of it"),
+                format!("leave `{extra}` out: each of its iterations makes its own copy"),
+            );
+        }
         return refuse(format!("`{name}` does not depend on `{extra}` there"), format!("leave `{extra}` out"));
     }
     let elements = layout.iter().fold(1i64, |product, &var| product.saturating_mul(nest.vars[var].extent));
@@ -114,8 +170,9 @@ fn window(
     program: &Program,
     nest: &Nest,
     name: &str,
-    (operand, load): (ExprId, ExprId),
+    (load, operand): (ExprId, ExprId),
     reach: Reach,
+    proofs: &mut Proofs,
 ) -> Result<Layout, Refusal> {
     let pool = &program.kernel.pool;
     let Expr::Load { at: subscripts, .. } = pool.get(load) else { unreachable!("a load was found") };
@@ -147,45 +204,13 @@ fn window(
         Expr::Select { otherwise, .. } => Some(*otherwise),
         _ => None,
     };
-    if !is_default_for_outside(program, nest, load, operand) {
+    if !proofs.is_default_for_outside(program, nest, (load, operand)) {
         return refuse(
             format!("`{name}` has its default elsewhere than outside of its extents"),
             format!("`stage {name} … as […]` copies it in the order of the loops"),
         );
     }
     Ok(Layout::Window(dims, default))
-}
-
-/// Whether conditions around a load hold wherever it is inside its tensor.
-fn is_default_for_outside(program: &Program, nest: &Nest, load: ExprId, operand: ExprId) -> bool {
-    let mut pool = program.kernel.pool.clone();
-    let Expr::Load { tensor, at } = pool.get(load).clone() else { return false };
-    let zero = pool.int(0);
-    let mut facts = Vec::new();
-    for (&subscript, &extent) in at.iter().zip(&program.kernel.buffers[tensor].shape) {
-        let extent = pool.int(extent);
-        facts.push(pool.binary(Op::Ge, subscript, zero));
-        facts.push(pool.binary(Op::Lt, subscript, extent));
-    }
-    let domain = domain(nest);
-    let mut inner = operand;
-    while let Expr::Select { cond, then, otherwise } = *pool.get(inner) {
-        let same = pool.get(operand) == pool.get(inner)
-            || matches!(pool.get(operand), Expr::Select { otherwise: first, .. } if *first == otherwise);
-        if !same || !prove::always(&mut pool, cond, &domain, &facts).is_proved() {
-            return false;
-        }
-        inner = then;
-    }
-    inner == load
-}
-
-/// The values of the naive axes.
-fn domain(nest: &Nest) -> Domain {
-    nest.vars
-        .iter()
-        .filter_map(|(_, var)| Some((var.axis?, Interval::extent(var.whole.unwrap_or(var.extent)))))
-        .collect()
 }
 
 /// The loops that a copy spans and on which an operand depends, in their order.
@@ -200,8 +225,14 @@ pub(super) fn tensor(program: &Program, nest: &Nest, name: &str) -> Option<Tenso
     (id != nest.buffer && !loads_of(&program.kernel, nest.value(), id).is_empty()).then_some(id)
 }
 
-/// What is copied: the only load of the tensor, with its default.
-pub(super) fn operand(program: &Program, nest: &Nest, name: &str, tensor: TensorId) -> Result<ExprId, Refusal> {
+/// What is copied: the only load of the tensor, and with its default.
+fn operand(
+    program: &Program,
+    nest: &Nest,
+    name: &str,
+    tensor: TensorId,
+    proofs: &mut Proofs,
+) -> Result<(ExprId, ExprId), Refusal> {
     let loads = loads_of(&program.kernel, nest.value(), tensor);
     let [load] = loads[..] else {
         return refuse(
@@ -210,8 +241,8 @@ pub(super) fn operand(program: &Program, nest: &Nest, name: &str, tensor: Tensor
         );
     };
     let (operand, conds) = with_defaults(program, nest.value(), load);
-    if is_inside(program, nest, load, &conds) {
-        return Ok(operand);
+    if proofs.is_inside(program, nest, (load, operand), &conds) {
+        return Ok((load, operand));
     }
     refuse(
         format!("`{name}` is read under a condition, and outside of it a copy might read what is not there"),
@@ -235,17 +266,4 @@ fn with_defaults(program: &Program, value: ExprId, load: ExprId) -> (ExprId, Vec
         }
     });
     (operand, conds)
-}
-
-/// Whether a load is inside its tensor wherever the conditions hold.
-fn is_inside(program: &Program, nest: &Nest, load: ExprId, conds: &[ExprId]) -> bool {
-    let mut pool = program.kernel.pool.clone();
-    let Expr::Load { tensor, at } = pool.get(load).clone() else { return false };
-    let domain = domain(nest);
-    let (shape, zero) = (&program.kernel.buffers[tensor].shape, pool.int(0));
-    at.iter().zip(shape).all(|(&subscript, &extent)| {
-        let extent = pool.int(extent);
-        let (above, below) = (pool.binary(Op::Ge, subscript, zero), pool.binary(Op::Lt, subscript, extent));
-        [above, below].into_iter().all(|claim| prove::always(&mut pool, claim, &domain, conds).is_proved())
-    })
 }

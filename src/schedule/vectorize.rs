@@ -19,6 +19,12 @@ pub(super) fn vectorize(nest: &mut Nest, var: VarId) -> Result<(), Refusal> {
             format!("`rfactor {name}` first gives each lane its own"),
         );
     }
+    if extent == 1 {
+        return refuse(
+            format!("`{name}` has one value, and lanes are 2, 4, 8, … {MOST}"),
+            "vectorize a longer loop, or leave this one as it is",
+        );
+    }
     if !(2..=MOST).contains(&extent) || extent.count_ones() != 1 {
         return refuse(
             format!("a vector of {extent} lanes does not exist"),
@@ -29,14 +35,16 @@ pub(super) fn vectorize(nest: &mut Nest, var: VarId) -> Result<(), Refusal> {
 }
 
 /// Once all steps are applied: vectors are innermost, but for unrolled parts of the sum.
-pub(super) fn check(nest: &Nest) -> Result<(), String> {
+pub(super) fn check(nest: &Nest) -> Result<(), Refusal> {
     let Some(at) = nest.order.iter().position(|&var| nest.vars[var].kind == LoopKind::Vector) else { return Ok(()) };
     let joins = |var: VarId| nest.vars[var].kind == LoopKind::Unroll && nest.vars[var].role == Role::Reduced;
-    match nest.order[at + 1..].iter().find(|&&var| !joins(var)) {
-        None => Ok(()),
-        Some(&inside) => Err(format!(
-            "`{}` is a vector, and the loop of `{}` is inside of it",
-            nest.vars[nest.order[at]].name, nest.vars[inside].name
-        )),
-    }
+    let name = |var: VarId| &nest.vars[var].name;
+    let Some(&inside) = nest.order[at + 1..].iter().find(|&&var| !joins(var)) else {
+        return Ok(());
+    };
+    let innermost = nest.order[nest.order.len() - 1];
+    refuse(
+        format!("`{}` is a vector, and the loop of `{}` is inside of it", name(nest.order[at]), name(inside)),
+        format!("`reorder` it inside of `{}`: lanes are innermost, and one loop alone is lanes", name(innermost)),
+    )
 }

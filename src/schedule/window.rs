@@ -26,8 +26,7 @@ pub(super) fn is_apart(nest: &Nest, root: VarId, reach: Reach) -> bool {
     match &nest.vars[root].form {
         Form::Loop => true,
         Form::Split { parts, tail } => {
-            let loops = parts.iter().all(|&part| nest.vars[part].form == Form::Loop);
-            *tail != Tail::Overlap && (loops || is_one_side(nest, root, reach))
+            *tail != Tail::Overlap && parts.iter().all(|&part| is_one_side(nest, part, reach))
         }
         Form::Fused { .. } => is_one_side(nest, root, reach),
     }

@@ -139,7 +139,9 @@ fn propose(rng: &mut StdRng, names: &Names) -> Option<Step> {
                 .random_bool(0.7)
                 .then(|| if rng.random_bool(0.8) { Place::Inside(axis) } else { Place::Before(axis) });
             let layout = rng.random_bool(0.5).then(|| nest.iter().filter(|_| rng.random_bool(0.6)).cloned().collect());
-            Step::Stage { operand, place, layout, scope: Scope::Stack }
+            let scope =
+                [Scope::Stack, Scope::Stack, Scope::Global, Scope::Register, Scope::Shared][rng.random_range(0..5)];
+            Step::Stage { operand, place, layout, scope }
         }
     })
 }

@@ -27,15 +27,7 @@ impl Emit<'_> {
     pub(super) fn plan_computes(&mut self) {
         let (nest, nests) = (self.nest, self.nests);
         for computed in &nest.computes {
-            let producer = &nests[computed.nest];
             let buffer = &mut self.kernel.buffers[computed.tensor];
-            for (size, &at) in buffer.shape.iter_mut().zip(&producer.at) {
-                if let &Expr::Axis(axis) = self.kernel.pool.get(at)
-                    && let Some(root) = producer.root(axis)
-                {
-                    *size = producer.vars[root].extent;
-                }
-            }
             let bytes = buffer.shape.iter().product::<i64>() * buffer.dtype.bytes() as i64;
             buffer.kind =
                 BufferKind::Temp(if bytes <= STACK_TILE || nest.bound() > 0 { Scope::Stack } else { Scope::Global });

@@ -17,7 +17,7 @@
 //! the padding of ragged parts.
 
 use crate::expr::{AxisId, Expr, ExprId, TensorId, affine};
-use crate::loops::{Block, For, LoopKind, Stmt};
+use crate::loops::{Block, BufferKind, For, LoopKind, Scope, Stmt};
 use crate::scalar::Const;
 use crate::schedule::nest::{Form, Layout, VarId};
 
@@ -72,6 +72,9 @@ impl Emit<'_> {
         };
         if starts_threads {
             on_threads(&mut body);
+        }
+        if self.kernel.buffers[buffer].kind == BufferKind::Temp(Scope::Register) {
+            written_out(&mut body);
         }
         let mut inside = env.clone();
         inside.copies.push(number);
@@ -211,6 +214,18 @@ fn on_threads(block: &mut Block) {
             && outer.kind == LoopKind::Serial
         {
             outer.kind = LoopKind::Parallel;
+        }
+    }
+}
+
+/// Writes all loops out: so subscripts are numbers.
+fn written_out(block: &mut Block) {
+    for stmt in block {
+        if let Stmt::For(inner) = stmt {
+            if inner.kind == LoopKind::Serial {
+                inner.kind = LoopKind::Unroll;
+            }
+            written_out(&mut inner.body);
         }
     }
 }

@@ -32,6 +32,10 @@ use super::nest::{Item, Layout, Nest, Program, Reach, VarId};
 
 /// The kernel of a program.
 pub(super) fn realize(mut program: Program) -> Kernel {
+    let computed: Vec<_> = program.nests.iter().flat_map(|nest| &nest.computes).map(|inner| inner.tensor).collect();
+    for tensor in computed {
+        program.kernel.buffers[tensor].shape = program.shape(tensor);
+    }
     let items = std::mem::take(&mut program.items);
     let mut names = Taken::of(&program.kernel);
     let body = block(&mut program, &items, &mut names);

@@ -46,7 +46,8 @@ impl Emit<'_> {
             return self.kernel.pool.add(sum, value);
         }
         if let Form::Split { parts, .. } = &nest.vars[var].form {
-            for (place, &part) in parts.iter().enumerate().filter(|&(_, &part)| side.has(nest, part, reach)) {
+            let counts = |part| nest.leaves(part).into_iter().all(|leaf| side.has(nest, leaf, reach));
+            for (place, &part) in parts.iter().enumerate().filter(|&(_, &part)| counts(part)) {
                 let value = self.value(part, env);
                 let pool = &mut self.kernel.pool;
                 let stride = pool.int(nest.stride(parts, place));
