@@ -1,4 +1,7 @@
-//! The schedule where nobody gave one: the best of the space by the model, nest by nest. Nothing is measured.
+//! The schedule where nobody gave one: the best of the space by the model, nest by nest, then two nests as one where
+//! that is better. Nothing is measured.
+
+mod inside;
 
 use crate::explore::climb;
 use crate::loops::Kernel;
@@ -9,6 +12,8 @@ use crate::space::knobs::Point;
 use crate::space::{self, NestSpace};
 use crate::target::Machine;
 
+use inside::Chosen;
+
 /// Points of one nest that the model is asked about, at most.
 const EVALUATIONS: usize = 8000;
 
@@ -17,12 +22,26 @@ pub fn choose(kernel: &Kernel, machine: &Machine) -> Schedule {
     let mut program = Program::of(kernel);
     let mut steps = space::fusions(&mut program);
     steps.extend(space::structure(&mut program));
-    for nest in 0..program.nests.len() {
-        if !program.nests[nest].order.is_empty() {
-            steps.extend(Judge::of(&mut program, nest, machine).best());
-        }
+    let mut chosen: Vec<_> = (0..program.nests.len()).map(|nest| alone(&mut program, nest, machine)).collect();
+    inside::inside(&program, &mut chosen, machine);
+    for nest in (0..chosen.len()).filter(|&nest| chosen[nest].inside.is_none()) {
+        steps.extend(chosen[nest].steps.clone());
+        steps.extend(chosen.iter().filter(|inner| inner.inside == Some(nest)).flat_map(|inner| inner.steps.clone()));
     }
     Schedule { steps }
+}
+
+/// What is best for a nest where it is.
+fn alone(program: &mut Program, nest: usize, machine: &Machine) -> Chosen {
+    let plain = program.nests[nest].clone();
+    if plain.order.is_empty() {
+        return Chosen { steps: Vec::new(), cycles: 0.0, inside: None };
+    }
+    let steps = Judge::of(program, nest, machine).best();
+    let _legal = steps.iter().all(|step| program.apply(step).is_ok());
+    let cycles = model::cycles(program, nest, machine);
+    program.nests[nest] = plain;
+    Chosen { steps, cycles, inside: None }
 }
 
 /// The model as the judge of the points of one nest.
@@ -46,15 +65,24 @@ impl<'a> Judge<'a> {
 
     /// The steps of the best point found, or none if the nest as it is is better.
     pub fn best(&mut self) -> Vec<Step> {
-        let choice = self.choice();
+        self.steps_of(EVALUATIONS)
+    }
+
+    /// As [`Judge::best`], of so many points at most.
+    fn steps_of(&mut self, evaluations: usize) -> Vec<Step> {
+        let choice = self.choice_of(evaluations);
         choice.and_then(|(point, _)| self.space.steps(&point).ok()).unwrap_or_default()
     }
 
     /// The best point found, and its cycles; none if the nest as it is is better.
     pub fn choice(&mut self) -> Option<(Point, f64)> {
+        self.choice_of(EVALUATIONS)
+    }
+
+    fn choice_of(&mut self, evaluations: usize) -> Option<(Point, f64)> {
         let plain = self.cycles(&[]);
         let (knobs, starts) = (self.space.knobs.clone(), self.space.starts());
-        let found = climb(&knobs, &starts, EVALUATIONS, |point| self.cost(point))?;
+        let found = climb(&knobs, &starts, evaluations, |point| self.cost(point))?;
         plain.is_none_or(|plain| found.cost < plain).then_some((found.point, found.cost))
     }
 

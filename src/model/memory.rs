@@ -6,18 +6,32 @@ use super::view::{Moved, View};
 /// Bytes of a line of a cache.
 const LINE: i64 = 64;
 
+/// Whether a nest has run just before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Run {
+    First,
+    /// On another box: what a cache holds of it all is there still, but for what moves with the box.
+    Again,
+}
+
 /// Cycles to move everything between the caches.
-pub(super) fn cycles(view: &View<'_>) -> f64 {
+pub(super) fn cycles(view: &View<'_>, run: Run) -> f64 {
     let machine = view.machine;
-    machine.caches.iter().zip(machine.bandwidth).map(|(&bytes, rate)| beyond(view, bytes) / rate).sum()
+    machine.caches.iter().zip(machine.bandwidth).map(|(&bytes, rate)| beyond(view, bytes, run) / rate).sum()
 }
 
 /// Bytes that come from beyond a cache of so many bytes.
-fn beyond(view: &View<'_>, cache: i64) -> f64 {
+fn beyond(view: &View<'_>, cache: i64, run: Run) -> f64 {
     let fits =
         |level: usize| view.loads.iter().chain([&view.store]).map(|a| footprint(view, a, level)).sum::<i64>() <= cache;
     let level = (0..=view.loops.len()).find(|&level| fits(level)).unwrap_or(view.loops.len());
-    view.loads.iter().chain([&view.store]).map(|access| traffic(view, access, level)).sum()
+    let stays = |access: &Moved| match run {
+        // A box that was computed just before, and fits.
+        Run::First => access.is_box && 2 * footprint(view, access, 0) <= cache,
+        Run::Again => level == 0 && !access.moves,
+    };
+    let accesses = view.loads.iter().chain([&view.store]).filter(|access| !stays(access));
+    accesses.map(|access| traffic(view, access, level)).sum()
 }
 
 /// Bytes of an access that loops outside of `level` bring in.

@@ -15,15 +15,46 @@ mod body;
 mod memory;
 mod view;
 
-use crate::schedule::nest::Program;
+use std::collections::BTreeSet;
+
+use crate::expr::TensorId;
+use crate::loops::LoopKind;
+use crate::schedule::nest::{Program, VarId};
 use crate::target::Machine;
 
-/// The cycles that a nest takes.
+use memory::Run;
+
+static NONE: BTreeSet<TensorId> = BTreeSet::new();
+
+/// The cycles that a nest takes, with those that are computed inside of it. For one that is itself computed inside of
+/// another, those of one box: its data is still near from the box before, and threads may be busy already.
 pub fn cycles(program: &Program, nest: usize, machine: &Machine) -> f64 {
-    let view = view::View::of(program, &program.nests[nest], machine);
+    let mut view = view::View::of(program, &program.nests[nest], machine);
+    let reader = program.reader_of(nest);
+    if reader.is_some() {
+        // Its copies are made for each box.
+        view.ahead = &NONE;
+    }
     let compute = body::cycles(&view) + around::cycles(&view);
-    let memory = memory::cycles(&view);
+    let memory = memory::cycles(&view, if reader.is_some() { Run::Again } else { Run::First });
     // Loads that miss overlap with computing, but not fully.
-    let one_thread = compute.max(memory) + 0.5 * compute.min(memory);
-    around::on_threads(&view, one_thread)
+    let mut one_thread = compute.max(memory) + 0.5 * compute.min(memory);
+    for inner in &view.nest.computes {
+        one_thread += view.trips_outside(view.nest.level(Some(inner.at))) * cycles(program, inner.nest, machine);
+    }
+    match reader {
+        // Loops on threads are plain ones then: no gain, and more to say.
+        Some((reader, inner)) if is_on_threads(program, reader, inner.at) => {
+            if view.loops.iter().any(|l| l.kind == LoopKind::Parallel) { 1.01 * one_thread } else { one_thread }
+        }
+        _ => around::on_threads(&view, one_thread),
+    }
+}
+
+/// Whether a loop of a nest is inside of a loop on threads, or is one.
+fn is_on_threads(program: &Program, nest: usize, at: VarId) -> bool {
+    let outer = &program.nests[nest];
+    let is_parallel = |&var: &VarId| outer.vars[var].kind == LoopKind::Parallel;
+    outer.order[..outer.level(Some(at))].iter().any(is_parallel)
+        || program.reader_of(nest).is_some_and(|(reader, inner)| is_on_threads(program, reader, inner.at))
 }

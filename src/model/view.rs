@@ -29,6 +29,10 @@ pub(super) struct Moved {
     pub(super) copy: Option<usize>,
     /// Whether each loop decides about the condition under which it is read.
     pub(super) guarded: Vec<bool>,
+    /// Whether it is a box that is computed inside of this nest.
+    pub(super) is_box: bool,
+    /// Whether it is at another place for each box that this nest computes.
+    pub(super) moves: bool,
 }
 
 impl Moved {
@@ -192,7 +196,11 @@ fn moved(nest: &Nest, access: Access) -> Moved {
             access.guards.iter().any(|&axis| nest.root(axis).is_some_and(|root| nest.leaves(root).contains(leaf)))
         })
         .collect();
-    Moved { access, strides, copy, guarded }
+    let is_box = nest.computes.iter().any(|inner| inner.tensor == access.tensor);
+    let is_part = |axis: AxisId| nest.root(axis).is_some_and(|root| nest.vars[root].whole.is_some());
+    let mut axes = access.steps.iter().flat_map(|steps| steps.keys()).chain(&access.irregular);
+    let moves = access.load.is_some() && axes.any(|&axis| is_part(axis));
+    Moved { access, strides, copy, guarded, is_box, moves }
 }
 
 /// Elements from one iteration of a loop to the next.

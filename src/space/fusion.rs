@@ -8,13 +8,17 @@ use crate::schedule::{Step, reads};
 const CHEAP: usize = 24;
 
 /// Removes intermediates that are cheap to compute again, and reductions with one elementwise consumer, but for what is
-/// computed ahead of all calls; gives the steps that did it, in their order.
+/// computed ahead of all calls; gives the steps that did it, in their order: the first nests first, so that what is done
+/// to the results of a reduction is done once, where they are stored, and not wherever they are read.
 pub fn fusions(program: &mut Program) -> Vec<Step> {
-    let temps = program.kernel.buffers.iter().filter(|(_, buffer)| matches!(buffer.kind, BufferKind::Temp(_)));
-    let names: Vec<_> = temps.map(|(id, buffer)| (id, buffer.name.clone())).collect();
     let mut steps = Vec::new();
-    for (id, name) in names {
-        let Some(producer) = program.nests.iter().find(|nest| nest.buffer == id) else { continue };
+    for nest in 0..program.nests.len() {
+        let producer = &program.nests[nest];
+        let buffer = &program.kernel.buffers[producer.buffer];
+        if !matches!(buffer.kind, BufferKind::Temp(_)) {
+            continue;
+        }
+        let name = buffer.name.clone();
         let pool = &program.kernel.pool;
         let is_reduction = producer.reduction.is_some();
         let is_cheap =

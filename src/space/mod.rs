@@ -12,6 +12,7 @@
 //! - `elementwise`: what is computed without a reduction;
 //! - `fusion`: intermediates that need not be stored;
 //! - `structure`: splits that are no choice;
+//! - `placement`: those that are computed box by box inside of the nest that reads them;
 //! - `knobs`: a space as a search sees it.
 
 mod contraction;
@@ -19,10 +20,12 @@ mod elementwise;
 mod facts;
 mod fusion;
 pub mod knobs;
+mod placement;
 mod structure;
 
 pub use fusion::fusions;
 use knobs::{Knobs, Point};
+pub use placement::placements;
 pub use structure::structure;
 
 use crate::schedule::Step;

@@ -1,0 +1,109 @@
+//! Decides which intermediates are computed inside of the nests that read them.
+//!
+//! It takes what is best for each nest on its own, and compares: a nest with the box that it reads computed inside of it,
+//! against both one after another. Each nest has a part in one such pair at most.
+
+use crate::loops::{BufferKind, LoopKind};
+use crate::model;
+use crate::schedule::nest::Program;
+use crate::schedule::{self, Step};
+use crate::space;
+use crate::target::Machine;
+
+use super::{EVALUATIONS, Judge};
+
+/// Points of a box's nest that the model is asked about for each place.
+const GLANCE: usize = 200;
+/// How often elements may be computed, on average.
+const AGAIN: f64 = 1.5;
+/// What a place must cost at most, of what it costs to store the intermediate.
+const GAIN: f64 = 0.97;
+
+/// What is done to a nest.
+#[derive(Clone, Debug)]
+pub(super) struct Chosen {
+    pub(super) steps: Vec<Step>,
+    /// What the model says about it alone.
+    pub(super) cycles: f64,
+    /// The nest that it runs inside of.
+    pub(super) inside: Option<usize>,
+}
+
+/// Moves nests inside of others where that is better.
+pub(super) fn inside(program: &Program, chosen: &mut [Chosen], machine: &Machine) {
+    for reader in (0..chosen.len()).rev() {
+        let is_free = |nest: usize| {
+            let none_inside = chosen.iter().all(|other| other.inside != Some(nest));
+            chosen[nest].inside.is_none() && none_inside && !program.nests[nest].order.is_empty()
+        };
+        let mut pairs = (0..reader).filter(|&producer| is_free(producer) && is_free(reader));
+        let found = pairs.find_map(|producer| best(program, (producer, reader), chosen, machine));
+        if let Some((producer, outer, inner)) = found {
+            chosen[reader].steps = outer;
+            chosen[producer] = Chosen { steps: inner, cycles: 0.0, inside: Some(reader) };
+        }
+    }
+}
+
+/// The best place for a nest inside of another one, with the steps of both, if there is one that is worth it.
+fn best(
+    program: &Program,
+    (producer, reader): (usize, usize),
+    chosen: &[Chosen],
+    machine: &Machine,
+) -> Option<(usize, Vec<Step>, Vec<Step>)> {
+    let buffer = &program.kernel.buffers[program.nests[producer].buffer];
+    // What is computed ahead of all calls costs nothing.
+    if !matches!(buffer.kind, BufferKind::Temp(_)) || program.ahead.contains(&program.nests[producer].buffer) {
+        return None;
+    }
+    let apart = chosen[producer].cycles + chosen[reader].cycles;
+    let mut best: Option<(f64, Vec<Step>)> = None;
+    let mut seen = Vec::new();
+    for steps in space::placements(program, &buffer.name, reader, machine) {
+        let Some(mut trial) = placed(program, reader, &steps) else { continue };
+        let box_of = trial.shape(trial.nests[producer].buffer);
+        let outer = &trial.nests[reader];
+        let level = outer.computes.first().map_or(0, |inner| outer.level(Some(inner.at)));
+        let trips: f64 = outer.order[..level].iter().map(|&var| outer.vars[var].extent as f64).product();
+        let elements = box_of.iter().product::<i64>();
+        let again = trips * elements as f64 / buffer.shape.iter().product::<i64>() as f64;
+        let is_near = elements * buffer.dtype.bytes() as i64 <= machine.caches[1] / 2;
+        let on_threads = outer.order.iter().any(|&var| outer.vars[var].kind == LoopKind::Parallel);
+        let is_known = seen.contains(&(box_of.clone(), on_threads));
+        if again > AGAIN || !is_near || on_threads && trips < machine.threads as f64 || is_known {
+            continue;
+        }
+        seen.push((box_of, on_threads));
+        let Some((_, cycles)) = inner(&mut trial, (producer, reader), GLANCE, machine) else { continue };
+        if best.as_ref().is_none_or(|(least, _)| cycles < *least) {
+            best = Some((cycles, steps));
+        }
+    }
+    let (_, steps) = best.filter(|(cycles, _)| *cycles < apart)?;
+    let mut trial = placed(program, reader, &steps)?;
+    let (inner, cycles) = inner(&mut trial, (producer, reader), EVALUATIONS, machine)?;
+    (cycles < GAIN * apart).then_some((producer, steps, inner))
+}
+
+/// The program with some steps, if they are legal.
+fn placed(program: &Program, reader: usize, steps: &[Step]) -> Option<Program> {
+    let mut trial = program.clone();
+    let legal = steps.iter().all(|step| trial.apply(step).is_ok()) && schedule::check(&trial.nests[reader]).is_ok();
+    legal.then_some(trial)
+}
+
+/// The best steps of the nest of a box, and what both nests cost with them.
+fn inner(
+    trial: &mut Program,
+    (producer, reader): (usize, usize),
+    evaluations: usize,
+    machine: &Machine,
+) -> Option<(Vec<Step>, f64)> {
+    let steps = Judge::of(trial, producer, machine).steps_of(evaluations);
+    let plain = trial.nests[producer].clone();
+    let legal = steps.iter().all(|step| trial.apply(step).is_ok());
+    let cycles = model::cycles(trial, reader, machine);
+    trial.nests[producer] = plain;
+    legal.then_some((steps, cycles))
+}
