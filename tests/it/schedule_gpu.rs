@@ -87,23 +87,23 @@ fn a_box_of_pixels_in_shared_memory() {
 fn what_makes_no_launch_is_refused() {
     let rows = [
         ("bind k to grid.x", "step 1: threads would join their values of `k` to one accumulator at the same time"),
-        ("bind i to block.x", "step 2: `i` is a coordinate of blocks, and no loop is one of the grid"),
-        ("bind j to grid.x", "step 2: `j` is bound, and the loop of `i` is around it: `reorder` them"),
+        ("bind i to block.x", "step 1: `i` is a coordinate of blocks, and no loop is one of the grid"),
+        ("bind j to grid.x", "step 1: `j` is bound, and the loop of `i` is around it: `reorder` them"),
         (
             "bind i to block.x\nbind j to grid.x",
-            "step 3: `i` is a coordinate of blocks, and not inside of all loops of the grid",
+            "step 1: `i` is a coordinate of blocks, and not inside of all loops of the grid",
         ),
         ("bind i to grid.x\nbind j to grid.x", "step 2: `i` is bound to this coordinate already"),
-        ("bind i to grid.x\nparallel j", "step 3: `j` runs on the threads of a CPU, and other loops on a GPU"),
-        ("stage A in shared", "step 1: only threads of a GPU share memory"),
+        ("bind i to grid.x\nparallel j", "step 2: `j` runs on the threads of a CPU, and other loops on a GPU"),
+        ("stage A in shared", "step 1: only threads of a GPU's block share memory, and no loop is bound to them"),
         ("stage A\nbind i to grid.x", "step 2: the loops of this nest have copies placed in them already"),
         (
             "bind i to grid.x\nstage A in global",
-            "step 3: the copy of `A` would be in main memory, and made by every block",
+            "step 2: the copy of `A` would be in main memory, and made by every block",
         ),
         (
             "split i by [?, 3] tail overlap\nbind i.0 to grid.x",
-            "step 3: parts of `i` overlap, and two threads would write one place",
+            "step 2: parts of `i` overlap, and two threads would write one place",
         ),
         (
             "split j by [?, 1025]\nbind j.1 to block.x",
@@ -116,5 +116,5 @@ fn what_makes_no_launch_is_refused() {
     let blocks = "split i by [?, 32]\nsplit j by [?, 64]\nreorder i.0 j.0 i.1 j.1
         bind i.0 to grid.y\nbind j.0 to grid.x\nbind i.1 to block.y\nbind j.1 to block.x";
     let error = scheduled("gemm(A: f32[64, 4], B: f32[4, 64])", blocks).expect_err("there are too many threads");
-    assert_eq!(error, "step 8: a block has 2048 threads, and at most 1024 are possible");
+    assert_eq!(error, "step 7: a block has 2048 threads, and at most 1024 are possible");
 }
