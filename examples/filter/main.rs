@@ -61,7 +61,7 @@ fn pipeline(session: &mut Session, filter: &str, shape: &[i64]) -> Outcome<Optio
     let target = machine::target(session, "native")?;
     let Target::Cpu(cpu) = &target else { return Ok(None) };
     let graph = driver::instantiate(session, &selected.program, export, &selected.request)?;
-    let kernel = driver::lower(session, &graph, None, machine::model(&target).as_ref())?.kernel;
+    let kernel = driver::lower(session, &graph, None, &machine::chooser(&target))?.kernel;
     loaded::load(session, &kernel, None, cpu).map(Some)
 }
 

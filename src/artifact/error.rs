@@ -36,6 +36,24 @@ pub enum ArtifactError {
         /// The end of what it said.
         stderr: String,
     },
+    /// No nvcc answers.
+    #[error("no nvcc to compile for a GPU")]
+    NoNvcc {
+        /// What was tried.
+        reason: String,
+    },
+    /// nvcc ran and failed.
+    #[error("nvcc cannot compile {what}")]
+    Nvcc {
+        /// The texts.
+        what: String,
+        /// The command line.
+        command: String,
+        /// How it ended.
+        status: String,
+        /// The end of what it said.
+        stderr: String,
+    },
     /// An object file cannot be read back: a fault of ftc.
     #[error("cannot make an archive")]
     Archive {
@@ -52,6 +70,8 @@ impl ArtifactError {
             Self::NoLinker { .. } => "E0806",
             Self::Link { .. } => "E0807",
             Self::Archive { .. } => "E0808",
+            Self::NoNvcc { .. } => "E0810",
+            Self::Nvcc { .. } => "E0811",
         }
     }
 
@@ -64,6 +84,14 @@ impl ArtifactError {
                 .note(reason.clone())
                 .help(format!("install a C compiler for `{target}`, or name one in the environment variable `CC`"))
                 .help("`--emit obj`, `archive`, and `header` need none"),
+            Self::NoNvcc { reason } => diagnostic
+                .note(reason.clone())
+                .help("install the CUDA toolkit, or `pip install nvidia-cuda-nvcc nvidia-cuda-crt nvidia-nvvm nvidia-cuda-runtime nvidia-cuda-cccl`")
+                .help("`--emit cuda` and `header` need none"),
+            Self::Nvcc { command, status, stderr, .. } => diagnostic
+                .note(format!("command: {command}"))
+                .note(format!("it ended with {status}"))
+                .note(format!("it said: {stderr}")),
             Self::Link { command, status, stderr, .. } => {
                 let diagnostic = diagnostic.note(format!("command: {command}")).note(format!("it ended with {status}"));
                 let diagnostic =

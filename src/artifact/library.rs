@@ -136,13 +136,13 @@ fn names(objects: &[(String, Vec<u8>)], text: &[u8]) -> bool {
 }
 
 /// A command as one would type it.
-fn words(command: &Command) -> String {
+pub(super) fn words(command: &Command) -> String {
     let parts = std::iter::once(command.get_program()).chain(command.get_args());
     parts.map(|part| part.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 /// The last lines of what a program said.
-fn tail(text: &str) -> String {
+pub(super) fn tail(text: &str) -> String {
     const LINES: usize = 12;
     let lines: Vec<_> = text.trim_end().lines().collect();
     lines[lines.len().saturating_sub(LINES)..].join("\n")

@@ -6,11 +6,13 @@
 mod error;
 mod header;
 mod library;
+mod nvcc;
 mod python;
 
 pub use error::ArtifactError;
 pub use header::header;
 pub use library::{Linker, archive, link_shared};
+pub use nvcc::{CudaForm, Nvcc};
 pub use python::{python, python_module};
 
 use crate::codegen::{self, Memory};

@@ -5,6 +5,7 @@
 //! - [`bounds`] says which expressions may be computed even where a lazy `select` would not have chosen them.
 //! - `prepare` writes unrolled loops out and finds out, with `pattern`, what the lanes of vector loops access.
 //! - [`check`] refuses what a CPU cannot run.
+//! - [`cuda`] is the GPU backend; it gives text, and needs nothing else.
 //! - [`llvm`] is the CPU backend and the only user of LLVM. Without the feature `llvm` its place is taken by
 //!   functions of the same names that say so.
 //!
@@ -12,6 +13,7 @@
 
 pub mod bounds;
 pub mod check;
+pub mod cuda;
 pub mod forks;
 mod pattern;
 pub mod plan;
@@ -71,6 +73,20 @@ pub enum CodegenError {
         /// Noun phrase: `a GPU grid`.
         what: &'static str,
     },
+    /// The kernel needs more than the target has.
+    #[error("kernel `{kernel}` needs {what}, and `{target}` has {most}")]
+    TooMuch {
+        /// The kernel.
+        kernel: String,
+        /// How much of what.
+        what: String,
+        /// How much there is.
+        most: String,
+        /// The target.
+        target: String,
+        /// What it is made of.
+        parts: String,
+    },
     /// The exported name already means something to C or its library.
     #[error("an export cannot be named `{name}`: C or its mathematics library has that name")]
     ReservedName {
@@ -97,11 +113,12 @@ impl CodegenError {
             Self::Unsupported { .. } => "E0802",
             Self::ReservedName { .. } => "E0803",
             Self::Llvm { .. } => "E0804",
+            Self::TooMuch { .. } => "E0812",
         }
     }
 
     /// Whether the user's program is at fault (exit code 1), not the environment (2).
     pub const fn is_users(&self) -> bool {
-        matches!(self, Self::Unsupported { .. } | Self::ReservedName { .. })
+        matches!(self, Self::Unsupported { .. } | Self::ReservedName { .. } | Self::TooMuch { .. })
     }
 }

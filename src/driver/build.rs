@@ -4,19 +4,19 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::artifact::{self, Interface};
+use crate::artifact::{self, CudaForm, Interface, Nvcc};
 use crate::codegen::Form;
 use crate::diag::Diagnostic;
 use crate::graph::Graph;
 use crate::loops::{self, Kernel};
 use crate::syntax::ast;
-use crate::target::Target;
+use crate::target::{Gpu, Target};
 
 use super::emit::Emit;
 use super::output::{self, Folder, Mode, Output};
 use super::select::{self, Selected, Selection};
 use super::session::{self, Outcome, Session};
-use super::{Lowered, error, files, generate, instantiate, lower, machine, pack, parse, schedules};
+use super::{Lowered, error, files, generate, generate_cuda, instantiate, lower, machine, pack, parse, schedules};
 
 /// What `ftc build` was asked for.
 #[derive(Clone, Debug)]
@@ -60,6 +60,8 @@ struct Unit {
     interface: Interface,
     /// Every form of its code that an output needs.
     code: Vec<(Form, Vec<u8>)>,
+    /// CUDA C, for a GPU.
+    cuda: Option<String>,
 }
 
 /// Compiles and writes.
@@ -72,6 +74,10 @@ pub fn build(session: &mut Session, request: &Request) -> Outcome<Built> {
         "native" if forms.is_empty() => Target::parse("native", machine::host().as_ref()).unwrap_or(Target::Interp),
         name => machine::target(session, name)?,
     };
+    if let Some(kind) = kinds.iter().find(|kind| !kind.is_for(&target)).filter(|_| target != Target::Interp) {
+        let known: Vec<_> = Emit::ALL.into_iter().filter(|kind| kind.is_for(&target)).map(Emit::name).collect();
+        return Err(session.user(error::not_for_target(kind.name(), target.name(), &known)));
+    }
     if let (&[Emit::Ast], Some(path)) = (kinds.as_slice(), &request.what.file) {
         // The tree is there even where the program means nothing yet.
         let file = files::read_source(session, path)?;
@@ -79,7 +85,8 @@ pub fn build(session: &mut Session, request: &Request) -> Outcome<Built> {
         return finish(session, &request.to, vec![(Emit::Ast, ast_output(&stem(path), &tree))]);
     }
     let selected = select::select(session, &request.what)?;
-    if request.to == Destination::Stdout && selected.exports.len() > 1 && !forms.is_empty() {
+    let is_code = !forms.is_empty() || kinds.iter().any(|kind| matches!(kind, Emit::Cuda | Emit::Ptx));
+    if request.to == Destination::Stdout && selected.exports.len() > 1 && is_code {
         let names: Vec<_> = selected.exports.iter().map(|export| select::symbol(export).to_owned()).collect();
         return Err(session.user(error::several_for_stdout(kinds[0].name(), &names)));
     }
@@ -127,18 +134,36 @@ fn compile(
 ) -> Outcome<Unit> {
     let graph = instantiate(session, &selected.program, export, &selected.request)?;
     let block = schedules::find(&selected.program, export, target, machine::host().as_ref());
-    let Lowered { kernel, schedule } = lower(session, &graph, block.as_ref(), machine::model(target).as_ref())?;
+    let Lowered { kernel, schedule } = lower(session, &graph, block.as_ref(), &machine::chooser(target))?;
     let chosen = || schedules::chosen_text(&kernel.name, target.name(), &schedule);
     let schedule = block.map_or_else(chosen, |block| block.text(&schedule));
+    let docs = select::docs(&selected.program, export);
+    if let Target::Gpu(gpu) = target {
+        let about = about(&graph, &docs, &schedule);
+        let cuda = Some(generate_cuda(session, &kernel, gpu, &about)?);
+        let interface = Interface::of(&kernel).with_doc(docs);
+        return Ok(Unit { graph, schedule, kernel, interface, code: Vec::new(), cuda });
+    }
     let packing = pack(session, &kernel)?;
-    let interface = Interface::of(&kernel).with_doc(select::docs(&selected.program, export));
+    let interface = Interface::of(&kernel).with_doc(docs);
     let interface = interface.with_packing(packing.as_ref());
     let code = match target {
         _ if forms.is_empty() => Vec::new(),
         Target::Cpu(cpu) => generate(session, &kernel, packing.as_ref(), cpu, forms)?,
-        Target::Interp => return Err(session.user(error::interpreted_only())),
+        Target::Interp | Target::Gpu(_) => return Err(session.user(error::interpreted_only())),
     };
-    Ok(Unit { graph, schedule, kernel, interface, code: forms.iter().copied().zip(code).collect() })
+    Ok(Unit { graph, schedule, kernel, interface, code: forms.iter().copied().zip(code).collect(), cuda: None })
+}
+
+/// What a reader of generated code should know: what it computes, and in which order.
+fn about(graph: &Graph, docs: &[String], schedule: &str) -> Vec<String> {
+    let formula = graph.to_string();
+    let mut about: Vec<_> = docs.to_vec();
+    about.push(String::new());
+    about.extend(formula.lines().map(str::to_owned));
+    about.push(String::new());
+    about.extend(schedule.lines().map(str::to_owned));
+    about
 }
 
 /// The forms of code that these outputs are made of.
@@ -149,7 +174,9 @@ fn forms(kinds: &[Emit]) -> Vec<Form> {
             Emit::Llvm => Some(Form::Ir),
             Emit::Asm => Some(Form::Asm),
             Emit::Obj | Emit::Archive | Emit::Lib => Some(Form::Object),
-            Emit::Ast | Emit::Graph | Emit::Schedule | Emit::Loops | Emit::Header | Emit::Python => None,
+            Emit::Ast | Emit::Graph | Emit::Schedule | Emit::Loops | Emit::Header | Emit::Python
+            // What nvcc makes is made of text.
+            | Emit::Cuda | Emit::Ptx | Emit::Cubin => None,
         })
         .collect();
     forms.sort_unstable();
@@ -183,7 +210,13 @@ fn emit(
             let bytes = made.map_err(|cause| session.artifact(&cause))?;
             vec![Output::new(format!("lib{name}.a"), bytes)]
         }
-        Emit::Lib => vec![shared_library(session, name, units, target)?],
+        Emit::Lib => vec![match target {
+            Target::Gpu(gpu) => cuda_library(session, name, units, gpu)?,
+            _ => shared_library(session, name, units, target)?,
+        }],
+        Emit::Cuda => each("cu", &|unit| unit.cuda().into_bytes()),
+        Emit::Ptx => nvcc_each(session, units, target, "ptx", CudaForm::Ptx)?,
+        Emit::Cubin => nvcc_each(session, units, target, "cubin", CudaForm::Cubin)?,
         Emit::Header => vec![Output::new(format!("{name}.h"), artifact::header(name, &interfaces(units)))],
         Emit::Python => {
             let text = artifact::python(&shared_library_file(name), &interfaces(units));
@@ -197,6 +230,38 @@ impl Unit {
         let (_, bytes) = self.code.iter().find(|(form, _)| *form == wanted).expect("every form was asked for");
         bytes.clone()
     }
+
+    fn cuda(&self) -> String {
+        self.cuda.clone().expect("there is CUDA C for a GPU")
+    }
+}
+
+/// What nvcc makes of each export.
+fn nvcc_each(
+    session: &mut Session,
+    units: &[Unit],
+    target: &Target,
+    extension: &str,
+    form: CudaForm,
+) -> Outcome<Vec<Output>> {
+    let Target::Gpu(gpu) = target else { unreachable!("the kind was checked against the target") };
+    let nvcc = Nvcc::find().map_err(|cause| session.artifact(&cause))?;
+    let mut outputs = Vec::new();
+    for unit in units {
+        let name = &unit.interface.name;
+        let made = session.passes.run("nvcc", || nvcc.compile(name, &unit.cuda(), gpu, form));
+        let bytes = made.map_err(|cause| session.artifact(&cause))?;
+        outputs.push(Output::new(format!("{name}.{extension}"), bytes));
+    }
+    Ok(outputs)
+}
+
+fn cuda_library(session: &mut Session, name: &str, units: &[Unit], gpu: &Gpu) -> Outcome<Output> {
+    let nvcc = Nvcc::find().map_err(|cause| session.artifact(&cause))?;
+    let texts: Vec<_> = units.iter().map(|unit| (unit.interface.name.clone(), unit.cuda())).collect();
+    let made = session.passes.run("nvcc", || nvcc.shared(&texts, gpu));
+    let bytes = made.map_err(|cause| session.artifact(&cause))?;
+    Ok(Output { path: shared_library_file(name).into(), bytes, mode: Mode::Program })
 }
 
 fn objects(units: &[Unit]) -> Vec<(String, Vec<u8>)> {

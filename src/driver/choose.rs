@@ -44,6 +44,11 @@ fn alone(program: &mut Program, nest: usize, machine: &Machine) -> Chosen {
     Chosen { steps, cycles, inside: None }
 }
 
+/// The schedule for a GPU.
+pub fn for_gpu(kernel: &Kernel) -> Schedule {
+    Schedule { steps: space::gpu::steps(&mut Program::of(kernel)) }
+}
+
 /// The model as the judge of the points of one nest.
 #[derive(Debug)]
 pub struct Judge<'a> {

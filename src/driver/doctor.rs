@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::artifact::Nvcc;
 use crate::codegen;
 use crate::target::Cpu;
 
@@ -33,7 +34,7 @@ pub enum State {
 
 /// Looks for everything.
 pub fn examine() -> Vec<Finding> {
-    vec![library(), processor(), linker(), writable(), python("numpy"), python("torch")]
+    vec![library(), processor(), linker(), cuda(), writable(), python("numpy"), python("torch")]
 }
 
 fn library() -> Finding {
@@ -70,6 +71,18 @@ fn linker() -> Finding {
     let mut words = program.split_whitespace();
     let found = ask(words.next().unwrap_or("cc"), &words.chain(["--version"]).collect::<Vec<_>>());
     Finding { name: "C compiler", state: state(&found), detail: either(found), purpose: "`--emit lib`, `ftc run`" }
+}
+
+fn cuda() -> Finding {
+    let purpose = "`--target cuda --emit ptx,cubin,lib`";
+    let remedy = "install the CUDA toolkit, or the packages that `ftc explain E0810` names";
+    let Ok(nvcc) = Nvcc::find() else {
+        let detail = "neither on the path, nor in CUDA_HOME, nor among Python's packages".to_owned();
+        return Finding { name: "nvcc", state: State::Absent(remedy), detail, purpose };
+    };
+    let version = nvcc.version().unwrap_or_else(|| "it does not say its version".to_owned());
+    let detail = format!("{version} ({})", nvcc.path.display());
+    Finding { name: "nvcc", state: State::Found, detail, purpose }
 }
 
 fn writable() -> Finding {

@@ -1,5 +1,7 @@
 //! The kinds of output, `--emit`: every form that a program has on its way through the compiler.
 
+use crate::target::Target;
+
 use super::error;
 use super::session::{Outcome, Session};
 use super::suggest::nearest;
@@ -29,14 +31,20 @@ pub enum Emit {
     Header,
     /// A Python module that loads the shared library.
     Python,
+    /// CUDA C of an export.
+    Cuda,
+    /// The virtual assembly that nvcc makes of it.
+    Ptx,
+    /// The machine code that nvcc makes of it.
+    Cubin,
 }
 
 /// Kinds that are planned, and refused until then with words of their own.
-const LATER: [&str; 5] = ["space", "c", "cuda", "ptx", "cubin"];
+const LATER: [&str; 2] = ["space", "c"];
 
 impl Emit {
     /// All kinds, in the order of the pipeline.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Ast,
         Self::Graph,
         Self::Schedule,
@@ -48,6 +56,9 @@ impl Emit {
         Self::Lib,
         Self::Header,
         Self::Python,
+        Self::Cuda,
+        Self::Ptx,
+        Self::Cubin,
     ];
 
     /// The word on the command line.
@@ -64,12 +75,27 @@ impl Emit {
             Self::Lib => "lib",
             Self::Header => "header",
             Self::Python => "python",
+            Self::Cuda => "cuda",
+            Self::Ptx => "ptx",
+            Self::Cubin => "cubin",
         }
     }
 
     /// Whether it is text, which can go to standard output.
     pub const fn is_text(self) -> bool {
-        !matches!(self, Self::Obj | Self::Archive | Self::Lib)
+        !matches!(self, Self::Obj | Self::Archive | Self::Lib | Self::Cubin)
+    }
+
+    /// Whether a target has this kind.
+    pub const fn is_for(self, target: &Target) -> bool {
+        match (self, target) {
+            (Self::Ast | Self::Graph | Self::Schedule | Self::Loops | Self::Header, _) => true,
+            (Self::Lib, target) => !matches!(target, Target::Interp),
+            (Self::Cuda | Self::Ptx | Self::Cubin, target) => matches!(target, Target::Gpu(_)),
+            (Self::Llvm | Self::Asm | Self::Obj | Self::Archive | Self::Python, target) => {
+                !matches!(target, Target::Gpu(_))
+            }
+        }
     }
 
     /// The kinds that these words name, each once, in the order of the pipeline.

@@ -144,6 +144,18 @@ pub fn later_emit(kind: &str, known: &[&str]) -> Diagnostic {
         .note(format!("kinds: {}", known.join(" ")))
 }
 
+/// E0705: a kind of output that is not one of the target.
+pub fn not_for_target(kind: &str, target: &str, known: &[&str]) -> Diagnostic {
+    error("E0705", format!("`--emit {kind}` is not possible for `{target}`"))
+        .note(format!("kinds for this target: {}", known.join(" ")))
+}
+
+/// E0704: a GPU where code is to run here.
+pub fn not_on_gpu(target: &str, what: &str) -> Diagnostic {
+    error("E0704", format!("`ftc {what}` does not run code for `{target}` yet"))
+        .help("`ftc build --target cuda --emit lib` writes a library; `--target interp` runs the interpreter")
+}
+
 /// E0705: more or other than one text form for standard output.
 pub fn not_for_stdout(kinds: &str) -> Diagnostic {
     error("E0705", format!("`-o -` writes one text form to standard output, not `{kinds}`"))
@@ -259,7 +271,7 @@ pub fn unknown_code(subject: &str, nearest: Option<&str>) -> Diagnostic {
     .help("`ftc explain` lists all codes")
 }
 
-/// E0801 to E0804: a backend's refusal.
+/// E0801 to E0804, E0812: a backend's refusal.
 pub fn codegen(cause: &CodegenError) -> Diagnostic {
     let diagnostic = error(cause.code(), cause.to_string());
     match cause {
@@ -267,6 +279,7 @@ pub fn codegen(cause: &CodegenError) -> Diagnostic {
             .help("`--target interp` runs without it, and `--emit graph,loops` needs none")
             .help("build ftc with its default features to have it"),
         CodegenError::ReservedName { .. } => diagnostic.help("give the export another name: `export my_name = …`"),
+        CodegenError::TooMuch { parts, .. } => diagnostic.note(format!("it is for {parts}")),
         CodegenError::Unsupported { .. } | CodegenError::Llvm { .. } => diagnostic,
     }
 }

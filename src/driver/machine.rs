@@ -23,7 +23,25 @@ pub fn target(session: &mut Session, name: &str) -> Outcome<Target> {
 /// Threads that a schedule for a named target counts with: what is chosen must not depend on where ftc runs.
 const THREADS: i64 = 8;
 
-/// The machine that schedules for a target are chosen for; none for the interpreter.
+/// How schedules for a target are chosen.
+#[derive(Clone, Debug)]
+pub enum Chooser {
+    /// Not at all: loops stay as they are.
+    Nobody,
+    /// By the model of a CPU.
+    Model(Machine),
+    /// By the rules for GPUs.
+    Gpu,
+}
+
+impl Chooser {
+    /// The machine of the model.
+    pub const fn model(&self) -> Option<&Machine> {
+        if let Self::Model(machine) = self { Some(machine) } else { None }
+    }
+}
+
+/// The machine that schedules for a target are chosen for; none where no model is asked.
 pub fn model(target: &Target) -> Option<Machine> {
     let Target::Cpu(cpu) = target else { return None };
     let threads = match cpu.name.as_str() {
@@ -31,6 +49,15 @@ pub fn model(target: &Target) -> Option<Machine> {
         _ => THREADS,
     };
     Some(Machine::of(cpu, threads))
+}
+
+/// Who chooses schedules for a target.
+pub fn chooser(target: &Target) -> Chooser {
+    match (target, model(target)) {
+        (Target::Gpu(_), _) => Chooser::Gpu,
+        (_, Some(machine)) => Chooser::Model(machine),
+        (_, None) => Chooser::Nobody,
+    }
 }
 
 /// Why code for `cpu` cannot run on this machine; none if it can.

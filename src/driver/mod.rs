@@ -47,7 +47,9 @@ use crate::schedule::{self, Schedule};
 use crate::sema::{self, Program, Request};
 use crate::source::FileId;
 use crate::syntax::{ast, parser};
-use crate::target::{Cpu, Machine};
+use crate::target::{Cpu, Gpu};
+
+use machine::Chooser;
 
 /// Finds every error and warning of a file. What does not parse does not keep the rest from being checked.
 pub fn check(session: &mut Session, path: &Path) -> Outcome<()> {
@@ -111,29 +113,33 @@ pub struct Lowered {
     pub schedule: Schedule,
 }
 
-/// Graph to loop nests: in the order that a block says, else in the one that the model chooses for `machine`, else plain.
+/// Graph to loop nests: in the order that a block says, else in the one that is chosen for the target, else
+/// plain.
 pub fn lower(
     session: &mut Session,
     graph: &Graph,
     block: Option<&schedules::Block<'_>>,
-    machine: Option<&Machine>,
+    chooser: &Chooser,
 ) -> Outcome<Lowered> {
     let naive = session.passes.run("lower", || lower::lower(graph));
     session.verify("lower", loops::verify::verify(&naive), || loops::print::print(&naive))?;
-    let (schedule, scheduled) = match (block, machine) {
+    let (schedule, scheduled) = match (block, chooser) {
         (Some(block), _) => {
-            let filled = session.passes.run("choose", || block.fill(&naive, machine));
+            let filled = session.passes.run("choose", || block.fill(&naive, chooser.model()));
             let block = filled.or_else(|wrong| session.report(vec![wrong]).and(Err(Stop::User)))?;
             let applied = session.passes.run("schedule", || block.apply(&naive));
             let kernel = applied.or_else(|wrong| session.report(vec![wrong]).and(Err(Stop::User)))?;
             (block.schedule().clone(), kernel)
         }
-        (None, Some(machine)) => {
-            let chosen = session.passes.run("choose", || choose::choose(&naive, machine));
+        (None, Chooser::Model(_) | Chooser::Gpu) => {
+            let chosen = session.passes.run("choose", || match chooser {
+                Chooser::Model(machine) => choose::choose(&naive, machine),
+                Chooser::Gpu | Chooser::Nobody => choose::for_gpu(&naive),
+            });
             let applied = session.passes.run("schedule", || schedule::apply(&naive, &chosen));
             (chosen, applied.map_err(|refused| Stop::Internal(format!("a chosen schedule is refused: {refused}")))?)
         }
-        (None, None) => (Schedule::default(), naive),
+        (None, Chooser::Nobody) => (Schedule::default(), naive),
     };
     session.verify("schedule", loops::verify::verify(&scheduled), || loops::print::print(&scheduled))?;
     let kernel = session.passes.run("simplify", || loops::simplify::simplify(scheduled));
@@ -163,4 +169,10 @@ pub fn generate(
     session.report(names.map(|name| error::serial_loop(&kernel.name, name)).collect())?;
     let code = session.passes.run("generate", || codegen::llvm::compile_export(kernel, packing, cpu, forms));
     code.map_err(|cause| session.codegen(&cause))
+}
+
+/// Loop nests to CUDA C; `about` is what a reader should know of it.
+pub fn generate_cuda(session: &mut Session, kernel: &Kernel, gpu: &Gpu, about: &[String]) -> Outcome<String> {
+    let text = session.passes.run("generate", || codegen::cuda::source(kernel, gpu, about));
+    text.map_err(|cause| session.codegen(&cause))
 }

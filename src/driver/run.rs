@@ -51,12 +51,13 @@ pub fn run(session: &mut Session, request: &Request) -> Outcome<String> {
     let export = selected.exports.swap_remove(chosen);
     let graph = instantiate(session, &selected.program, &export, &selected.request)?;
     let block = schedules::find(&selected.program, &export, &target, machine::host().as_ref());
-    let kernel = lower(session, &graph, block.as_ref(), machine::model(&target).as_ref())?.kernel;
+    let kernel = lower(session, &graph, block.as_ref(), &machine::chooser(&target))?.kernel;
     let interface = Interface::of(&kernel);
     check_outputs(session, &interface, &outputs)?;
     let arrays = read_inputs(session, &interface, &inputs)?;
     let results = match &target {
         Target::Interp => interpret(session, &kernel, &arrays)?,
+        Target::Gpu(gpu) => return Err(session.user(error::not_on_gpu(&gpu.name, "run"))),
         Target::Cpu(cpu) => call(session, &kernel, &interface, cpu, &arrays)?,
     };
     save(session, &interface, &outputs, &results)

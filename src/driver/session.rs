@@ -86,9 +86,11 @@ impl Session {
     pub fn artifact(&mut self, cause: &ArtifactError) -> Stop {
         match cause {
             ArtifactError::Archive { .. } => Stop::Internal(cause.to_string()),
-            ArtifactError::Write { .. } | ArtifactError::NoLinker { .. } | ArtifactError::Link { .. } => {
-                self.environment(cause.diagnostic())
-            }
+            ArtifactError::Write { .. }
+            | ArtifactError::NoLinker { .. }
+            | ArtifactError::Link { .. }
+            | ArtifactError::NoNvcc { .. }
+            | ArtifactError::Nvcc { .. } => self.environment(cause.diagnostic()),
         }
     }
 

@@ -11,6 +11,7 @@
 //! - `contraction`: reductions, with a tile of accumulators of rows and vectors;
 //! - `elementwise`: what is computed without a reduction;
 //! - `fusion`: intermediates that need not be stored;
+//! - `gpu`: one schedule for a GPU, without a choice;
 //! - `structure`: splits that are no choice;
 //! - `placement`: those that are computed box by box inside of the nest that reads them;
 //! - `knobs`: a space as a search sees it.
@@ -19,6 +20,7 @@ mod contraction;
 mod elementwise;
 mod facts;
 mod fusion;
+pub mod gpu;
 pub mod knobs;
 mod placement;
 mod structure;

@@ -1,12 +1,14 @@
 //! What a machine is: data, read from a name or from the host by the driver.
 //!
 //! Nothing here asks the machine that ftc runs on: what `native` means comes in as a [`Host`]. [`cpus`] is the table
-//! of processors that have names.
+//! of processors that have names, [`gpus`] that of GPUs.
 
 pub mod cpus;
+pub mod gpus;
 pub mod machine;
 
 pub use cpus::{Facts, Level};
+pub use gpus::Gpu;
 pub use machine::{Dots, Machine};
 
 /// A machine to generate code for.
@@ -14,6 +16,8 @@ pub use machine::{Dots, Machine};
 pub enum Target {
     /// A CPU, through LLVM.
     Cpu(Cpu),
+    /// A GPU, through CUDA C.
+    Gpu(Gpu),
     /// The reference interpreter.
     Interp,
 }
@@ -87,10 +91,11 @@ impl Arch {
 }
 
 /// The names that are not those of a processor, and what they mean.
-const ALIASES: [(&str, &str); 4] = [
+const ALIASES: [(&str, &str); 5] = [
     ("x86", "64-bit x86 with AVX2 and FMA, the same as x86-64-v3"),
     ("native", "the processor that ftc runs on"),
     ("aarch64", "64-bit Arm with Neon; cross compiled elsewhere"),
+    ("cuda", "NVIDIA GPUs through CUDA C, the same as cuda:sm_90"),
     ("interp", "the reference interpreter, slow and exact"),
 ];
 
@@ -99,6 +104,7 @@ impl Target {
     pub fn name(&self) -> &str {
         match self {
             Self::Cpu(cpu) => &cpu.name,
+            Self::Gpu(gpu) => &gpu.name,
             Self::Interp => "interp",
         }
     }
@@ -114,6 +120,7 @@ impl Target {
             "aarch64" => cpu(Arch::Aarch64, "generic", ""),
             "native" => host.map_or(Err(TargetError::NoHost), |host| cpu(host.arch, &host.cpu, &host.features)),
             _ if cpus::find(name).is_some() => cpu(Arch::X86, name, ""),
+            _ if let Some(gpu) = gpus::find(name) => Ok(Self::Gpu(gpu)),
             _ => Err(TargetError::Unknown { name: name.to_owned(), nearest: nearest(name) }),
         }
     }
@@ -121,7 +128,8 @@ impl Target {
     /// Every name that [`Target::parse`] knows, with a line about it, in the order in which to list them.
     pub fn list() -> Vec<(&'static str, String)> {
         let aliases = ALIASES.iter().map(|&(name, about)| (name, about.to_owned()));
-        aliases.chain(cpus::TABLE.iter().map(|row| (row.name, row.about()))).collect()
+        let gpus = gpus::TABLE.iter().map(|row| (row.name, format!("an NVIDIA GPU: {}", row.example)));
+        aliases.chain(cpus::TABLE.iter().map(|row| (row.name, row.about()))).chain(gpus).collect()
     }
 }
 
@@ -134,7 +142,8 @@ impl Cpu {
 
 /// Up to three names that were probably meant, nearest first.
 fn nearest(name: &str) -> Vec<&'static str> {
-    let known = ALIASES.iter().map(|&(known, _)| known).chain(cpus::TABLE.iter().map(|row| row.name));
+    let processors = cpus::TABLE.iter().map(|row| row.name).chain(gpus::TABLE.iter().map(|row| row.name));
+    let known = ALIASES.iter().map(|&(known, _)| known).chain(processors);
     let mut scored: Vec<_> = known
         .map(|known| (strsim::jaro_winkler(&name.to_ascii_lowercase(), known), known))
         .filter(|&(score, _)| score > 0.8)

@@ -8,6 +8,7 @@ mod cli_code;
 mod cli_fmt;
 mod cli_output;
 mod codegen;
+mod codegen_cuda;
 mod codegen_dot;
 mod codegen_files;
 mod codegen_math;

@@ -66,8 +66,8 @@ fn given(text: &str) -> BTreeMap<String, Vec<f64>> {
 fn check(session: &mut Session, graph: &Graph, given: &BTreeMap<String, Vec<f64>>) -> Vec<String> {
     let inputs = inputs(graph, given);
     let naive = lower(graph);
-    let machine = machine::model(&machine::target(session, "native").expect("the host"));
-    let lowered = driver::lower(session, graph, None, machine.as_ref());
+    let chooser = machine::chooser(&machine::target(session, "native").expect("the host"));
+    let lowered = driver::lower(session, graph, None, &chooser);
     let kernel = lowered.expect("what was lowered verifies").kernel;
     let reference = interp::run(&naive, &inputs).expect("the naive kernel runs");
     let mut ways = vec![

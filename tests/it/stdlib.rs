@@ -19,9 +19,11 @@ use std::ops::Range;
 use array::Array;
 #[cfg(feature = "llvm")]
 use ftc::artifact::{self, Direction, Interface};
+use ftc::codegen::cuda;
 #[cfg(feature = "llvm")]
 use ftc::codegen::{Form, llvm};
 use ftc::diag::Diagnostic;
+use ftc::driver::choose::for_gpu;
 use ftc::driver::modules::Modules;
 use ftc::graph::Graph;
 use ftc::loops::simplify::simplify;
@@ -34,7 +36,6 @@ use ftc::schedule;
 use ftc::sema::{self, Loader, Program, Request};
 use ftc::source::SourceMap;
 use ftc::syntax::parser;
-#[cfg(feature = "llvm")]
 use ftc::target::Target;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -246,6 +247,23 @@ fn random_schedules_agree_with_the_references() {
             Ok(()).and_then(|()| interp::run(&built.kernel, &built.inputs).map_err(|error| error.to_string()))
         });
     }
+}
+
+/// What is chosen for a GPU where nobody gave a schedule, as CUDA C, too.
+#[test]
+fn schedules_chosen_for_a_gpu_agree_with_the_references() {
+    let (cases, mut library) = (cases(), library());
+    let built: Vec<_> = cases.iter().map(|case| library.build(case, "kernel")).collect();
+    let Ok(Target::Gpu(gpu)) = Target::parse("cuda", None) else { panic!("it is a GPU") };
+    check(&built, |built| {
+        let schedule = for_gpu(&built.kernel);
+        let show = |why: String| format!("{why}\n{schedule}");
+        let kernel = schedule::apply(&built.kernel, &schedule).map_err(|refused| show(refused.to_string()))?;
+        let kernel = simplify(kernel);
+        verify::verify(&kernel).map_err(|why| show(format!("{why:?}\n{kernel}")))?;
+        cuda::source(&kernel, &gpu, &[]).map_err(|error| show(error.to_string()))?;
+        interp::run(&kernel, &built.inputs).map_err(|error| show(format!("{error}\n{kernel}")))
+    });
 }
 
 /// The same on a GPU; the interpreter also finds races and threads that miss a barrier.

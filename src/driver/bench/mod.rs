@@ -138,6 +138,7 @@ pub fn bench(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Even
 fn cpu(session: &mut Session, name: &str) -> Outcome<Cpu> {
     match machine::target(session, name)? {
         Target::Interp => Err(session.user(super::error::interpreted_only())),
+        Target::Gpu(gpu) => Err(session.user(super::error::not_on_gpu(&gpu.name, "bench"))),
         Target::Cpu(cpu) => match machine::cannot_run(&cpu) {
             Some(why) => Err(session.user(super::error::not_this_machine(&cpu.name, &why))),
             None => Ok(cpu),

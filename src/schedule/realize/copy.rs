@@ -37,7 +37,7 @@ impl Emit<'_> {
                 Layout::Window(dims, _) => self.window_shape(dims, reach),
             };
             let like = self.loaded(copy.operand);
-            let shape = if reach.shared { self.padded(copy.operand, &copy.layout, shape) } else { shape };
+            let shape = if reach.shared { self.shared_shape(copy.operand, &copy.layout, shape) } else { shape };
             let buffer = self.buffer(&format!("{}.copy", copy.name), like, shape, copy.scope);
             self.plan.copies.push(Staged { reach, buffer, operand: copy.operand, layout: copy.layout.clone() });
         }

@@ -18,10 +18,12 @@
 //! The barrier before keeps threads from what others still read; there is none where the copy is made once. All copies
 //! at one level have theirs in common.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::expr::{Expr, ExprId, affine};
 use crate::loops::{Axis, Block, For, LoopKind, Stmt};
 use crate::scalar::Op;
-use crate::schedule::nest::{Form, Layout, VarId};
+use crate::schedule::nest::{Form, Layout, Var, VarId};
 
 use super::{Emit, Env, fresh};
 
@@ -90,18 +92,52 @@ impl Emit<'_> {
                 env.value.insert(var, place);
             }
             let value = this.padded_operand(operand, &env);
-            Stmt::Store { buffer, at: this.values(layout, &env), value }
+            Stmt::Store { buffer, at: this.copy_at(number, layout, &env), value }
         })
     }
 
     /// The loops of a copy as threads go along them: the one along which neighbours in memory lie is the fastest.
     fn fill_order(&self, operand: ExprId, layout: &[VarId]) -> Vec<VarId> {
         let mut order = layout.to_vec();
-        if let Some(at) = order.iter().position(|&var| self.is_contiguous(operand, var)) {
+        if let Some(at) = order.iter().position(|&var| self.runs_along(operand, var)) {
             let contiguous = order.remove(at);
             order.push(contiguous);
         }
         order
+    }
+
+    /// Whether neighbouring values of a loop read neighbours in memory, but for where a fused axis starts over.
+    fn runs_along(&self, operand: ExprId, var: VarId) -> bool {
+        let nest = self.nest;
+        let root = match nest.vars[var].part_of {
+            None => var,
+            Some((whole, index)) => match &nest.vars[whole].form {
+                Form::Split { parts, .. } if index + 1 == parts.len() => whole,
+                _ => return false,
+            },
+        };
+        let fused = |(_, other): (VarId, &Var)| match other.form {
+            Form::Fused { into, inner } if into == root => Some((other.axis?, inner)),
+            _ => None,
+        };
+        let mut axes: Vec<_> = nest.vars.iter().filter_map(fused).collect();
+        axes.extend(nest.vars[root].axis.map(|axis| (axis, 1)));
+        let pool = &self.kernel.pool;
+        let (mut strides, mut other) = (BTreeMap::new(), BTreeSet::new());
+        pool.visit(operand, &mut |_, expr| {
+            let Expr::Load { tensor, at } = expr else { return };
+            let mut size = 1;
+            for (&subscript, &extent) in at.iter().zip(&self.kernel.buffers[*tensor].shape).rev() {
+                for (atom, step) in affine::linear(pool, subscript).terms {
+                    match pool.get(atom) {
+                        Expr::Axis(axis) => *strides.entry(*axis).or_insert(0i64) += step * size,
+                        _ => other.extend(pool.axes(atom)),
+                    }
+                }
+                size *= extent;
+            }
+        });
+        !axes.is_empty() && axes.iter().all(|(axis, inner)| strides.get(axis) == Some(inner) && !other.contains(axis))
     }
 
     /// Where parts of a ragged variable are copied, and it is not known which of their values are left: those outside are
@@ -172,15 +208,36 @@ impl Emit<'_> {
         self.nest.vars[var].extent % lanes == 0 && view.constant % lanes == 0 && view.terms.iter().all(others)
     }
 
-    /// Rows of a copy that is filled across its own order get some more elements.
-    pub(super) fn padded(&self, operand: ExprId, layout: &Layout, mut shape: Vec<i64>) -> Vec<i64> {
-        let Layout::Loops(vars) = layout else { return shape };
+    /// The extents of a copy. Where it is filled across its own order, rows are what lies between neighbours in memory:
+    /// of one dimension, with some more elements where all would begin in the same bank.
+    pub(super) fn shared_shape(&self, operand: ExprId, layout: &Layout, shape: Vec<i64>) -> Vec<i64> {
         let bytes = self.kernel.buffers[self.loaded(operand)].dtype.bytes() as i64;
-        let across = self.fill_order(operand, vars).last() != vars.last();
-        if let Some(last) = shape.last_mut().filter(|last| across && **last * bytes % BANKS == 0) {
-            *last += WIDE / bytes;
+        match (layout, shape.as_slice()) {
+            (Layout::Loops(vars), [rows, row @ ..]) if !row.is_empty() && self.is_across(operand, vars) => {
+                let row: i64 = row.iter().product();
+                let more = if row * bytes % BANKS == 0 { WIDE / bytes } else { 0 };
+                vec![*rows, row + more]
+            }
+            _ => shape,
         }
-        shape
+    }
+
+    /// Whether neighbours in memory are a row apart in the copy.
+    fn is_across(&self, operand: ExprId, layout: &[VarId]) -> bool {
+        layout.len() > 1 && self.fill_order(operand, layout).last() == layout.first()
+    }
+
+    /// The subscripts of a copy.
+    pub(super) fn copy_at(&mut self, number: usize, layout: &[VarId], env: &Env) -> Vec<ExprId> {
+        let values = self.values(layout, env);
+        let copy = &self.plan.copies[number];
+        let is_merged = copy.reach.shared && self.is_across(copy.operand, layout);
+        let (Some((&row, rest)), true) = (values.split_first(), is_merged) else { return values };
+        let mut flat = self.kernel.pool.int(0);
+        for (&value, &var) in rest.iter().zip(&layout[1..]) {
+            flat = self.mixed(flat, self.nest.vars[var].extent, value);
+        }
+        vec![row, flat]
     }
 
     /// Gives each thread its share of the elements; `store` copies one, whose places along the dimensions it is told.

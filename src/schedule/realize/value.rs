@@ -144,7 +144,11 @@ impl Emit<'_> {
         for &copy in &env.copies {
             let buffer = self.plan.copies[copy].buffer;
             let read = match self.plan.copies[copy].layout.clone() {
-                Layout::Loops(vars) => self.element(buffer, &vars, env),
+                Layout::Loops(vars) => {
+                    let at = self.copy_at(copy, &vars, env);
+                    let dtype = self.kernel.buffers[buffer].dtype;
+                    self.kernel.pool.load(buffer, at, dtype)
+                }
                 Layout::Window(dims, _) => self.in_box(buffer, &dims, self.plan.copies[copy].reach, env),
             };
             reads.push((buffer, read));

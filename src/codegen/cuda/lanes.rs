@@ -1,0 +1,147 @@
+//! Vector loops: where elements lie together and are aligned, all lanes are loaded and stored at once.
+//!
+//! ```text
+//! vector for l in 4 { B.copy[k, j, l] = B[16 * k + 4 * j + l] }
+//!     ==>   ftc_store(&B_copy[k][j][0], ftc_load<4>(&B[16 * k + 4 * j]));
+//! vector for l in 4 { y[4 * i + l] = x[4 * i + l] * a[l + 1] }
+//!     ==>   const auto x_lanes = ftc_load<4>(&x[4 * i]);
+//!           ftc_vec<float, 4> y_lanes;
+//!           for (int l = 0; l < 4; ++l) { y_lanes.lane[l] = x_lanes.lane[l] * a[l + 1]; }
+//!           ftc_store(&y[4 * i], y_lanes);
+//! ```
+//!
+//! Only what is loaded whatever conditions in the value say is loaded early. All other vector loops are loops.
+
+use crate::arena::Id;
+use crate::expr::simplify::simplify;
+use crate::expr::{AxisId, Expr, ExprId, TensorId, affine};
+use crate::loops::{For, Stmt};
+
+use super::expr::storage;
+use super::flat::{is_main, offset};
+use super::write::{Writer, has_addresses};
+
+/// Bytes that one instruction moves, at most.
+const WIDE: i64 = 16;
+
+impl Writer<'_> {
+    /// Writes a vector loop, if something in it can be loaded or stored at once.
+    pub(super) fn lanes(&mut self, l: &For) -> bool {
+        let [Stmt::Store { buffer, at, value }] = l.body.as_slice() else { return false };
+        let to = self.start(*buffer, at, l);
+        if let Some(to) = &to
+            && let Some(value) = self.at_once(*value, l)
+        {
+            self.line(&format!("ftc_store(&{to}, {value});"));
+            return true;
+        }
+        let loads = self.early(*value, l);
+        if to.is_none() && loads.is_empty() {
+            return false;
+        }
+        self.braces_of_lanes(l, (*buffer, at, *value), to.as_deref(), loads);
+        true
+    }
+
+    fn braces_of_lanes(
+        &mut self,
+        l: &For,
+        (buffer, at, value): (TensorId, &[ExprId], ExprId),
+        to: Option<&str>,
+        loads: Vec<(ExprId, TensorId, String)>,
+    ) {
+        let axis = self.names.axis(l.axis).to_owned();
+        self.line("{");
+        for (number, (load, tensor, from)) in loads.into_iter().enumerate() {
+            let name = format!("{}_lanes{number}", self.names.buffer(tensor));
+            self.line(&format!("  const auto {name} = ftc_load<{}>(&{from});", l.extent));
+            self.hoists.insert(load, format!("{name}.lane[{axis}]"));
+        }
+        let result = format!("{}_lanes", self.names.buffer(buffer));
+        if to.is_some() {
+            let dtype = storage(self.kernel.buffers[buffer].dtype);
+            self.line(&format!("  ftc_vec<{dtype}, {}> {result};", l.extent));
+        }
+        let place = match to {
+            Some(_) => format!("{result}.lane[{axis}]"),
+            None => self.place(buffer, at),
+        };
+        let value = self.text(value);
+        self.line("  #pragma unroll");
+        self.line(&format!("  for (int {axis} = 0; {axis} < {}; ++{axis}) {{ {place} = {value}; }}", l.extent));
+        if let Some(to) = to {
+            self.line(&format!("  ftc_store(&{to}, {result});"));
+        }
+        self.line("}");
+        self.hoists.clear();
+    }
+
+    /// The first element, if those of all lanes lie together and are aligned.
+    fn start(&mut self, buffer: TensorId, at: &[ExprId], l: &For) -> Option<String> {
+        let found = &self.kernel.buffers[buffer];
+        if !has_addresses(self.kernel, buffer) || found.dtype.bytes() as i64 * l.extent > WIDE {
+            return None;
+        }
+        let shape = if is_main(&found.kind) { vec![found.len()] } else { found.shape.clone() };
+        let flat = offset(&mut self.pool, &shape, at, self.domain);
+        let lane = self.pool.axis(l.axis);
+        let view = affine::linear(&self.pool, flat);
+        let others = view.terms.keys().filter(|&&atom| self.pool.axes(atom).contains(&l.axis)).count();
+        if view.coefficient(lane) != 1 || others != 1 {
+            return None;
+        }
+        let first = self.first(flat, l.axis);
+        if !self.is_multiple(first, l.extent) {
+            return None;
+        }
+        let at: Vec<_> = at.iter().map(|&subscript| self.first(subscript, l.axis)).collect();
+        Some(self.place(buffer, &at))
+    }
+
+    /// An expression in the first lane.
+    fn first(&mut self, id: ExprId, lane: AxisId) -> ExprId {
+        let zero = self.pool.int(0);
+        let first = self.pool.substitute(id, &|axis| (axis == lane).then_some(zero));
+        simplify(&mut self.pool, first, self.domain)
+    }
+
+    /// All lanes of a value in one expression: a load, what is the same in all lanes, or a choice that is.
+    fn at_once(&mut self, id: ExprId, l: &For) -> Option<String> {
+        let varies = |this: &Self, id| this.pool.axes(id).contains(&l.axis);
+        match self.pool.get(id).clone() {
+            Expr::Load { tensor, at } if varies(self, id) => {
+                let from = self.start(tensor, &at, l)?;
+                Some(format!("ftc_load<{}>(&{from})", l.extent))
+            }
+            Expr::Select { cond, then, otherwise } if !varies(self, cond) => {
+                let (then, otherwise) = (self.at_once(then, l)?, self.at_once(otherwise, l)?);
+                let cond = self.text(cond);
+                Some(format!("({cond}) ? {then} : {otherwise}"))
+            }
+            _ if !varies(self, id) => {
+                let dtype = storage(self.pool.dtype(id));
+                let value = self.text(id);
+                Some(format!("ftc_splat<{}, {dtype}>({value})", l.extent))
+            }
+            _ => None,
+        }
+    }
+
+    /// The loads that are evaluated in every lane, and can be at once; each with its tensor and its first element.
+    fn early(&mut self, value: ExprId, l: &For) -> Vec<(ExprId, TensorId, String)> {
+        let mut open = vec![value];
+        let mut loads: Vec<(ExprId, TensorId, String)> = Vec::new();
+        while let Some(id) = open.pop() {
+            match self.pool.get(id).clone() {
+                Expr::Select { cond, .. } => open.push(cond),
+                Expr::Load { tensor, at } if self.pool.axes(id).contains(&l.axis) => match self.start(tensor, &at, l) {
+                    Some(from) if !loads.iter().any(|(known, ..)| *known == id) => loads.push((id, tensor, from)),
+                    _ => open.extend(at),
+                },
+                _ => open.extend(self.pool.children(id)),
+            }
+        }
+        loads.sort_by_key(|(id, ..)| id.index());
+        loads
+    }
+}

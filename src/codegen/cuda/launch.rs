@@ -1,0 +1,326 @@
+//! Launches as `__global__` functions, and the host function that starts them one after another.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use crate::codegen::CodegenError;
+use crate::expr::range::Domain;
+use crate::expr::{Expr, TensorId};
+use crate::loops::launch::{Coordinate, Launch};
+use crate::loops::visit;
+use crate::loops::{BufferKind, Kernel, LoopKind, Scope, Stmt};
+use crate::target::Gpu;
+
+use super::expr::{constant, local, storage};
+use super::flat::is_main;
+use super::names::Names;
+use super::write::{Writer, declaration, dims};
+
+/// Bytes of shared memory that need no asking.
+const STATIC_SHARED: usize = 48 << 10;
+/// Alignment of what is shared, and of what is in the workspace.
+const ALIGN: usize = 16;
+const ALIGN_WORKSPACE: usize = 256;
+/// Values in a line of a table.
+const COLUMNS: usize = 16;
+
+/// The text of a kernel, function by function.
+pub(super) struct Functions<'a> {
+    pub(super) kernel: &'a Kernel,
+    pub(super) names: Names,
+    pub(super) domain: Domain,
+    pub(super) gpu: &'a Gpu,
+    /// The functions for the GPU.
+    pub(super) device: String,
+    /// What the host function does, one launch after another.
+    calls: Vec<Call>,
+    /// Bytes of the workspace, and where each temporary is in it.
+    workspace: usize,
+    places: Vec<(TensorId, usize)>,
+}
+
+/// One launch by the host.
+struct Call {
+    name: String,
+    grid: [i64; 3],
+    block: [i64; 3],
+    args: Vec<TensorId>,
+    /// Bytes of shared memory that are asked for.
+    shared: usize,
+}
+
+impl<'a> Functions<'a> {
+    pub(super) fn new(kernel: &'a Kernel, domain: Domain, gpu: &'a Gpu) -> Self {
+        let names = Names::of(kernel);
+        let (device, calls, places) = (String::new(), Vec::new(), Vec::new());
+        Self { kernel, names, domain, gpu, device, calls, workspace: 0, places }
+    }
+
+    /// Writes all launches.
+    pub(super) fn launches(&mut self) -> Result<(), CodegenError> {
+        self.tables();
+        let count = launches(&self.kernel.body);
+        self.block(&self.kernel.body, 0, count)
+    }
+
+    fn block(&mut self, body: &'a [Stmt], used: usize, count: usize) -> Result<(), CodegenError> {
+        let mut rest = body;
+        while let Some(stmt) = rest.first() {
+            let plain = rest.iter().take_while(|stmt| !is_apart(self.kernel, stmt)).count();
+            if plain > 0 {
+                // What has no launch of its own is done by one thread.
+                let launch = Launch { grid: Vec::new(), shared: Vec::new(), block: Vec::new(), body: &rest[..plain] };
+                self.launch(&launch, count)?;
+                rest = &rest[plain..];
+                continue;
+            }
+            match stmt {
+                Stmt::Alloc { buffer, body } => {
+                    let bytes = self.kernel.buffers[*buffer].bytes();
+                    let end = used + bytes.next_multiple_of(ALIGN_WORKSPACE);
+                    self.places.push((*buffer, used));
+                    self.workspace = self.workspace.max(end);
+                    self.block(body, end, count)?;
+                }
+                Stmt::For(outer) => self.launch(&Launch::of(self.kernel, outer), count)?,
+                Stmt::If { .. } | Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Barrier => {}
+            }
+            rest = &rest[1..];
+        }
+        Ok(())
+    }
+
+    fn launch(&mut self, launch: &Launch<'_>, count: usize) -> Result<(), CodegenError> {
+        let number = self.calls.len();
+        let suffix = if count > 1 { format!("_{}", number + 1) } else { String::new() };
+        let name = format!("{}_kernel{suffix}", self.kernel.name);
+        let args = used(self.kernel, launch.body);
+        let shared = self.shared(launch)?;
+        let mut writer = Writer::new(self.kernel, &self.names, &self.domain);
+        for (word, coordinates) in [("blockIdx", &launch.grid), ("threadIdx", &launch.block)] {
+            for Coordinate { axis, dim, .. } in coordinates {
+                let (axis, dim) = (self.names.axis(*axis), ["x", "y", "z"][usize::from(*dim)]);
+                writer.line(&format!("const int {axis} = {word}.{dim};"));
+            }
+        }
+        for (id, place) in &shared.places {
+            let buffer = &self.kernel.buffers[*id];
+            if shared.is_dynamic {
+                let (dtype, name) = (local(buffer.dtype), self.names.buffer(*id));
+                let dims = dims(&buffer.shape);
+                let cast = format!("*reinterpret_cast<{dtype} (*){dims}>(ftc_shared + {place})");
+                writer.line(&format!("{dtype} (&{name}){dims} = {cast};"));
+            } else {
+                writer.line(&format!("__shared__ __align__({ALIGN}) {};", declaration(self.kernel, &self.names, *id)));
+            }
+        }
+        writer.declare(launch.body);
+        writer.block(launch.body);
+        let body = writer.out;
+        let params: Vec<_> = args.iter().map(|&id| self.param(id)).collect();
+        let threads = launch.threads();
+        let _ = write!(
+            self.device,
+            "static __global__ void __launch_bounds__({threads}) {name}({}) {{\n{}{body}}}\n\n",
+            params.join(", "),
+            if shared.is_dynamic {
+                format!("  extern __shared__ __align__({ALIGN}) unsigned char ftc_shared[];\n")
+            } else {
+                String::new()
+            },
+        );
+        let asked = if shared.is_dynamic { shared.bytes } else { 0 };
+        let (grid, block) = (launch.grid_size(), launch.block_size());
+        self.calls.push(Call { name, grid, block, args, shared: asked });
+        Ok(())
+    }
+
+    fn shared(&self, launch: &Launch<'_>) -> Result<Shared, CodegenError> {
+        let mut shared = Shared { places: Vec::new(), bytes: 0, is_dynamic: false };
+        for &id in &launch.shared {
+            shared.places.push((id, shared.bytes));
+            shared.bytes += self.kernel.buffers[id].bytes().next_multiple_of(ALIGN);
+        }
+        let most = self.gpu.shared();
+        if shared.bytes > most {
+            let parts = launch.shared.iter().map(|&id| {
+                let buffer = &self.kernel.buffers[id];
+                let shape: Vec<_> = buffer.shape.iter().map(i64::to_string).collect();
+                format!("`{}` {}[{}]", buffer.name, buffer.dtype, shape.join(", "))
+            });
+            return Err(CodegenError::TooMuch {
+                kernel: self.kernel.name.clone(),
+                what: format!("{} bytes of shared memory in a block", shared.bytes),
+                most: format!("{most} bytes"),
+                target: self.gpu.name.clone(),
+                parts: parts.collect::<Vec<_>>().join(", "),
+            });
+        }
+        shared.is_dynamic = shared.bytes > STATIC_SHARED;
+        Ok(shared)
+    }
+
+    fn param(&self, id: TensorId) -> String {
+        let buffer = &self.kernel.buffers[id];
+        let constant = if matches!(buffer.kind, BufferKind::Input { .. }) { "const " } else { "" };
+        format!("{constant}{} *__restrict__ {}", storage(buffer.dtype), self.names.buffer(id))
+    }
+
+    /// Tables of known values.
+    fn tables(&mut self) {
+        for (id, buffer) in self.kernel.buffers.iter() {
+            let BufferKind::Constant(values) = &buffer.kind else { continue };
+            let values: Vec<_> = values.iter().map(|&value| constant(value)).collect();
+            let rows: Vec<_> = values.chunks(COLUMNS).map(|row| format!("  {},\n", row.join(", "))).collect();
+            let (dtype, name) = (storage(buffer.dtype), self.names.buffer(id));
+            let _ = write!(
+                self.device,
+                "static __device__ const __align__({ALIGN}) {dtype} {name}[{}] = {{\n{}}};\n\n",
+                values.len(),
+                rows.concat()
+            );
+        }
+    }
+
+    /// The functions that the host calls.
+    pub(super) fn host(&self) -> String {
+        let kernel = self.kernel;
+        let params: Vec<_> = kernel
+            .params
+            .iter()
+            .map(|&id| {
+                let constant = if matches!(kernel.buffers[id].kind, BufferKind::Input { .. }) { "const " } else { "" };
+                format!("{constant}{} *{}", interface(self.kernel, id), self.names.buffer(id))
+            })
+            .chain(["cudaStream_t stream".to_owned()])
+            .collect();
+        let mut out = format!("extern \"C\" int32_t {}({}) {{\n", kernel.name, params.join(", "));
+        self.check(&mut out);
+        if self.workspace > 0 {
+            let bytes = self.workspace;
+            let _ = writeln!(out, "  unsigned char *workspace = nullptr;");
+            let _ = writeln!(out, "  if (cudaMallocAsync(&workspace, {bytes}, stream) != cudaSuccess) return 2;");
+        }
+        for call in &self.calls {
+            self.call(&mut out, call);
+        }
+        let _ = writeln!(out, "  const cudaError_t launched = cudaGetLastError();");
+        if self.workspace > 0 {
+            let _ = writeln!(out, "  cudaFreeAsync(workspace, stream);");
+        }
+        let _ = writeln!(out, "  return launched == cudaSuccess ? 0 : 4;\n}}");
+        self.by_array(&mut out);
+        out
+    }
+
+    /// What is wrong with the arguments.
+    fn check(&self, out: &mut String) {
+        let names: Vec<_> = self.kernel.params.iter().map(|&id| self.names.buffer(id)).collect();
+        if names.is_empty() {
+            return;
+        }
+        let nulls: Vec<_> = names.iter().map(|name| format!("{name} == nullptr")).collect();
+        let bits: Vec<_> = names.iter().map(|name| format!("(uintptr_t){name}")).collect();
+        let _ = writeln!(out, "  if ({}) return 1;", nulls.join(" || "));
+        let _ = writeln!(out, "  if (({}) % {ALIGN} != 0) return 3;", bits.join(" | "));
+    }
+
+    fn call(&self, out: &mut String, call: &Call) {
+        let Call { name, grid, block, args, shared } = call;
+        if *shared > 0 {
+            let _ = writeln!(
+                out,
+                "  if (cudaFuncSetAttribute({name}, cudaFuncAttributeMaxDynamicSharedMemorySize, {shared}) != cudaSuccess) return 4;"
+            );
+        }
+        let args: Vec<_> = args.iter().map(|&id| self.argument(id)).collect();
+        let [grid, block] = [grid, block].map(|[x, y, z]| format!("dim3({x}, {y}, {z})"));
+        let _ = writeln!(out, "  {name}<<<{grid}, {block}, {shared}, stream>>>({});", args.join(", "));
+    }
+
+    fn argument(&self, id: TensorId) -> String {
+        let buffer = &self.kernel.buffers[id];
+        let name = self.names.buffer(id);
+        if let Some((_, place)) = self.places.iter().find(|(known, _)| *known == id) {
+            return format!("reinterpret_cast<{} *>(workspace + {place})", storage(buffer.dtype));
+        }
+        if storage(buffer.dtype) == interface(self.kernel, id) {
+            return name.to_owned();
+        }
+        let constant = if matches!(buffer.kind, BufferKind::Input { .. }) { "const " } else { "" };
+        format!("reinterpret_cast<{constant}{} *>({name})", storage(buffer.dtype))
+    }
+
+    /// The same function with its arguments in an array.
+    fn by_array(&self, out: &mut String) {
+        let name = &self.kernel.name;
+        let args: Vec<_> = self
+            .kernel
+            .params
+            .iter()
+            .enumerate()
+            .map(|(at, &id)| {
+                let constant =
+                    if matches!(self.kernel.buffers[id].kind, BufferKind::Input { .. }) { "const " } else { "" };
+                format!("static_cast<{constant}{} *>(args[{at}])", interface(self.kernel, id))
+            })
+            .chain(["stream".to_owned()])
+            .collect();
+        let _ = writeln!(out, "\nextern \"C\" int32_t {name}_call(void *const *args, cudaStream_t stream) {{");
+        let _ = writeln!(out, "  return {name}({});\n}}", args.join(", "));
+    }
+}
+
+/// The shared memory of a block.
+struct Shared {
+    places: Vec<(TensorId, usize)>,
+    bytes: usize,
+    /// Whether it has to be asked for.
+    is_dynamic: bool,
+}
+
+/// The C type of an element as the header says it: 16-bit floats are their bits.
+fn interface(kernel: &Kernel, id: TensorId) -> &'static str {
+    match kernel.buffers[id].dtype {
+        crate::scalar::DType::F16 | crate::scalar::DType::BF16 => "uint16_t",
+        crate::scalar::DType::I32 => "int32_t",
+        crate::scalar::DType::I64 => "int64_t",
+        dtype => storage(dtype),
+    }
+}
+
+/// Whether a statement outside of all loops is more than what one thread does.
+fn is_apart(kernel: &Kernel, stmt: &Stmt) -> bool {
+    match stmt {
+        Stmt::For(l) => matches!(l.kind, LoopKind::Grid(_)),
+        Stmt::Alloc { buffer, .. } => kernel.buffers[*buffer].kind == BufferKind::Temp(Scope::Global),
+        Stmt::If { .. } | Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Barrier => false,
+    }
+}
+
+/// About how many launches statements make: whether there are several.
+fn launches(body: &[Stmt]) -> usize {
+    body.iter().map(|stmt| if let Stmt::Alloc { body, .. } = stmt { launches(body) } else { 1 }).sum()
+}
+
+/// The buffers in main memory that statements use: parameters in their order, then temporaries. Tables are not passed.
+fn used(kernel: &Kernel, body: &[Stmt]) -> Vec<TensorId> {
+    let mut found = BTreeSet::new();
+    let mut pool = kernel.pool.clone();
+    visit::visit(&mut pool, body, &mut |pool, stmt, _| {
+        found.extend(visit::written(stmt).map(|(buffer, _)| buffer));
+        for root in visit::expressions(stmt) {
+            pool.visit(root, &mut |_, expr| {
+                if let Expr::Load { tensor, .. } = expr {
+                    found.insert(*tensor);
+                }
+            });
+        }
+    });
+    let is_passed = |id: &TensorId| {
+        let kind = &kernel.buffers[*id].kind;
+        is_main(kind) && !matches!(kind, BufferKind::Constant(_))
+    };
+    let temps = found.iter().copied().filter(|id| !kernel.params.contains(id));
+    kernel.params.iter().copied().filter(|id| found.contains(id)).chain(temps).filter(is_passed).collect()
+}
