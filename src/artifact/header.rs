@@ -1,6 +1,10 @@
 //! The C header of a library: what a caller has to know, in the words of C.
 
+mod cuda;
+
 use std::fmt::Write;
+
+pub use cuda::cuda_header;
 
 use super::{Arg, Direction, Function, Interface, Memory, Packed, Param, words_of};
 use crate::codegen::check;

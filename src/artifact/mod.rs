@@ -10,7 +10,7 @@ mod nvcc;
 mod python;
 
 pub use error::ArtifactError;
-pub use header::header;
+pub use header::{cuda_header, header};
 pub use library::{Linker, archive, link_shared};
 pub use nvcc::{CudaForm, Nvcc};
 pub use python::{python, python_module};

@@ -115,7 +115,7 @@ pub(super) struct BuildArgs {
     #[arg(long, default_value = "native", value_name = "TARGET")]
     pub(super) target: String,
 
-    /// What to write: ast graph schedule loops llvm asm obj archive lib header python
+    /// What to write: ast graph schedule loops llvm asm obj archive lib header python; for a GPU cuda ptx cubin
     #[arg(long, value_name = "KIND,…", value_delimiter = ',', default_value = "lib,header")]
     pub(super) emit: Vec<String>,
 

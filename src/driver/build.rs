@@ -217,7 +217,10 @@ fn emit(
         Emit::Cuda => each("cu", &|unit| unit.cuda().into_bytes()),
         Emit::Ptx => nvcc_each(session, units, target, "ptx", CudaForm::Ptx)?,
         Emit::Cubin => nvcc_each(session, units, target, "cubin", CudaForm::Cubin)?,
-        Emit::Header => vec![Output::new(format!("{name}.h"), artifact::header(name, &interfaces(units)))],
+        Emit::Header => {
+            let header = if let Target::Gpu(_) = target { artifact::cuda_header } else { artifact::header };
+            vec![Output::new(format!("{name}.h"), header(name, &interfaces(units)))]
+        }
         Emit::Python => {
             let text = artifact::python(&shared_library_file(name), &interfaces(units));
             vec![Output::new(format!("{}.py", artifact::python_module(name)), text)]

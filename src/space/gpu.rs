@@ -106,17 +106,16 @@ fn axes(program: &Program, nest: &Nest) -> Option<Axes> {
     let loads = reads::loads(program, nest);
     let [first, second] = loads.as_slice() else { return None };
     let uses = |access: &Access, var: VarId| nest.vars[var].axis.is_some_and(|axis| access.uses(axis));
-    let of = |wanted: [bool; 2], reduced: bool| -> Vec<VarId> {
-        let fits =
-            |&var: &VarId| nest.vars[var].is_reduced() == reduced && [uses(first, var), uses(second, var)] == wanted;
+    let of = |wanted: [bool; 2]| -> Vec<VarId> {
+        let fits = |&var: &VarId| !nest.vars[var].is_reduced() && [uses(first, var), uses(second, var)] == wanted;
         nest.order.iter().copied().filter(fits).collect()
     };
-    let (left, right) = (of([true, false], false), of([false, true], false));
-    let reduced = of([true, true], true);
-    let all_reduced = nest.order.iter().filter(|&&var| nest.vars[var].is_reduced()).count();
+    let (left, right) = (of([true, false]), of([false, true]));
+    let reduced: Vec<_> = nest.order.iter().copied().filter(|&var| nest.vars[var].is_reduced()).collect();
+    let joins = |&var: &VarId| nest.vars[var].extent == 1 || (uses(first, var) && uses(second, var));
     let is_one =
         |vars: &[VarId]| vars.windows(2).all(|pair| nest.position(pair[0]).map(|at| at + 1) == nest.position(pair[1]));
-    if left.is_empty() || right.is_empty() || reduced.is_empty() || reduced.len() != all_reduced {
+    if left.is_empty() || right.is_empty() || !reduced.iter().all(joins) {
         return None;
     }
     // The columns are those along which results lie next to each other.
@@ -180,7 +179,11 @@ fn contraction(program: &Program, number: usize) -> Option<Vec<Step>> {
         let layout = Some(vec![inner.clone(), part(axis, 1), part(axis, 2), part(axis, 3)]);
         steps.push(Step::Stage { operand, place, layout, scope: Scope::Shared });
     }
-    steps.push(Step::Unroll { axes: own.to_vec() });
+    // Results that lie next to each other are stored at once.
+    let [outer @ .., last] = &own;
+    let is_vector = width >= 2 * SIDE;
+    steps.push(Step::Unroll { axes: if is_vector { outer.to_vec() } else { own.to_vec() } });
+    steps.extend(is_vector.then(|| Step::Vectorize { axis: last.clone() }));
     Some(steps)
 }
 

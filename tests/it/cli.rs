@@ -214,7 +214,10 @@ fn kinds_of_output_must_exist_and_fit_where_they_go() {
     let place = Place::with_gemm();
     let emit = |kinds: &str, to: &str| place.ftc(&["build", "gemm.ft", "--emit", kinds, "-o", to]);
     emit("llvmm", "out").fails(1, "E0705", &["no such kind", "did you mean `llvm`?"]);
-    emit("cuda", "out").fails(1, "E0705", &["cannot write that yet"]);
+    emit("space", "out").fails(1, "E0705", &["cannot write that yet"]);
+    emit("cuda", "out").fails(1, "E0705", &["not possible for `native`", "kinds for this target: ast graph"]);
+    let cuda = |kinds: &str| place.ftc(&["build", "gemm.ft", "--target", "cuda", "--emit", kinds, "-o", "out"]);
+    cuda("asm").fails(1, "E0705", &["not possible for `cuda`", "cuda ptx cubin"]);
     emit("loops,asm", "-").fails(1, "E0705", &["not `loops,asm`"]);
     emit("obj", "-").fails(1, "E0705", &["not `obj`"]);
     assert!(!place.path("out").exists());
@@ -227,6 +230,11 @@ fn text_forms_go_to_standard_output() {
     assert!(emit("ast").contains("Function"), "{}", emit("ast"));
     assert!(emit("graph").contains("sum[k: 3]"), "{}", emit("graph"));
     assert!(emit("loops").contains("for k in 3"), "{}", emit("loops"));
+    let cuda = place.ftc(&["build", "gemm.ft", "--target", "cuda", "--emit", "cuda", "-o", "-"]).succeeds().out;
+    assert!(cuda.contains("__global__ void __launch_bounds__(256) mm_kernel(const float *__restrict__ A"), "{cuda}");
+    let header =
+        place.ftc(&["build", "gemm.ft", "--target", "cuda:sm_80", "--emit", "header", "-o", "-"]).succeeds().out;
+    assert!(header.contains("int32_t mm(const float *A, const float *B, float *C, cudaStream_t stream);"), "{header}");
     assert_eq!(place.names("."), ["a.npy", "b.npy", "gemm.ft"]);
 }
 
