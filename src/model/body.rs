@@ -8,6 +8,9 @@ use super::view::{Moved, View};
 /// Bytes from one iteration to the next that are as bad as any more.
 const COLUMN: i64 = 1024;
 
+/// Statements, as vectors, that a body can have without harm.
+const LONG: f64 = 48.0;
+
 /// Cycles of all iterations of the innermost body.
 pub(super) fn cycles(view: &View<'_>) -> f64 {
     view.trips_outside(view.body) * iteration(view)
@@ -43,7 +46,9 @@ fn iteration(view: &View<'_>) -> f64 {
     let wide = arithmetic / machine.fmas;
     let issued = (arithmetic + traffic + 2.0) / machine.issue;
     let stalls: f64 = view.loads.iter().map(|load| stall(view, load)).sum();
-    wide.max(traffic / machine.loads).max(issued).max(chain) + stalls + 3.0 * spilled + 0.3
+    // Long bodies are scheduled worse, and registers wait longer.
+    let long = if statements > LONG { 1.1 } else { 1.0 };
+    long * wide.max(traffic / machine.loads).max(issued).max(chain) + stalls + 3.0 * spilled + 0.3
 }
 
 /// Whether the accumulators stay in registers while the loop around the body runs.

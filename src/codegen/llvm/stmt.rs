@@ -93,7 +93,11 @@ impl<'ctx> Body<'ctx, '_> {
             self.cx.ir.add_incoming(axis, &[(next, self.cx.ir.block())]);
             let end = self.new_block(&format!("{name}.end"));
             let branch = self.cx.ir.branch(done, end, start);
-            hints::mark_loop(&self.cx.ir, branch, self.vectors);
+            if joins_vectors(&nest.body) {
+                hints::keep_rolled(&self.cx.ir, branch);
+            } else {
+                hints::mark_loop(&self.cx.ir, branch, self.vectors);
+            }
             self.cx.ir.enter(end);
         }
         self.axes.remove(nest.axis);
@@ -184,4 +188,25 @@ impl<'ctx> Body<'ctx, '_> {
             }
         }
     }
+}
+
+/// Whether vectors of sums grow in a block. How many terms are written out there is the schedule's to say: LLVM would
+/// write out short loops whole, and keep in registers what several terms read, more than there are registers.
+fn joins_vectors(block: &[Stmt]) -> bool {
+    block.iter().any(|stmt| match stmt {
+        Stmt::For(inner) if inner.kind == LoopKind::Vector => has_reduce(&inner.body),
+        Stmt::For(inner) => joins_vectors(&inner.body),
+        Stmt::Alloc { body, .. } => joins_vectors(body),
+        Stmt::If { then, otherwise, .. } => joins_vectors(then) || joins_vectors(otherwise),
+        Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Barrier => false,
+    })
+}
+
+fn has_reduce(block: &[Stmt]) -> bool {
+    block.iter().any(|stmt| match stmt {
+        Stmt::Reduce { .. } => true,
+        Stmt::If { then, otherwise, .. } => has_reduce(then) || has_reduce(otherwise),
+        Stmt::For(For { body, .. }) | Stmt::Alloc { body, .. } => has_reduce(body),
+        Stmt::Store { .. } | Stmt::Barrier => false,
+    })
 }
