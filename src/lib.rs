@@ -6,9 +6,9 @@
 //! ```text
 //!  .ft ──lexer──> tokens ──grammar──> AST ──sema──> tensor graph ──lower──> naive loop IR ──schedule──> loop IR
 //!                                                       │ verify                │ verify                   │ verify
-//!                                                       ▼                                     ┌────────────┤
-//!                                                   evaluator                            interpreter     LLVM IR
-//!                                                                                                    .o .a .so .h
+//!                                                       ▼                                     ┌────────────┼──────────┐
+//!                                                   evaluator                            interpreter     LLVM IR   CUDA C
+//!                                                                                                    .o .a .so .h  .cubin .so
 //! ```
 //!
 //! # The rooms
@@ -38,7 +38,7 @@
 //! - [`space`]: the schedules worth considering for a nest, from its structure and a machine alone. [`model`]: which of
 //!   them is cheapest, without running any.
 //! - [`explore`]: searching a space for its cheapest point, whatever says what a point costs.
-//! - [`codegen`]: loops to machine code, through LLVM.
+//! - [`codegen`]: loops to machine code, through LLVM, and to CUDA C.
 //! - [`artifact`]: objects to what other programs use: archives, shared libraries, C headers.
 //! - [`runtime`]: arrays, `.npy` files, libraries loaded and called.
 //! - [`measure`]: candidates compiled, checked and timed in processes of their own.

@@ -21,11 +21,14 @@ pub(super) fn fit(block: &ast::Schedule, target: &Target, host: Option<&Host>) -
     if written.name == target.name() {
         return Some(Fit::Same);
     }
-    let (Ok(Target::Cpu(wanted)), Target::Cpu(there)) = (Target::parse(&written.name, host), target) else {
-        return None;
-    };
-    let has_all = wanted.arch == there.arch && machine::lacks(&wanted.facts(), &there.facts()).is_none();
-    has_all.then(|| Fit::Has(demands(&wanted.facts())))
+    match (Target::parse(&written.name, host), target) {
+        (Ok(Target::Cpu(wanted)), Target::Cpu(there)) => {
+            let has_all = wanted.arch == there.arch && machine::lacks(&wanted.facts(), &there.facts()).is_none();
+            has_all.then(|| Fit::Has(demands(&wanted.facts())))
+        }
+        (Ok(Target::Gpu(wanted)), Target::Gpu(there)) => (wanted.sm <= there.sm).then_some(Fit::Has(wanted.sm)),
+        _ => None,
+    }
 }
 
 /// How much a target asks for.
