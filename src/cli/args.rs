@@ -59,6 +59,8 @@ pub(super) enum Command {
     Build(BuildArgs),
     /// Compile one export and call it with arrays from `.npy` files
     Run(RunArgs),
+    /// Search for the fastest schedules by measuring, and pin them in ftc.lock
+    Tune(super::tune::TuneArgs),
     /// Measure a suite of workloads, each checked against its definition
     Bench(super::bench::BenchArgs),
     /// Explain an error code, or what a source file computes: axes, reuse, what can be fused

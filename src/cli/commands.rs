@@ -150,7 +150,7 @@ fn line(finding: &Finding) -> String {
     format!("{mark} {name:<17} {detail}\n{}", remedy.unwrap_or_default())
 }
 
-fn selection(file: Option<&PathBuf>, what: &What) -> Selection {
+pub(super) fn selection(file: Option<&PathBuf>, what: &What) -> Selection {
     Selection {
         file: file.cloned(),
         exports: what.exports.clone(),

@@ -9,6 +9,7 @@ mod bench;
 mod commands;
 mod crash;
 mod report;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -49,6 +50,7 @@ fn dispatch(cli: &Cli) -> u8 {
         Command::Space(args) => commands::space(&mut report, args),
         Command::Bench(args) => bench::run(&mut report, args),
         Command::Fmt(args) => commands::fmt(&mut report, args),
+        Command::Tune(args) => tune::run(&mut report, args),
         Command::Worker => commands::worker(&mut report),
         Command::Targets => commands::targets(&mut report),
         Command::Doctor => commands::doctor(&mut report),

@@ -16,7 +16,7 @@ use super::emit::Emit;
 use super::output::{self, Folder, Mode, Output};
 use super::select::{self, Selected, Selection};
 use super::session::{self, Outcome, Session};
-use super::{Lowered, error, files, generate, generate_cuda, instantiate, lower, machine, pack, parse, schedules};
+use super::{Lowered, error, files, generate, generate_cuda, instantiate, lock, lower, machine, pack, parse, schedules};
 
 /// What `ftc build` was asked for.
 #[derive(Clone, Debug)]
@@ -84,6 +84,7 @@ pub fn build(session: &mut Session, request: &Request) -> Outcome<Built> {
         let tree = parse(session, file)?;
         return finish(session, &request.to, vec![(Emit::Ast, ast_output(&stem(path), &tree))]);
     }
+    lock::open(session, &lock::beside(request.what.file.as_deref()), &target, machine::model(&target).as_ref())?;
     let selected = select::select(session, &request.what)?;
     let is_code = !forms.is_empty() || kinds.iter().any(|kind| matches!(kind, Emit::Cuda | Emit::Ptx));
     if request.to == Destination::Stdout && selected.exports.len() > 1 && is_code {

@@ -20,6 +20,7 @@ pub mod explain;
 pub mod files;
 pub mod format;
 pub mod loaded;
+pub mod lock;
 pub mod machine;
 pub mod modules;
 pub mod output;
@@ -113,8 +114,8 @@ pub struct Lowered {
     pub schedule: Schedule,
 }
 
-/// Graph to loop nests: in the order that a block says, else in the one that is chosen for the target, else
-/// plain.
+/// Graph to loop nests: in the order that a block says, else in the one that was measured or is chosen for the target,
+/// else plain.
 pub fn lower(
     session: &mut Session,
     graph: &Graph,
@@ -132,10 +133,10 @@ pub fn lower(
             (block.schedule().clone(), kernel)
         }
         (None, Chooser::Model(_) | Chooser::Gpu) => {
-            let chosen = session.passes.run("choose", || match chooser {
-                Chooser::Model(machine) => choose::choose(&naive, machine),
-                Chooser::Gpu | Chooser::Nobody => choose::for_gpu(&naive),
-            });
+            let chosen = match chooser {
+                Chooser::Model(machine) => pinned_or_chosen(session, &naive, machine),
+                Chooser::Gpu | Chooser::Nobody => session.passes.run("choose", || choose::for_gpu(&naive)),
+            };
             let applied = session.passes.run("schedule", || schedule::apply(&naive, &chosen));
             (chosen, applied.map_err(|refused| Stop::Internal(format!("a chosen schedule is refused: {refused}")))?)
         }
@@ -154,6 +155,17 @@ pub fn pack(session: &mut Session, kernel: &Kernel) -> Outcome<Option<Packing>> 
         session.verify("pack", loops::verify::verify(part), || loops::print::print(part))?;
     }
     Ok(packing)
+}
+
+/// The schedule that the lock has for a kernel, else that which the model chooses.
+fn pinned_or_chosen(session: &mut Session, naive: &Kernel, machine: &Machine) -> Schedule {
+    let Session { passes, pinned, .. } = session;
+    let Some(pinned) = pinned else { return passes.run("choose", || choose::choose(naive, machine)) };
+    let (schedule, finding) =
+        passes.run("lock", || lock::decide(pinned, naive, machine, || choose::choose(naive, machine)));
+    // A warning: it stops nothing.
+    let _ = session.report(finding.into_iter().collect());
+    schedule
 }
 
 /// Loop nests to code for a CPU, in several forms.

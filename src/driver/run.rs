@@ -16,7 +16,7 @@ use super::preview::preview;
 use super::select::{self, Selected, Selection};
 use super::session::{Outcome, Session, Stop};
 use super::suggest::nearest;
-use super::{arrays, error, instantiate, loaded, lower, machine, schedules};
+use super::{arrays, error, instantiate, loaded, lock, lower, machine, schedules};
 
 /// What a kernel returns where there is no memory for its intermediate tensors; the header says so too.
 const NO_MEMORY: i32 = 2;
@@ -46,6 +46,7 @@ pub fn run(session: &mut Session, request: &Request) -> Outcome<String> {
     {
         return Err(session.user(error::not_this_machine(&cpu.name, &why)));
     }
+    lock::open(session, &lock::beside(request.what.file.as_deref()), &target, machine::model(&target).as_ref())?;
     let mut selected = select::select(session, &request.what)?;
     let chosen = choose(session, &selected, request.call.as_deref())?;
     let export = selected.exports.swap_remove(chosen);

@@ -9,6 +9,7 @@ use crate::diag::{Diagnostic, Label};
 use crate::source::{SourceMap, Span};
 
 use super::error;
+use super::lock::Pinned;
 use super::passes::Passes;
 
 /// The state of one run.
@@ -20,6 +21,8 @@ pub struct Session {
     pub diagnostics: Vec<Diagnostic>,
     /// How long each pass took.
     pub passes: Passes,
+    /// Schedules that were measured, if the command goes by them.
+    pub pinned: Option<Pinned>,
     /// Fingerprints of the findings.
     known: BTreeSet<String>,
 }

@@ -3,7 +3,7 @@
 //! A point has a value for each knob of each nest; its schedule is the steps that join nests, then those of each nest.
 //! Nests are predicted one by one and remembered, since a search changes few knobs at a time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::explore::{self, Reason};
 use crate::loops::{self, Kernel};
@@ -72,10 +72,10 @@ impl Candidates {
         Ok(Schedule { steps })
     }
 
-    /// The loops under a schedule.
-    pub fn loops(&self, schedule: &Schedule) -> Result<Kernel, Reason> {
+    /// The loops under a schedule, as text.
+    pub fn loops(&self, schedule: &Schedule) -> Result<String, Reason> {
         let kernel = schedule::apply(&self.kernel, schedule).map_err(|refused| refused_step(&refused.to_string()))?;
-        Ok(loops::simplify::simplify(kernel))
+        Ok(text(loops::simplify::simplify(kernel)))
     }
 
     /// The plain loops.
@@ -148,6 +148,30 @@ impl Part {
         self.known.insert(own.clone(), predicted.clone());
         predicted
     }
+}
+
+/// A kernel as a text that reads back: the parts of a loop may each have a buffer, or an axis, of the same name.
+fn text(mut kernel: Kernel) -> String {
+    let mut taken = BTreeSet::new();
+    let ids: Vec<_> = kernel.buffers.iter().map(|(id, _)| id).collect();
+    for id in ids {
+        let name = unique(&mut taken, &kernel.buffers[id].name, "_");
+        kernel.buffers[id].name = name;
+    }
+    let mut taken = BTreeSet::new();
+    let ids: Vec<_> = kernel.axes.iter().map(|(id, _)| id).collect();
+    for id in ids {
+        let name = unique(&mut taken, &kernel.axes[id].name, ".x");
+        kernel.axes[id].name = name;
+    }
+    loops::print::print(&kernel)
+}
+
+/// A name that is not taken yet; now it is.
+fn unique(taken: &mut BTreeSet<String>, name: &str, between: &str) -> String {
+    let numbered = (2..).map(|number| format!("{name}{between}{number}"));
+    let free = std::iter::once(name.to_owned()).chain(numbered).find(|name| taken.insert(name.clone()));
+    free.unwrap_or_else(|| name.to_owned())
 }
 
 fn rejected(why: space::Rejected) -> Reason {

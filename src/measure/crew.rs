@@ -36,7 +36,7 @@ impl Crew {
     }
 
     /// Compiles candidates on all workers.
-    pub fn build(&mut self, setup: &Setup, builds: &[Build], limit: Duration) -> Vec<Result<(), Reason>> {
+    pub fn build(&mut self, builds: &[Build], limit: Duration) -> Vec<Result<(), Reason>> {
         let next = AtomicUsize::new(0);
         let results: Vec<_> = builds.iter().map(|_| Mutex::new(None)).collect();
         std::thread::scope(|scope| {
@@ -45,7 +45,7 @@ impl Crew {
                     loop {
                         let at = next.fetch_add(1, Ordering::Relaxed);
                         let Some(build) = builds.get(at) else { break };
-                        let built = worker.ask(setup, &Request::Build(build.clone()), limit).map(drop);
+                        let built = worker.ask(None, &Request::Build(build.clone()), limit).map(drop);
                         *results[at].lock().expect("no thread panics while it holds this") = Some(built);
                     }
                 });
@@ -57,7 +57,7 @@ impl Crew {
 
     /// Has something done with nothing beside it.
     pub fn alone(&mut self, setup: &Setup, request: &Request, limit: Duration) -> Result<Reply, Reason> {
-        self.timer.ask(setup, request, limit)
+        self.timer.ask(Some(setup), request, limit)
     }
 }
 
@@ -72,7 +72,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn ask(&mut self, setup: &Setup, request: &Request, limit: Duration) -> Result<Reply, Reason> {
+    fn ask(&mut self, setup: Option<&Setup>, request: &Request, limit: Duration) -> Result<Reply, Reason> {
         let asked = self.get_ready(setup).and_then(|process| process.ask(request, limit));
         if let Request::Time(_) | Request::Call(_) = request {
             self.loads += 1;
@@ -88,23 +88,23 @@ impl Worker {
         }
     }
 
-    /// A living process that is set up.
-    fn get_ready(&mut self, setup: &Setup) -> Result<&mut Process, Reason> {
-        if self.loads >= LOADS || self.setup.as_ref() != Some(setup) {
-            // Limits of memory cannot be raised again: a process is for one kernel.
-            self.process = None;
-        }
-        if self.process.is_none() {
-            let mut process = Process::start(&self.program)?;
-            match process.ask(&Request::Setup(setup.clone()), READY)? {
-                Reply::Failed { kind, detail } => return Err(Reason { kind, detail }),
-                Reply::Done | Reply::Samples(_) => {}
+    /// A living process, set up as is wanted.
+    fn get_ready(&mut self, setup: Option<&Setup>) -> Result<&mut Process, Reason> {
+        let living = self.process.take().filter(|_| self.loads < LOADS);
+        let mut process = if let Some(process) = living {
+            process
+        } else {
+            (self.setup, self.loads) = (None, 0);
+            Process::start(&self.program)?
+        };
+        if let Some(setup) = setup.filter(|setup| self.setup.as_ref() != Some(*setup)) {
+            self.setup = None;
+            if let Reply::Failed { kind, detail } = process.ask(&Request::Setup(setup.clone()), READY)? {
+                return Err(Reason { kind, detail });
             }
-            self.process = Some(process);
             self.setup = Some(setup.clone());
-            self.loads = 0;
         }
-        self.process.as_mut().ok_or_else(|| Reason::new("worker", "it is gone"))
+        Ok(self.process.insert(process))
     }
 }
 

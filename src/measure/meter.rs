@@ -1,8 +1,8 @@
-//! What points of a kernel cost, by the clock: the [`Evaluate`] of a search.
+//! What points of a kernel cost, by the clock.
 //!
-//! A batch is compiled on all cores, then timed one candidate at a time. Before each batch the incumbent is timed again: what
-//! it takes now, against what it took, says how much faster or slower the machine became, and times are counted in
-//! the incumbent's. At the end the leaders are timed in turns, and of those that are nearly equal the simplest wins, so
+//! A batch is compiled on all cores, then timed one candidate at a time. Before each batch the best of the first batch is
+//! timed again: what it takes now, against what it took, says how much faster or slower the machine became, and times are
+//! divided by that. At the end the leaders are timed in turns, and of those that are nearly equal the simplest wins, so
 //! that two searches agree.
 //!
 //! Each trial goes to a [`Journal`], which can also know it from before, and says when the time is up.
@@ -13,9 +13,8 @@ use std::time::Duration;
 
 use super::candidates::Candidates;
 use super::crew::Crew;
-use super::protocol::{Build, Effort, Reply, Request, Setup, Time};
-use crate::explore::{Evaluate, Reason, Trial};
-use crate::loops;
+use super::protocol::{Build, Effort, Processor, Reply, Request, Setup, Time};
+use crate::explore::{Reason, Trial};
 use crate::schedule::Schedule;
 use crate::space::knobs::Point;
 
@@ -59,20 +58,36 @@ pub struct Leader {
     pub library: PathBuf,
 }
 
-/// Measures the candidates of one kernel.
-pub struct Meter<'a> {
-    /// The candidates.
-    pub candidates: Candidates,
+/// What all meters share.
+pub struct Hands<'a> {
     /// Who works.
     pub crew: &'a mut Crew,
-    /// What they are set up for.
-    pub setup: Setup,
-    /// No kernel can be faster than this, in seconds.
-    pub fastest: f64,
     /// Where trials are noted.
     pub journal: &'a mut dyn Journal,
+}
+
+impl std::fmt::Debug for Hands<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hands").field("crew", &self.crew).finish_non_exhaustive()
+    }
+}
+
+/// Measures the candidates of one kernel.
+#[derive(Debug)]
+pub struct Meter {
+    /// The candidates.
+    pub candidates: Candidates,
+    /// What workers are set up for.
+    pub setup: Setup,
+    /// What to compile for.
+    pub cpu: Processor,
+    /// No kernel can be faster than this, in seconds.
+    pub fastest: f64,
     leaders: Vec<Leader>,
     known: BTreeSet<String>,
+    /// The best of the first batch, by which drift is seen, and its last readings.
+    anchor: Option<Leader>,
+    readings: Vec<f64>,
     drift: f64,
     made: usize,
 }
@@ -80,18 +95,15 @@ pub struct Meter<'a> {
 /// Leaders that are kept for the final.
 const LEADERS: usize = 6;
 /// How far a leader may be behind the best to be in the final, and in it, to count as equal.
-const BEHIND: f64 = 0.12;
+const BEHIND: f64 = 0.3;
 const EQUAL: f64 = 0.015;
+/// Readings of drift that must agree, and how well.
+const READINGS: usize = 3;
+const STEADY: f64 = 1.1;
 /// Turns of the final.
 const TURNS: usize = 7;
 /// Compiling takes longer than this only where something is wrong.
 const BUILD_LIMIT: Duration = Duration::from_secs(20);
-
-impl std::fmt::Debug for Meter<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Meter").field("leaders", &self.leaders).finish_non_exhaustive()
-    }
-}
 
 /// A candidate on its way through a batch.
 struct Open {
@@ -103,17 +115,47 @@ struct Open {
     state: Result<String, Trial>,
 }
 
-impl<'a> Meter<'a> {
+impl Meter {
     /// A meter that has measured nothing.
-    pub fn new(
-        candidates: Candidates,
-        crew: &'a mut Crew,
-        setup: Setup,
-        fastest: f64,
-        journal: &'a mut dyn Journal,
-    ) -> Self {
-        let (leaders, known) = (Vec::new(), BTreeSet::new());
-        Self { candidates, crew, setup, fastest, journal, leaders, known, drift: 1.0, made: 0 }
+    pub fn new(candidates: Candidates, setup: Setup, cpu: Processor, fastest: f64) -> Self {
+        let (leaders, known, anchor, readings) = (Vec::new(), BTreeSet::new(), None, Vec::new());
+        Self { candidates, setup, cpu, fastest, leaders, known, anchor, readings, drift: 1.0, made: 0 }
+    }
+
+    /// Tries points, in order; fewer if the time is up. As [`explore::Evaluate::evaluate`](crate::explore::Evaluate).
+    pub fn evaluate(&mut self, hands: &mut Hands<'_>, points: &[Point]) -> Vec<Trial> {
+        let mut trials = Vec::new();
+        let mut batch: Vec<Open> = points.iter().map(|point| self.open(point)).collect();
+        let mut recalled: Vec<Option<Record>> = Vec::new();
+        for open in &mut batch {
+            let record = if open.state.is_ok() { hands.journal.recall(&open.text) } else { None };
+            if let Some(record) = &record {
+                open.state = Err(record.trial.clone());
+            }
+            recalled.push(record);
+        }
+        if batch.iter().any(|open| open.state.is_ok()) {
+            if !hands.journal.has_time() {
+                return trials;
+            }
+            self.build(hands.crew, &mut batch);
+            self.look_at_drift(hands.crew);
+        }
+        for (open, record) in batch.into_iter().zip(recalled) {
+            if open.state.is_ok() && !hands.journal.has_time() {
+                break;
+            }
+            let (trial, samples) = match record {
+                Some(record) => {
+                    self.drift = record.drift;
+                    (record.trial, record.samples)
+                }
+                None => self.time(hands.crew, &open),
+            };
+            self.note(hands.journal, open, &trial, samples);
+            trials.push(trial);
+        }
+        trials
     }
 
     /// The best so far.
@@ -137,22 +179,21 @@ impl<'a> Meter<'a> {
         if self.known.contains(&text) {
             return open(schedule, Err(Trial::Rejected(Reason::new("same", "another point has the same schedule"))));
         }
-        let loops = self.candidates.loops(&schedule);
-        let state = loops.map(|kernel| loops::print::print(&kernel)).map_err(Trial::Rejected);
+        let state = self.candidates.loops(&schedule).map_err(Trial::Rejected);
         open(schedule, state)
     }
 
     /// Compiles what is open; gives what failed its state.
-    fn build(&mut self, batch: &mut [Open]) {
+    fn build(&self, crew: &mut Crew, batch: &mut [Open]) {
         let waiting: Vec<_> = (0..batch.len()).filter(|&at| batch[at].state.is_ok()).collect();
         let builds: Vec<_> = waiting
             .iter()
             .filter_map(|&at| {
                 let loops = batch[at].state.clone().ok()?;
-                Some(Build { loops, library: batch[at].library.clone() })
+                Some(self.job(loops, batch[at].library.clone()))
             })
             .collect();
-        let built = self.crew.build(&self.setup, &builds, BUILD_LIMIT);
+        let built = crew.build(&builds, BUILD_LIMIT);
         for (at, result) in waiting.into_iter().zip(built) {
             if let Err(reason) = result {
                 batch[at].state = Err(Trial::Failed(reason));
@@ -161,10 +202,10 @@ impl<'a> Meter<'a> {
     }
 
     /// Seconds of samples of a library, as the clock says.
-    fn clock(&mut self, library: PathBuf, effort: Effort) -> Result<Vec<f64>, Reason> {
+    fn clock(&self, crew: &mut Crew, library: PathBuf, effort: Effort) -> Result<Vec<f64>, Reason> {
         let limit = self.best().map_or(60.0, |best| 2.0 + 200.0 * best.seconds);
         let request = Request::Time(Time { library, effort });
-        match self.crew.alone(&self.setup, &request, Duration::from_secs_f64(limit))? {
+        match crew.alone(&self.setup, &request, Duration::from_secs_f64(limit))? {
             Reply::Samples(samples) => Ok(samples),
             other => Err(Reason::new("worker", format!("it said {other:?}"))),
         }
@@ -175,35 +216,50 @@ impl<'a> Meter<'a> {
         Effort { samples: 7, seconds: 0.12, hopeless, fastest: self.fastest }
     }
 
-    /// Times the incumbent again, to see what the machine became.
-    fn look_at_drift(&mut self) {
-        let Some(best) = self.best() else { return };
-        let (library, before) = (best.library.clone(), best.seconds);
-        let effort = Effort { hopeless: None, ..self.effort() };
-        if let Ok(samples) = self.clock(library, effort) {
-            let now = typical(&samples) / before;
-            // A single reading is half believed.
-            self.drift = (self.drift * now).sqrt().clamp(0.1, 10.0);
+    /// Times the anchor again, to see what the machine became. Single readings are not believed: only where the last three
+    /// agree did the machine change; else something else ran beside.
+    fn look_at_drift(&mut self, crew: &mut Crew) {
+        if self.anchor.is_none() {
+            self.drop_anchor();
+        }
+        let Some(Leader { library, seconds, .. }) = self.anchor.clone() else { return };
+        let effort = Effort { hopeless: None, seconds: 0.05, ..self.effort() };
+        if let Ok(samples) = self.clock(crew, library, effort) {
+            self.readings.push(typical(&samples) / seconds);
+            let last = &self.readings[self.readings.len().saturating_sub(READINGS)..];
+            let [least, most] = [f64::min, f64::max].map(|pick| last.iter().copied().fold(last[0], pick));
+            if last.len() == READINGS && most < least * STEADY {
+                self.drift = median(last).clamp(0.5, 2.0);
+            }
         }
     }
 
-    fn time(&mut self, open: &Open) -> (Trial, Vec<f64>) {
+    /// Keeps the best so far to compare with.
+    fn drop_anchor(&mut self) {
+        let Some(best) = self.best() else { return };
+        let library = self.setup.folder.join("anchor.so");
+        if std::fs::copy(&best.library, &library).is_ok() {
+            self.anchor = Some(Leader { library, ..best.clone() });
+        }
+    }
+
+    fn time(&self, crew: &mut Crew, open: &Open) -> (Trial, Vec<f64>) {
         if let Err(trial) = &open.state {
             return (trial.clone(), Vec::new());
         }
-        match self.clock(open.library.clone(), self.effort()) {
+        match self.clock(crew, open.library.clone(), self.effort()) {
             Ok(samples) => (Trial::Measured(typical(&samples) / self.drift), samples),
             Err(reason) => (Trial::Failed(reason), Vec::new()),
         }
     }
 
-    fn note(&mut self, open: Open, trial: &Trial, samples: Vec<f64>) {
+    fn note(&mut self, journal: &mut dyn Journal, open: Open, trial: &Trial, samples: Vec<f64>) {
         let cycles = self.candidates.predict(&open.point).ok();
         let Open { point, schedule, text, library, .. } = open;
         self.known.insert(text.clone());
         let record =
             Record { point: point.clone(), schedule: text, cycles, samples, drift: self.drift, trial: trial.clone() };
-        self.journal.record(&record);
+        journal.record(&record);
         if let Trial::Measured(seconds) = *trial {
             self.lead(Leader { point, schedule, seconds, library });
         }
@@ -219,32 +275,36 @@ impl<'a> Meter<'a> {
         }
     }
 
-    /// The winner of the leaders, timed in turns; the simplest of those that are as good as equal.
-    pub fn finale(&mut self) -> Option<Leader> {
-        let best = self.best()?.seconds;
+    /// The leaders, timed in turns, the winner first: the simplest of those that are as good as equal.
+    pub fn finale(&self, crew: &mut Crew) -> Vec<Leader> {
+        let Some(best) = self.best().map(|best| best.seconds) else { return Vec::new() };
         let mut finalists: Vec<Leader> = self.leaders.clone();
         finalists.retain(|leader| leader.seconds <= best * (1.0 + BEHIND));
-        if finalists.len() > 1 {
-            self.take_turns(&mut finalists);
-        }
+        self.take_turns(crew, &mut finalists);
+        finalists.retain(|leader| leader.seconds.is_finite());
         let least = finalists.iter().map(|leader| leader.seconds).fold(f64::INFINITY, f64::min);
-        finalists.retain(|leader| leader.seconds <= least * (1.0 + EQUAL));
-        let simplest = |leader: &Leader| {
+        finalists.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+        let equal = finalists.iter().take_while(|leader| leader.seconds <= least * (1.0 + EQUAL)).count();
+        finalists[..equal].sort_by_key(|leader| {
             let text = leader.schedule.to_string();
             (leader.schedule.steps.len(), text.len(), text)
-        };
-        finalists.into_iter().min_by_key(simplest)
+        });
+        finalists
+    }
+
+    fn job(&self, loops: String, library: PathBuf) -> Build {
+        Build { loops, cpu: self.cpu.clone(), library }
     }
 
     /// Times all in turn, several times over; their seconds are then the medians.
-    fn take_turns(&mut self, finalists: &mut [Leader]) {
+    fn take_turns(&self, crew: &mut Crew, finalists: &mut [Leader]) {
         let effort = Effort { samples: 2, seconds: 0.05, hopeless: None, fastest: self.fastest };
         let mut samples = vec![Vec::new(); finalists.len()];
         for _ in 0..TURNS {
             for (leader, samples) in finalists.iter_mut().zip(&mut samples) {
                 // A library may be missing: a trial that was recalled has none.
-                if self.restore(leader).is_ok()
-                    && let Ok(times) = self.clock(leader.library.clone(), effort)
+                if self.restore(crew, leader).is_ok()
+                    && let Ok(times) = self.clock(crew, leader.library.clone(), effort)
                 {
                     samples.push(typical(&times));
                 }
@@ -256,63 +316,24 @@ impl<'a> Meter<'a> {
     }
 
     /// Compiles a leader whose library is not there.
-    fn restore(&mut self, leader: &Leader) -> Result<(), Reason> {
+    pub fn restore(&self, crew: &mut Crew, leader: &Leader) -> Result<(), Reason> {
         if leader.library.exists() {
             return Ok(());
         }
-        let loops = loops::print::print(&self.candidates.loops(&leader.schedule)?);
-        let build = Build { loops, library: leader.library.clone() };
-        self.crew.build(&self.setup, &[build], BUILD_LIMIT).swap_remove(0)
+        self.compile(crew, &leader.schedule, leader.library.clone())
+    }
+
+    /// Compiles the kernel under a schedule.
+    pub fn compile(&self, crew: &mut Crew, schedule: &Schedule, library: PathBuf) -> Result<(), Reason> {
+        let loops = self.candidates.loops(schedule)?;
+        let build = self.job(loops, library);
+        crew.build(&[build], BUILD_LIMIT).swap_remove(0)
     }
 }
 
-impl Evaluate for Meter<'_> {
-    fn evaluate(&mut self, points: &[Point]) -> Vec<Trial> {
-        let mut trials = Vec::new();
-        let mut batch: Vec<Open> = points.iter().map(|point| self.open(point)).collect();
-        let mut recalled: Vec<Option<Record>> = Vec::new();
-        for open in &mut batch {
-            let record = if open.state.is_ok() { self.journal.recall(&open.text) } else { None };
-            if let Some(record) = &record {
-                open.state = Err(record.trial.clone());
-            }
-            recalled.push(record);
-        }
-        if batch.iter().any(|open| open.state.is_ok()) {
-            if !self.journal.has_time() {
-                return trials;
-            }
-            self.build(&mut batch);
-            self.look_at_drift();
-        }
-        for (open, record) in batch.into_iter().zip(recalled) {
-            if open.state.is_ok() && !self.journal.has_time() {
-                break;
-            }
-            let (trial, samples) = match record {
-                Some(record) => {
-                    self.drift = record.drift;
-                    (record.trial, record.samples)
-                }
-                None => self.time(&open),
-            };
-            self.note(open, &trial, samples);
-            trials.push(trial);
-        }
-        trials
-    }
-
-    fn predict(&mut self, point: &Point) -> Result<f64, Reason> {
-        self.candidates.predict(point)
-    }
-}
-
-/// What a call takes when nothing disturbs it: the mean of the faster half of the samples.
+/// What a call takes when nothing disturbs it: the least of the samples.
 fn typical(samples: &[f64]) -> f64 {
-    let mut sorted = samples.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let half = &sorted[..sorted.len().div_ceil(2)];
-    half.iter().sum::<f64>() / half.len().max(1) as f64
+    samples.iter().copied().fold(f64::INFINITY, f64::min)
 }
 
 fn median(samples: &[f64]) -> f64 {

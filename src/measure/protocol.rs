@@ -26,8 +26,6 @@ pub enum Request {
 pub struct Setup {
     /// The plain loops: they say what the parameters are.
     pub kernel: String,
-    /// What to compile for.
-    pub cpu: Processor,
     /// Threads of each call.
     pub threads: usize,
     /// Where inputs and expected outputs are; see [`Setup::file`].
@@ -50,6 +48,8 @@ pub struct Processor {
 pub struct Build {
     /// Its loops, as text.
     pub loops: String,
+    /// What to compile for.
+    pub cpu: Processor,
     /// Where the library goes.
     pub library: PathBuf,
 }

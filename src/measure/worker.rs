@@ -27,6 +27,7 @@ pub fn serve(requests: impl BufRead, mut replies: impl Write) -> io::Result<()> 
     watch_parent();
     // Where this is not possible, the limits on time still hold.
     let _ = rlimit::setrlimit(Resource::CORE, 0, 0);
+    limit_memory(MEMORY);
     let mut subject = None;
     for line in requests.lines() {
         let reply = match serde_json::from_str(&line?) {
@@ -38,6 +39,15 @@ pub fn serve(requests: impl BufRead, mut replies: impl Write) -> io::Result<()> 
         replies.flush()?;
     }
     Ok(())
+}
+
+/// Bytes of address space that the compiler and the runtimes of kernels may take.
+const MEMORY: u64 = 6 << 30;
+
+fn limit_memory(bytes: u64) {
+    // A worker without a limit is better than none. The hard limit stays: the next kernel may need more.
+    let hard = rlimit::getrlimit(Resource::AS).map_or(rlimit::INFINITY, |(_, hard)| hard);
+    let _ = rlimit::setrlimit(Resource::AS, bytes.min(hard), hard);
 }
 
 /// Ends this process when its parent has gone.
@@ -55,7 +65,6 @@ fn watch_parent() {
 struct Subject {
     setup: Setup,
     interface: Interface,
-    cpu: Cpu,
     /// Read when first needed: building needs none.
     sets: Vec<Set>,
 }
@@ -71,15 +80,16 @@ const SETS: usize = 2;
 
 fn answer(subject: &mut Option<Subject>, request: Request) -> Result<Reply, Reason> {
     if let Request::Setup(setup) = request {
-        // A worker can do more under no limit than nothing at all.
-        let _ = rlimit::setrlimit(Resource::AS, setup.memory, setup.memory);
+        limit_memory(MEMORY + setup.memory);
         *subject = Some(Subject::new(setup)?);
         return Ok(Reply::Done);
     }
+    if let Request::Build(build) = request {
+        return compile(&build).map(|()| Reply::Done);
+    }
     let subject = subject.as_mut().ok_or_else(|| Reason::new("request", "there is no kernel yet"))?;
     match request {
-        Request::Setup(_) => unreachable!("answered above"),
-        Request::Build(build) => subject.build(&build).map(|()| Reply::Done),
+        Request::Setup(_) | Request::Build(_) => unreachable!("answered above"),
         Request::Time(time) => subject.time(&time).map(Reply::Samples),
         Request::Call(call) => subject.call(&call).map(|()| Reply::Done),
     }
@@ -88,19 +98,7 @@ fn answer(subject: &mut Option<Subject>, request: Request) -> Result<Reply, Reas
 impl Subject {
     fn new(setup: Setup) -> Result<Self, Reason> {
         let kernel = parse(&setup.kernel)?;
-        Ok(Self { interface: Interface::of(&kernel), cpu: Cpu::from(&setup.cpu), setup, sets: Vec::new() })
-    }
-
-    fn build(&self, build: &Build) -> Result<(), Reason> {
-        let kernel = parse(&build.loops)?;
-        if let Err(broken) = loops::verify::verify(&kernel) {
-            let rules: Vec<_> = broken.iter().map(ToString::to_string).collect();
-            return Err(Reason::new("loops", rules.join("; ")));
-        }
-        let object = llvm::compile(&kernel, &self.cpu, Form::Object);
-        let object = object.map_err(|cause| Reason::new("code", cause.to_string()))?;
-        let objects = [(format!("{}.o", kernel.name), object)];
-        link_shared(&objects, &build.library, &self.cpu).map_err(|cause| Reason::new("link", cause.to_string()))
+        Ok(Self { interface: Interface::of(&kernel), setup, sets: Vec::new() })
     }
 
     fn time(&mut self, Time { library, effort }: &Time) -> Result<Vec<f64>, Reason> {
@@ -197,6 +195,19 @@ impl Subject {
         }
         Ok(())
     }
+}
+
+fn compile(build: &Build) -> Result<(), Reason> {
+    let kernel = parse(&build.loops)?;
+    if let Err(broken) = loops::verify::verify(&kernel) {
+        let rules: Vec<_> = broken.iter().map(ToString::to_string).collect();
+        return Err(Reason::new("loops", rules.join("; ")));
+    }
+    let cpu = Cpu::from(&build.cpu);
+    let object = llvm::compile(&kernel, &cpu, Form::Object);
+    let object = object.map_err(|cause| Reason::new("code", cause.to_string()))?;
+    let objects = [(format!("{}.o", kernel.name), object)];
+    link_shared(&objects, &build.library, &cpu).map_err(|cause| Reason::new("link", cause.to_string()))
 }
 
 fn parse(text: &str) -> Result<loops::Kernel, Reason> {

@@ -53,4 +53,5 @@ mod stdlib;
 mod syntax;
 mod syntax_print;
 mod tidy;
+mod tune;
 mod ui;

@@ -1,0 +1,173 @@
+//! What is kept of a search while it runs: the log, what is known from an earlier one, limits, and what to tell people.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::super::bench::options::Budget;
+use super::log::{Line, Log, Past, TrialLine};
+use crate::explore::Trial;
+use crate::measure::meter::{Journal, Record};
+
+/// Set by Ctrl-C: all searches of the process end soon.
+pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// How far a search is, for people.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// The export whose turn it is.
+    pub export: String,
+    /// Trials; of all exports when it is shown.
+    pub trials: usize,
+    /// Its best seconds so far, and those of its first candidate, which is the model's choice.
+    pub best: Option<f64>,
+    /// The seconds of its first candidate that worked.
+    pub first: Option<f64>,
+    /// Rejected and failed points by reason.
+    pub reasons: BTreeMap<String, usize>,
+    /// Since the beginning.
+    pub elapsed: Duration,
+    /// How much of the budget is used, from 0 to 1.
+    pub used: f64,
+}
+
+/// The journal of all searches of a run.
+pub struct Notes<'a> {
+    log: Option<Log>,
+    /// Trials that are known.
+    past: Past,
+    source: Source,
+    budget: Budget,
+    started: Instant,
+    made: usize,
+    statuses: BTreeMap<String, Status>,
+    /// The export whose turn it is.
+    export: String,
+    tell: &'a mut dyn FnMut(&Status),
+    /// Why the log could not be written.
+    pub failure: Option<std::io::Error>,
+}
+
+impl std::fmt::Debug for Notes<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Notes").field("export", &self.export).field("made", &self.made).finish_non_exhaustive()
+    }
+}
+
+/// Where trials come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// They are measured.
+    Clock,
+    /// What the log does not have is measured, and added to it.
+    PastThenClock,
+    /// The log has all there is; another one is written.
+    Past,
+}
+
+impl<'a> Notes<'a> {
+    /// Notes of a search that begins now.
+    pub fn new(log: Option<Log>, past: Past, source: Source, budget: Budget, tell: &'a mut dyn FnMut(&Status)) -> Self {
+        Self {
+            log,
+            past,
+            source,
+            budget,
+            started: Instant::now(),
+            made: 0,
+            statuses: BTreeMap::new(),
+            export: String::new(),
+            tell,
+            failure: None,
+        }
+    }
+
+    /// Writes a line to the log, if it is not there already.
+    pub fn write(&mut self, line: &Line) {
+        let is_there = self.source == Source::PastThenClock
+            && match line {
+                Line::Search(_) => self.past.header.is_some(),
+                Line::Trial(trial) => trial.number <= self.past.turns.len(),
+                Line::Winner(winner) => self.past.winners.contains(winner),
+            };
+        if let (false, Some(log)) = (is_there, &mut self.log)
+            && let Err(cause) = log.write(line)
+        {
+            self.failure.get_or_insert(cause);
+        }
+    }
+
+    /// Gives an export its turn.
+    pub fn turn(&mut self, export: &str) {
+        export.clone_into(&mut self.export);
+    }
+
+    /// The export whose turn it was at this trial, in the log.
+    pub fn turn_in_past(&self) -> Option<&str> {
+        self.past.turns.get(self.made).map(String::as_str)
+    }
+
+    /// The winner of an export in the log.
+    pub fn winner_in_past(&self, export: &str) -> Option<&super::log::Winner> {
+        if self.source != Source::Past {
+            return None;
+        }
+        self.past.winners.iter().find(|winner| winner.export == export)
+    }
+
+    /// How an export does.
+    pub fn status(&mut self, export: &str) -> &mut Status {
+        self.statuses.entry(export.to_owned()).or_default()
+    }
+
+    /// Trials of an export.
+    pub fn trials_of(&self, export: &str) -> usize {
+        self.statuses.get(export).map_or(0, |status| status.trials)
+    }
+
+    /// The share of the budget that is used.
+    fn used(&self) -> f64 {
+        match self.budget {
+            Budget::Trials(count) => self.made as f64 / f64::from(count.max(1)),
+            Budget::Time(time) => self.started.elapsed().as_secs_f64() / time.as_secs_f64().max(1e-9),
+        }
+    }
+
+    /// Shows how the current export does.
+    pub fn show(&mut self) {
+        let (trials, elapsed, used) = (self.made, self.started.elapsed(), self.used());
+        let export = self.export.clone();
+        let status = self.status(&export);
+        let status = Status { export, trials, elapsed, used, ..status.clone() };
+        (self.tell)(&status);
+    }
+}
+
+impl Journal for Notes<'_> {
+    fn recall(&mut self, schedule: &str) -> Option<Record> {
+        self.past.trials.get(&(self.export.clone(), schedule.to_owned())).cloned()
+    }
+
+    fn record(&mut self, record: &Record) {
+        self.made += 1;
+        let export = self.export.clone();
+        let number = self.made;
+        self.write(&Line::Trial(TrialLine::of(&export, number, record)));
+        let status = self.status(&export);
+        status.trials += 1;
+        match &record.trial {
+            Trial::Measured(seconds) => {
+                status.first.get_or_insert(*seconds);
+                status.best = Some(status.best.map_or(*seconds, |best| best.min(*seconds)));
+            }
+            Trial::Rejected(reason) | Trial::Failed(reason) => {
+                *status.reasons.entry(reason.kind.clone()).or_default() += 1;
+            }
+        }
+        self.show();
+    }
+
+    fn has_time(&mut self) -> bool {
+        self.source != Source::Past && self.used() < 1.0 && !INTERRUPTED.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,243 @@
+//! An export to be tuned: its plain loops, the data that candidates are checked with, and the check of winners.
+//!
+//! Expected outputs are those of the first candidate that works, compared with the definition; all other candidates are
+//! compared with them in full. A winner is compared with the definition again, with inputs that schedules trip over:
+//! infinities, NaN, zeros with a sign, tiny and huge numbers. Where the definition itself leaves open what becomes of
+//! those, the plain loops decide.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+use tempfile::TempDir;
+
+use super::super::bench::data::{self, Range};
+use super::super::bench::reference;
+use crate::explore::Reason;
+use crate::graph::{Graph, flops};
+use crate::loops::{self, Kernel};
+use crate::measure::accuracy;
+use crate::measure::candidates::Candidates;
+use crate::measure::crew::Crew;
+use crate::measure::meter::{Leader, Meter};
+use crate::measure::protocol::{Call, Processor, Reply, Request, Setup};
+use crate::runtime::Array;
+use crate::scalar::{DType, Values};
+use crate::schedule::Schedule;
+use crate::space::knobs::Point;
+use crate::target::{Cpu, Machine};
+
+/// The sets of inputs: two for every candidate, one for winners.
+const CHECKED: usize = 2;
+const ADVERSE: usize = 2;
+/// The longest call.
+const CALL_LIMIT: Duration = Duration::from_secs(120);
+/// Multiply-adds in a second of one thread that no machine reaches, in lanes of a vector of bytes.
+const UNREACHED: f64 = 2.0 * 4.0 * 6e9;
+
+/// An export with its data.
+#[derive(Debug)]
+pub struct Subject {
+    /// What it computes.
+    pub graph: Graph,
+    /// Its candidates, and their times.
+    pub meter: Meter,
+    /// Points to start from.
+    pub starts: Vec<Point>,
+    inputs: Vec<Vec<Values>>,
+    rng: StdRng,
+    // Goes away with all that is in it.
+    _folder: TempDir,
+}
+
+/// What a subject is made from.
+#[derive(Debug)]
+pub struct Recipe<'a> {
+    /// What it computes.
+    pub graph: &'a Graph,
+    /// Ranges of inputs, where they are not any numbers.
+    pub ranges: &'a [Option<Range>],
+    /// The plain loops.
+    pub naive: &'a Kernel,
+    /// What to compile for.
+    pub cpu: &'a Cpu,
+    /// What schedules are made for.
+    pub machine: &'a Machine,
+    /// Threads of a call.
+    pub threads: usize,
+    /// Of the inputs.
+    pub seed: u64,
+}
+
+/// Starts of a search.
+const STARTS: usize = 8;
+
+impl Subject {
+    /// Makes inputs and expected outputs.
+    pub fn new(recipe: &Recipe<'_>, crew: &mut Crew) -> Result<Self, Reason> {
+        let folder = tempfile::Builder::new().prefix("ftc-tune-").tempdir().map_err(|cause| files(&cause))?;
+        let mut rng = data::source(recipe.seed, &recipe.graph.name);
+        let mut inputs = Vec::new();
+        for set in 0..=CHECKED {
+            let mut values = random(recipe, &mut rng).ok_or_else(no_memory)?;
+            if set == ADVERSE {
+                for values in &mut values {
+                    disturb(values, &mut rng);
+                }
+            }
+            inputs.push(values);
+        }
+        let setup = Setup {
+            kernel: loops::print::print(&loops::simplify::simplify(recipe.naive.clone())),
+            threads: recipe.threads,
+            folder: folder.path().to_owned(),
+            memory: 16 * tensors(recipe.graph),
+        };
+        for (set, values) in inputs.iter().enumerate() {
+            for (index, values) in values.iter().enumerate() {
+                std::fs::write(setup.file("in", set, index), values.to_bytes()).map_err(|cause| files(&cause))?;
+            }
+        }
+        let lanes = recipe.machine.vector_bytes as f64;
+        let fastest = flops::flops(recipe.graph) as f64 / (UNREACHED * lanes * recipe.threads as f64);
+        let mut candidates = Candidates::of(recipe.naive, recipe.machine);
+        let starts = candidates.starts(STARTS);
+        let meter = Meter::new(candidates, setup, Processor::from(recipe.cpu), fastest);
+        let mut subject = Self { graph: recipe.graph.clone(), meter, starts, inputs, rng, _folder: folder };
+        subject.expect(crew)?;
+        Ok(subject)
+    }
+
+    /// Finds expected outputs: those of the first start, if they are right; else those of the plain loops.
+    fn expect(&mut self, crew: &mut Crew) -> Result<(), Reason> {
+        let first = self.starts.first().and_then(|start| self.meter.candidates.schedule(start).ok());
+        let mut failure = Reason::new("nothing", "there is no candidate");
+        for schedule in first.into_iter().chain([Schedule::default()]) {
+            match self.expect_of(crew, &schedule) {
+                Ok(()) => return Ok(()),
+                Err(reason) => failure = reason,
+            }
+        }
+        Err(failure)
+    }
+
+    fn expect_of(&mut self, crew: &mut Crew, schedule: &Schedule) -> Result<(), Reason> {
+        let library = self.meter.setup.folder.join(format!("first{}.so", schedule.steps.len()));
+        self.meter.compile(crew, schedule, library.clone())?;
+        for set in 0..CHECKED {
+            let outputs = self.meter.setup.folder.join(format!("out.{set}"));
+            self.call(crew, library.clone(), set, outputs.clone())?;
+            let arrays = self.read_outputs(&outputs)?;
+            self.compare(set, &arrays)?;
+        }
+        let _ = std::fs::remove_file(library);
+        Ok(())
+    }
+
+    /// Calls a library with a set of inputs.
+    fn call(&self, crew: &mut Crew, library: PathBuf, set: usize, outputs: PathBuf) -> Result<(), Reason> {
+        let request = Request::Call(Call { library, set, outputs });
+        match crew.alone(&self.meter.setup, &request, CALL_LIMIT)? {
+            Reply::Done => Ok(()),
+            other => Err(Reason::new("worker", format!("it said {other:?}"))),
+        }
+    }
+
+    fn read_outputs(&self, path: &std::path::Path) -> Result<Vec<Array>, Reason> {
+        let read = |(index, &id): (usize, &crate::expr::TensorId)| {
+            let tensor = &self.graph.tensors[id];
+            let mut name = path.as_os_str().to_owned();
+            name.push(format!(".{index}"));
+            let bytes = std::fs::read(name).map_err(|cause| files(&cause))?;
+            let mut array = Array::zeros(tensor.dtype, &tensor.shape).ok_or_else(no_memory)?;
+            array.bytes_mut().copy_from_slice(&bytes);
+            Ok(array)
+        };
+        self.graph.outputs.iter().enumerate().map(read).collect()
+    }
+
+    /// Compares outputs with the definition.
+    fn compare(&mut self, set: usize, outputs: &[Array]) -> Result<(), Reason> {
+        let found = reference::distances(&self.graph, &self.inputs[set], outputs, &mut self.rng);
+        let found = found.map_err(|cause| Reason::new("reference", cause.to_string()))?;
+        for (distance, output) in found.iter().zip(outputs) {
+            if distance.error > accuracy::tolerance(output.dtype()) {
+                return Err(Reason::new(
+                    "wrong values",
+                    format!("`{}` is off by {:.1e}", distance.tensor, distance.error),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks a winner against the definition, with random inputs and with those that schedules trip over.
+    pub fn check(&mut self, crew: &mut Crew, leader: &Leader) -> Result<(), Reason> {
+        self.meter.restore(crew, leader)?;
+        for set in [0, ADVERSE] {
+            let outputs = self.meter.setup.folder.join(format!("winner.{set}"));
+            self.call(crew, leader.library.clone(), set, outputs.clone())?;
+            let arrays = self.read_outputs(&outputs)?;
+            if let Err(reason) = self.compare(set, &arrays) {
+                self.agrees_with_plain(crew, set, &arrays).map_err(|_| reason)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn agrees_with_plain(&self, crew: &mut Crew, set: usize, arrays: &[Array]) -> Result<(), Reason> {
+        let library = self.meter.setup.folder.join("plain.so");
+        if !library.exists() {
+            self.meter.compile(crew, &Schedule::default(), library.clone())?;
+        }
+        let outputs = self.meter.setup.folder.join("plain");
+        self.call(crew, library, set, outputs.clone())?;
+        let plain = self.read_outputs(&outputs)?;
+        let far = |(a, b): (&Array, &Array)| accuracy::distance(a, b) > accuracy::tolerance(a.dtype());
+        if arrays.iter().zip(&plain).any(far) {
+            return Err(Reason::new("wrong values", "it differs from the plain loops"));
+        }
+        Ok(())
+    }
+}
+
+fn random(recipe: &Recipe<'_>, rng: &mut StdRng) -> Option<Vec<Values>> {
+    let made = recipe.graph.inputs.iter().enumerate().map(|(index, &id)| {
+        let tensor = &recipe.graph.tensors[id];
+        data::random(rng, tensor.dtype, &tensor.shape, recipe.ranges.get(index).copied().flatten())
+    });
+    made.collect()
+}
+
+/// Puts numbers into floats that schedules trip over, a few among many.
+fn disturb(values: &mut Values, rng: &mut StdRng) {
+    const ODD: [f64; 6] = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 1e-40, 3e18];
+    if !values.dtype().is_float() || values.len() < 4 * ODD.len() {
+        return;
+    }
+    let mut items: Vec<f64> = (0..values.len()).filter_map(|at| values.get_f64(at)).collect();
+    for odd in ODD {
+        let at = rng.random_range(0..items.len());
+        // What the type cannot hold is infinite in it.
+        items[at] = if values.dtype() == DType::F16 && odd > 1e5 { 6e4 } else { odd };
+    }
+    if let Ok(made) = Values::floats(values.dtype(), values.shape(), items) {
+        *values = made;
+    }
+}
+
+/// Bytes of all tensors, intermediates too.
+fn tensors(graph: &Graph) -> u64 {
+    let bytes =
+        |tensor: &crate::graph::Tensor| tensor.shape.iter().product::<i64>() as u64 * tensor.dtype.bytes() as u64;
+    graph.tensors.iter().map(|(_, tensor)| bytes(tensor)).sum()
+}
+
+fn files(cause: &std::io::Error) -> Reason {
+    Reason::new("files", cause.to_string())
+}
+
+fn no_memory() -> Reason {
+    Reason::new("memory", "there is not enough for the tensors")
+}

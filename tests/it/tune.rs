@@ -1,0 +1,131 @@
+//! `ftc tune` from outside: locks, logs, resume, replay; and what a candidate can do to a worker.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::place::Place;
+use ftc::measure::crew::Crew;
+use ftc::measure::protocol::{Effort, Reply, Request, Setup, Time};
+
+const CALL: &str = "gemm(A: f32[24, 20], B: f32[20, 32])";
+
+fn place() -> Place {
+    Place::with_gemm()
+}
+
+fn text(place: &Place, name: &str) -> String {
+    String::from_utf8(place.read(name)).expect("text")
+}
+
+fn tune<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&["tune", "gemm.ft", "--export", CALL, "--threads", "1"][..], more].concat()
+}
+
+#[test]
+fn a_search_pins_its_winner_and_build_goes_by_it() {
+    let place = place();
+    let ran = place.ftc(&tune(&["--budget", "12trials", "--log", "log.jsonl"]));
+    assert!(ran.code == 0 && ran.out.contains("12 trials"), "{ran:?}");
+    let lock = text(&place, "ftc.lock");
+    assert!(lock.contains("[[kernel]]") && lock.contains("A: f32[24, 20]"), "{lock}");
+    assert_eq!(text(&place, "log.jsonl").lines().count(), 14);
+}
+
+#[test]
+fn a_replay_writes_the_same_log_and_a_torn_log_is_gone_on_with() {
+    let place = place();
+    assert_eq!(place.ftc(&tune(&["--budget", "10trials", "--seed", "3", "--log", "a.jsonl"])).code, 0);
+    let ran = place.ftc(&tune(&["--replay", "a.jsonl", "--log", "b.jsonl"]));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let whole = text(&place, "a.jsonl");
+    assert_eq!(whole, text(&place, "b.jsonl"));
+    // Cut off in the middle of the sixth trial.
+    let cut: usize = whole.lines().take(6).map(|line| line.len() + 1).sum();
+    place.write("c.jsonl", &whole[..cut + 40]);
+    let ran = place.ftc(&tune(&["--budget", "10trials", "--seed", "3", "--log", "c.jsonl", "--resume"]));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let resumed = text(&place, "c.jsonl");
+    assert_eq!(resumed.as_bytes()[..cut], whole.as_bytes()[..cut]);
+    assert_eq!(resumed.lines().count(), 12);
+}
+
+#[test]
+fn locks_and_logs_that_do_not_fit_are_refused() {
+    let place = place();
+    place.write("ftc.lock", "version = 1\n<<<<<<< ours\n");
+    place.ftc(&tune(&["--budget", "1trials"])).fails(1, "E1101", &["ftc.lock"]);
+    fs::remove_file(place.path("ftc.lock")).expect("it is there");
+    place.write("log.jsonl", "{}\n");
+    place.ftc(&tune(&["--log", "log.jsonl", "--resume"])).fails(1, "E1103", &["log.jsonl"]);
+    place.ftc(&tune(&["--budget", "0s"])).fails(2, "E1104", &["gemm"]);
+    place.ftc(&tune(&["--search", "luck"])).fails(1, "E0908", &["`auto`"]);
+}
+
+#[test]
+fn entries_of_other_versions_are_not_used_silently() {
+    let place = place();
+    assert_eq!(place.ftc(&["tune", "gemm.ft", "--budget", "3trials"]).code, 0);
+    let ran = place.ftc(&["build", "gemm.ft", "--emit", "schedule", "-o", "-"]);
+    assert!(ran.code == 0 && !ran.err.contains("E1102"), "{ran:?}");
+    let lock = text(&place, "ftc.lock");
+    let version = format!("compiler = \"{}\"", env!("CARGO_PKG_VERSION"));
+    place.write("ftc.lock", lock.replace(&version, "compiler = \"0.0.1\""));
+    let ran = place.ftc(&["build", "gemm.ft", "--emit", "schedule", "-o", "-"]);
+    assert!(ran.code == 0 && ran.err.contains("E1102") && ran.err.contains("0.0.1"), "{ran:?}");
+}
+
+/// A library that claims to be a kernel `C[i] = A[i]` of eight floats.
+fn impostor(folder: &std::path::Path, name: &str, body: &str) -> std::path::PathBuf {
+    let source = folder.join(format!("{name}.c"));
+    let library = folder.join(format!("{name}.so"));
+    let text = format!(
+        "#include <stdint.h>\n#include <stdlib.h>\n#include <string.h>\n\
+         int32_t copy_call(void *const *args) {{\n    float *a = args[0], *c = args[1];\n    {body}\n    return 0;\n}}\n"
+    );
+    fs::write(&source, text).expect("a file");
+    let status = Command::new("cc").args(["-shared", "-fPIC", "-O0", "-w", "-o"]).arg(&library).arg(&source).status();
+    assert!(status.expect("a C compiler").success());
+    library
+}
+
+#[test]
+fn whatever_a_candidate_does_costs_one_trial() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let kernel = "kernel copy(A: f32[8]) -> (C: f32[8]) {\n    for i in 8 {\n        C[i] = A[i]\n    }\n}\n";
+    let setup = Setup { kernel: kernel.to_owned(), threads: 1, folder: folder.path().to_owned(), memory: 1 << 20 };
+    for set in 0..2_u8 {
+        let numbers: Vec<u8> = (0..8_u8).flat_map(|at| f32::from(at + set).to_le_bytes()).collect();
+        fs::write(setup.file("in", set.into(), 0), &numbers).expect("a file");
+        fs::write(setup.file("out", set.into(), 0), &numbers).expect("a file");
+    }
+    let mut crew = Crew::new(env!("CARGO_BIN_EXE_ftc"), 1);
+    let cases = [
+        ("good", "memcpy(c, a, 32);", ""),
+        ("crash", "*(volatile int *)8 = 1;", "crash"),
+        ("abort", "abort();", "crash"),
+        ("hang", "for (;;) {}", "time limit"),
+        ("greedy", "char *p = malloc(100000000000); if (!p) return 2; memset(p, 1, 100000000000);", "call"),
+        ("wrong", "memcpy(c, a, 32); c[7] += 1;", "wrong values"),
+        ("forgetful", "memcpy(c, a, 28);", "wrong values"),
+        ("outside", "memcpy(c, a, 32); c[8] = 0;", "wrong values"),
+        // Remembers that it was called, and does nothing any more: a time that is too good.
+        ("lazy", "static int calls; if (calls++ == 0) memcpy(c, a, 32);", "wrong values"),
+        ("again", "memcpy(c, a, 32);", ""),
+    ];
+    for (name, body, expected) in cases {
+        let library = impostor(folder.path(), name, body);
+        let effort = Effort { samples: 3, seconds: 0.01, hopeless: None, fastest: 0.0 };
+        let request = Request::Time(Time { library, effort });
+        let kind = match crew.alone(&setup, &request, Duration::from_secs(3)) {
+            Ok(Reply::Samples(samples)) if !samples.is_empty() => String::new(),
+            Ok(other) => format!("{other:?}"),
+            Err(reason) => reason.kind,
+        };
+        assert_eq!(kind, expected, "{name}");
+    }
+    let effort = Effort { samples: 3, seconds: 0.01, hopeless: None, fastest: 1.0 };
+    let request = Request::Time(Time { library: folder.path().join("good.so"), effort });
+    let refused = crew.alone(&setup, &request, Duration::from_secs(3)).expect_err("nothing is that fast");
+    assert_eq!(refused.kind, "too good");
+}
