@@ -38,9 +38,17 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 
-    /// What may be spent on finding a schedule for each workload; without effect yet
-    #[arg(long, value_name = "20s|0trials")]
+    /// Search for a schedule of each workload first, and spend so much on each
+    #[arg(long, value_name = "20s|200trials")]
     pub budget: Option<String>,
+
+    /// How to search: auto q p anneal random exhaustive model
+    #[arg(long, default_value = "auto", value_name = "METHOD")]
+    pub search: String,
+
+    /// Go by the schedules of this lock; with a budget, those that are found go there too
+    #[arg(long, value_name = "FILE")]
+    pub lock: Option<PathBuf>,
 
     /// Pack the operators' weights once, before the calls that are timed
     #[arg(long)]
@@ -71,6 +79,7 @@ const HELP: &str = "\
 Examples:
   ftc bench suite.json
   ftc bench suite.json --ops gemm,gemv --json rows.json
+  ftc bench suite.json --budget 20s --lock suite.lock
   ftc bench suite.json --filter '^C2D' --peer torch --threads 2
 
 A workload of a suite is {\"name\": \"GMM512\", \"op\": \"gemm\", \"dtype\": \"f32\",
@@ -96,6 +105,8 @@ pub(super) fn run(report: &mut Report, args: &BenchArgs) -> Outcome<()> {
         threads: args.threads.map(usize::from),
         seed: args.seed,
         budget: args.budget.clone(),
+        search: args.search.clone(),
+        lock: args.lock.clone(),
         const_weights: args.const_weights,
         json: args.json.clone(),
         dump: args.dump.clone(),

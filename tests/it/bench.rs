@@ -144,12 +144,23 @@ fn arrays_that_no_memory_holds_fail_their_own_row() {
 fn options_without_effect_say_so() {
     let said = |args: &[&str]| bench(&suite(&[GEMM]), args).stderr;
     assert_eq!(said(&["--budget", "0trials"]), "");
-    let notes = said(&["--budget", "20s", "--const-weights"]);
-    assert!(notes.starts_with("note: `--budget` has no effect yet: "), "{notes}");
-    assert!(notes.contains("\nnote: `--const-weights` has no effect on operators without weights: gemm"), "{notes}");
+    let notes = said(&["--const-weights"]);
+    assert!(notes.contains("note: `--const-weights` has no effect on operators without weights: gemm"), "{notes}");
     let lines = said(&["--const-weights", "--message-format", "json"]);
     let line: Value = serde_json::from_str(&lines).expect("one line of JSON");
     assert!(line["note"].as_str().is_some_and(|note| note.starts_with("`--const-weights`")), "{line}");
+}
+
+#[cfg(feature = "llvm")]
+#[test]
+fn a_budget_finds_schedules_that_a_lock_keeps() {
+    let place = suite(&[GEMM]);
+    let ran = bench(&place, &["--budget", "4trials", "--lock", "found.lock", "--json", "rows.json", "--threads", "1"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let row = |place: &Suite| -> Value { place.rows()["rows"][0].clone() };
+    assert_eq!((row(&place)["trials"].as_u64(), row(&place)["schedule"].as_str()), (Some(4), Some("lock")));
+    bench(&place, &["--lock", "found.lock", "--json", "rows.json", "--threads", "1"]);
+    assert_eq!((row(&place)["trials"].as_u64(), row(&place)["schedule"].as_str()), (Some(0), Some("lock")));
 }
 
 #[cfg(feature = "llvm")]

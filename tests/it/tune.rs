@@ -58,7 +58,7 @@ fn locks_and_logs_that_do_not_fit_are_refused() {
     fs::remove_file(place.path("ftc.lock")).expect("it is there");
     place.write("log.jsonl", "{}\n");
     place.ftc(&tune(&["--log", "log.jsonl", "--resume"])).fails(1, "E1103", &["log.jsonl"]);
-    place.ftc(&tune(&["--budget", "0s"])).fails(2, "E1104", &["gemm"]);
+    place.ftc(&tune(&["--budget", "0trials"])).fails(2, "E1104", &["gemm"]);
     place.ftc(&tune(&["--search", "luck"])).fails(1, "E0908", &["`auto`"]);
 }
 

@@ -25,16 +25,14 @@ use self::peer::Peer;
 use self::report::{PeerColumns, Report, Row, Table};
 use self::suite::{Suite, Workload};
 use self::workload::{Bench, Weights};
+use super::lock::{self, Lock, Pinned};
 use super::modules::Modules;
 use super::output::{self, Folder, Output};
 use super::select::Selection;
 use super::session::{Outcome, Session, Stop};
-use super::{arrays, build, files, machine};
+use super::{arrays, build, files, machine, tune};
 use crate::sema;
-use crate::target::{Cpu, Target};
-
-/// The schedule of every kernel, until there is a choice.
-const SCHEDULE: &str = "model";
+use crate::target::{Cpu, Machine, Target};
 
 /// What `ftc bench` was asked for.
 #[derive(Clone, Debug)]
@@ -55,8 +53,12 @@ pub struct Request {
     pub threads: Option<usize>,
     /// Seed of the inputs.
     pub seed: u64,
-    /// What may be spent on finding schedules.
+    /// What may be spent on finding the schedule of each workload.
     pub budget: Option<String>,
+    /// Schedules that were found before; those that are found now go there too.
+    pub lock: Option<PathBuf>,
+    /// How to search.
+    pub search: String,
     /// Whether weights count as constants, packed ahead of time.
     pub const_weights: bool,
     /// Where the report goes.
@@ -86,7 +88,8 @@ pub enum Event<'a> {
 
 /// Measures a suite. Rows are reported as they come, the report is written even where some of them failed.
 pub fn bench(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Event<'_>)) -> Outcome<()> {
-    let notes = options::without_effect(request).map_err(|wrong| session.user(wrong))?;
+    let budget = options::budget(request).map_err(|wrong| session.user(wrong))?;
+    let method = tune::method(session, &request.search)?;
     let suite = read_suite(session, &request.suite)?;
     let chosen =
         options::select(&suite, &request.ops, request.filter.as_deref()).map_err(|wrong| session.user(wrong))?;
@@ -97,10 +100,8 @@ pub fn bench(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Even
     let threads = request.threads.unwrap_or_else(cores);
     let mut peer = start_peer(session, request, threads)?;
     let cpu = cpu(session, &request.target)?;
+    open_lock(session, request, &cpu, threads)?;
     check_report(session, request.json.as_deref())?;
-    for note in notes {
-        tell(Event::Note(note));
-    }
     let columns = if peer.is_some() { PeerColumns::Shown } else { PeerColumns::Absent };
     let table = Table::new(chosen.iter().map(|workload| (workload.name.as_str(), workload.op.as_str())), columns);
     let has_weights = |op: &str| program.function(op).is_none_or(bind::has_weights);
@@ -108,7 +109,7 @@ pub fn bench(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Even
         tell(Event::Note(&note));
     }
     let weights = if request.const_weights { Weights::Constant } else { Weights::Variable };
-    let shared = Bench { program: &program, cpu: &cpu, threads, seed: request.seed, schedule: SCHEDULE, weights };
+    let shared = Bench { program: &program, cpu: &cpu, threads, seed: request.seed, budget, method, weights };
     tell(Event::Start(chosen.len(), &table));
     let mut rows = Vec::new();
     let measured = super::session::for_each(chosen, |workload| {
@@ -131,7 +132,25 @@ pub fn bench(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Even
     };
     tell(Event::End(&report, &table));
     write_report(session, request.json.as_deref(), &report)?;
+    write_lock(session, request)?;
     measured
+}
+
+/// Schedules from a lock, if there is one, and those that are found on the way.
+fn open_lock(session: &mut Session, request: &Request, cpu: &Cpu, threads: usize) -> Outcome<()> {
+    let Some(path) = &request.lock else {
+        let target = lock::target_name(&Target::Cpu(cpu.clone()), threads as i64);
+        session.pinned = Some(Pinned { path: lock::NAME.into(), lock: Lock::default(), target });
+        return Ok(());
+    };
+    let machine = Machine::of(cpu, threads as i64);
+    lock::open(session, path, &Target::Cpu(cpu.clone()), Some(&machine))
+}
+
+fn write_lock(session: &mut Session, request: &Request) -> Outcome<()> {
+    let (Some(path), Some(pinned), Some(_)) = (&request.lock, &session.pinned, &request.budget) else { return Ok(()) };
+    let text = pinned.lock.text();
+    output::write_all(session, &[Output::new(path, text)])
 }
 
 /// The processor of the target, if code for it runs here.
@@ -169,12 +188,7 @@ fn row(
     workload: &Workload,
     peer: Option<&mut Peer>,
 ) -> (Row, Outcome<()>) {
-    let mut row = Row {
-        name: workload.name.clone(),
-        op: workload.op.clone(),
-        schedule: shared.schedule.to_owned(),
-        ..Row::default()
-    };
+    let mut row = Row { name: workload.name.clone(), op: workload.op.clone(), ..Row::default() };
     let before = session.diagnostics.len();
     let outcome = workload::run(session, shared, workload, &mut row).and_then(|mut ran| {
         let written = write_artefacts(session, request, workload, &ran);

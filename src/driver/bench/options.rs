@@ -10,8 +10,7 @@ use super::suite::{Suite, Workload};
 use crate::diag::Diagnostic;
 use crate::driver::suggest::nearest;
 
-/// What may be spent on finding a schedule for each workload. There is nothing to find yet: every kernel has the
-/// default schedule.
+/// What may be spent on finding schedules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Budget {
     /// So many schedules are measured; `0trials` never measures.
@@ -37,14 +36,10 @@ impl Budget {
     }
 }
 
-/// What is to be said about options that are understood, and have no effect yet.
-pub fn without_effect(request: &Request) -> Result<Vec<&'static str>, Diagnostic> {
-    Ok(match request.budget.as_deref().map(Budget::parse).transpose()? {
-        None | Some(Budget::Trials(0)) => Vec::new(),
-        Some(Budget::Trials(_) | Budget::Time(_)) => {
-            vec!["`--budget` has no effect yet: schedules are not searched for, every kernel has the default one"]
-        }
-    })
+/// What may be spent on each workload; nothing if nothing is to be measured.
+pub fn budget(request: &Request) -> Result<Option<Budget>, Diagnostic> {
+    let budget = request.budget.as_deref().map(Budget::parse).transpose()?;
+    Ok(budget.filter(|budget| *budget != Budget::Trials(0)))
 }
 
 /// What is to be said about operators that have no weights, where weights are to be constant.

@@ -4,6 +4,7 @@
 use rand::rngs::StdRng;
 
 use super::data::{self, Range};
+use super::options::Budget;
 use super::peer::{Peer, PeerError};
 use super::report::Row;
 use super::suite::Workload;
@@ -12,7 +13,10 @@ use super::{bind, error, reference};
 use crate::diag::Diagnostic;
 use crate::driver::loaded::{self, Loaded};
 use crate::driver::machine::Chooser;
+use crate::driver::lock::Key;
+use crate::driver::tune::search::{self, Job, Records, Settings};
 use crate::driver::{Outcome, Session, Stop, error as driver_error, lower, pack};
+use crate::explore::Method;
 use crate::expr::TensorId;
 use crate::graph::eval::EvalError;
 use crate::graph::{self, Graph, Role, flops};
@@ -37,8 +41,10 @@ pub struct Bench<'a> {
     pub threads: usize,
     /// Where random inputs begin.
     pub seed: u64,
-    /// The schedule that every kernel has.
-    pub schedule: &'a str,
+    /// What may be spent on finding the schedule of each workload.
+    pub budget: Option<Budget>,
+    /// How to search.
+    pub method: Method,
     /// What weights are.
     pub weights: Weights,
 }
@@ -83,6 +89,8 @@ pub fn run(session: &mut Session, bench: &Bench<'_>, workload: &Workload, row: &
     row.flops = Some(made.flops);
     let machine = Machine::of(bench.cpu, bench.threads as i64);
     let kernel = lower(session, &made.graph, None, &Chooser::Model(machine))?.kernel;
+    tuned(session, bench, &made, &machine, row)?;
+    let kernel = lower(session, &made.graph, None, Some(&machine))?.kernel;
     let packing = match bench.weights {
         Weights::Variable => None,
         Weights::Constant => pack(session, &kernel)?,
@@ -104,6 +112,34 @@ pub fn run(session: &mut Session, bench: &Bench<'_>, workload: &Workload, row: &
     called.map_err(|cause| session.environment(driver_error::call_failed(&cause.to_string())))?;
     row.max_rel_error = Some(compare(session, workload, &made.graph, &values, &outputs, &mut rng)?);
     Ok(Ran { row: row.clone(), export: made.export, inputs, outputs, kernel, packed })
+}
+
+/// Searches for a schedule, if there is a budget; says in the row where the schedule comes from.
+fn tuned(session: &mut Session, bench: &Bench<'_>, made: &Made, machine: &Machine, row: &mut Row) -> Outcome<()> {
+    if let Some(budget) = bench.budget {
+        let settings = Settings {
+            method: bench.method,
+            seed: bench.seed,
+            budget,
+            budget_text: String::new(),
+            cpu: bench.cpu.clone(),
+            machine: *machine,
+            threads: bench.threads,
+        };
+        let job = Job { graph: made.graph.clone(), ranges: made.ranges.clone() };
+        let found = search::search(session, &settings, &[job], Records::none(), &mut |_| {})?;
+        for tuned in found {
+            (row.trials, row.tune_seconds) = (tuned.trials as u32, tuned.took);
+            if let Some(pinned) = &mut session.pinned {
+                pinned.lock.put(tuned.entry);
+            }
+        }
+    }
+    let naive = lower::lower(&made.graph);
+    let known = session.pinned.as_ref().and_then(|pinned| pinned.lock.exact(&Key::of(&naive, &pinned.target)));
+    let source = if known.is_some() { "lock" } else { "model" };
+    source.clone_into(&mut row.schedule);
+    Ok(())
 }
 
 fn is_const(kernel: &Kernel, id: TensorId) -> bool {

@@ -93,10 +93,7 @@ pub fn tune(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Event
         (Earlier::Replay(_), Some(header)) => (header.search.clone(), header.seed, header.budget.clone()),
         _ => (request.search.clone(), request.seed, request.budget.clone()),
     };
-    let method = Method::parse(&search).ok_or_else(|| {
-        let names: Vec<_> = Method::ALL.iter().map(|(_, name)| format!("`{name}`")).collect();
-        session.user(option_error::option("--search", &search, &names.join(", ")))
-    })?;
+    let method = method(session, &search)?;
     let limit = Budget::parse(&budget).map_err(|wrong| session.user(wrong))?;
     let target = machine::target(session, &request.target)?;
     let cpu = runnable(session, &target)?;
@@ -119,6 +116,14 @@ pub fn tune(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Event
     let found =
         search::search(session, &settings, &jobs, search::Records { log, past, earlier: request.past.clone() }, tell)?;
     record(session, &found)
+}
+
+/// The method of a name.
+pub fn method(session: &mut Session, name: &str) -> Outcome<Method> {
+    Method::parse(name).ok_or_else(|| {
+        let names: Vec<_> = Method::ALL.iter().map(|(_, name)| format!("`{name}`")).collect();
+        session.user(option_error::option("--search", name, &names.join(", ")))
+    })
 }
 
 /// The processor, if code for it runs here.

@@ -54,6 +54,9 @@ impl std::fmt::Debug for Notes<'_> {
     }
 }
 
+/// Trials of an export before it may end without a result.
+const AT_LEAST: usize = 32;
+
 /// Where trials come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -168,6 +171,12 @@ impl Journal for Notes<'_> {
     }
 
     fn has_time(&mut self) -> bool {
-        self.source != Source::Past && self.used() < 1.0 && !INTERRUPTED.load(Ordering::Relaxed)
+        if self.source == Source::Past || INTERRUPTED.load(Ordering::Relaxed) {
+            return false;
+        }
+        // However little time there is, there is a result.
+        let export = self.export.clone();
+        let has_none = self.status(&export).best.is_none() && self.status(&export).trials < AT_LEAST;
+        self.used() < 1.0 || (has_none && matches!(self.budget, Budget::Time(_)))
     }
 }

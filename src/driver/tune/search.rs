@@ -59,6 +59,13 @@ pub struct Records {
     pub earlier: Earlier,
 }
 
+impl Records {
+    /// Nothing is kept, and nothing is known.
+    pub fn none() -> Self {
+        Self { log: None, past: Past::default(), earlier: Earlier::None }
+    }
+}
+
 /// An export that was tuned.
 #[derive(Clone, Debug)]
 pub struct Tuned {
