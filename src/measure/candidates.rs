@@ -1,7 +1,8 @@
 //! The candidates of a kernel: the spaces of all its nests as one space.
 //!
-//! A point has a value for each knob of each nest; its schedule is the steps that join nests, then those of each nest.
-//! Nests are predicted one by one and remembered, since a search changes few knobs at a time.
+//! A point has a value for each knob of each nest; its schedule is the steps that join and divide nests, then those of
+//! each nest. Nests with the same knobs, such as the phases of a transposed convolution, share them: what is good for one
+//! is good for the others. Nests are predicted one by one and remembered, since a search changes few knobs at a time.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -21,10 +22,20 @@ pub struct Candidates {
     pub knobs: Knobs,
     kernel: Kernel,
     machine: Machine,
-    /// After the steps that join nests.
+    /// After the steps that join and divide nests.
     program: Program,
-    fusions: Vec<Step>,
-    parts: Vec<Part>,
+    fixed: Vec<Step>,
+    groups: Vec<Group>,
+}
+
+/// Nests that share knobs.
+#[derive(Debug)]
+struct Group {
+    knobs: Knobs,
+    /// The first of them among all.
+    first: usize,
+    nests: Vec<Part>,
+    known: HashMap<Point, Result<f64, Reason>>,
 }
 
 /// One nest.
@@ -34,9 +45,6 @@ struct Part {
     space: NestSpace,
     /// As it is without steps.
     plain: Nest,
-    /// Its first knob among all.
-    first: usize,
-    known: HashMap<Point, Result<f64, Reason>>,
 }
 
 /// Predictions for the start of each nest.
@@ -46,28 +54,36 @@ impl Candidates {
     /// Those of a kernel of plain loops.
     pub fn of(kernel: &Kernel, machine: &Machine) -> Self {
         let mut program = Program::of(kernel);
-        let fusions = space::fusions(&mut program);
-        let mut knobs = Knobs::default();
-        let mut parts = Vec::new();
-        let numbers: Vec<_> =
-            (0..program.nests.len()).filter(|&number| !program.nests[number].order.is_empty()).collect();
-        for &number in &numbers {
+        let mut fixed = space::fusions(&mut program);
+        fixed.extend(space::structure(&mut program));
+        let mut groups: Vec<Group> = Vec::new();
+        for number in (0..program.nests.len()).filter(|&number| !program.nests[number].order.is_empty()) {
             let space = NestSpace::of(&program, number, machine);
-            let first = knobs.knobs.len();
-            let prefix = if numbers.len() > 1 { format!("nest {} ", number + 1) } else { String::new() };
-            let named = |knob: &Knob| Knob { name: format!("{prefix}{}", knob.name), ..knob.clone() };
-            knobs.knobs.extend(space.knobs.knobs.iter().map(named));
-            let plain = program.nests[number].clone();
-            parts.push(Part { number, space, plain, first, known: HashMap::new() });
+            let (knobs, plain) = (space.knobs.clone(), program.nests[number].clone());
+            let part = Part { number, space, plain };
+            match groups.iter_mut().find(|group| group.knobs == knobs) {
+                Some(group) => group.nests.push(part),
+                None => groups.push(Group { knobs, first: 0, nests: vec![part], known: HashMap::new() }),
+            }
         }
-        Self { knobs, kernel: kernel.clone(), machine: *machine, program, fusions, parts }
+        let mut knobs = Knobs::default();
+        let several = groups.len() > 1;
+        for group in &mut groups {
+            group.first = knobs.knobs.len();
+            let prefix = if several { format!("nest {} ", group.nests[0].number + 1) } else { String::new() };
+            let named = |knob: &Knob| Knob { name: format!("{prefix}{}", knob.name), ..knob.clone() };
+            knobs.knobs.extend(group.knobs.knobs.iter().map(named));
+        }
+        Self { knobs, kernel: kernel.clone(), machine: *machine, program, fixed, groups }
     }
 
     /// The schedule of a point; it may still be refused when it is applied.
     pub fn schedule(&self, point: &Point) -> Result<Schedule, Reason> {
-        let mut steps = self.fusions.clone();
-        for part in &self.parts {
-            steps.extend(part.space.steps(&part.own(point)).map_err(rejected)?);
+        let mut steps = self.fixed.clone();
+        for group in &self.groups {
+            for part in &group.nests {
+                steps.extend(part.space.steps(&group.own(point)).map_err(rejected)?);
+            }
         }
         Ok(Schedule { steps })
     }
@@ -85,27 +101,28 @@ impl Candidates {
 
     /// The cycles that the model predicts, or why a point is no schedule.
     pub fn predict(&mut self, point: &Point) -> Result<f64, Reason> {
-        let Self { program, parts, machine, .. } = self;
+        let Self { program, groups, machine, .. } = self;
         let mut cycles = 0.0;
-        for part in parts {
-            cycles += part.predict(program, machine, &part.own(point))?;
+        for group in groups {
+            cycles += group.predict(program, machine, &group.own(point))?;
         }
         Ok(cycles)
     }
 
     /// Points to start from: the best by the model for all nests; then, nest by nest, what the space of the nest offers.
     pub fn starts(&mut self, count: usize) -> Vec<Point> {
-        let Self { program, parts, machine, .. } = self;
+        let Self { program, groups, machine, .. } = self;
         let mut best = Vec::new();
         let mut others: Vec<(f64, usize, Point)> = Vec::new();
-        for (at, part) in parts.iter_mut().enumerate() {
-            let mut starts = part.space.starts();
-            starts.extend(explore::spread(&part.space.knobs, 4));
-            let mut scored: Vec<_> = starts.iter().map(|start| (part.cost(program, machine, start), start)).collect();
+        for (at, group) in groups.iter_mut().enumerate() {
+            let mut starts = group.nests[0].space.starts();
+            starts.extend(explore::spread(&group.knobs, 4));
+            let cost = |start| (group.predict(program, machine, start).unwrap_or(f64::INFINITY), start);
+            let mut scored: Vec<_> = starts.iter().map(cost).collect();
             scored.sort_by(|a, b| a.0.total_cmp(&b.0));
             others.extend(scored.iter().take(count).map(|&(cost, start)| (cost, at, start.clone())));
-            let knobs = part.space.knobs.clone();
-            let climbed = explore::climb(&knobs, &starts, CLIMB, |own| part.predict(program, machine, own).ok());
+            let knobs = group.knobs.clone();
+            let climbed = explore::climb(&knobs, &starts, CLIMB, |own| group.predict(program, machine, own).ok());
             best.push(climbed.map_or_else(|| knobs.point(0), |climbed| climbed.point));
         }
         let joined = |best: &[Point]| Point(best.iter().flat_map(|own| own.0.iter().copied()).collect());
@@ -122,31 +139,33 @@ impl Candidates {
     }
 }
 
-impl Part {
+impl Group {
     /// Its part of a point.
     fn own(&self, point: &Point) -> Point {
-        Point(point.0[self.first..self.first + self.space.knobs.knobs.len()].to_vec())
-    }
-
-    fn cost(&mut self, program: &mut Program, machine: &Machine, own: &Point) -> f64 {
-        self.predict(program, machine, own).unwrap_or(f64::INFINITY)
+        Point(point.0[self.first..self.first + self.knobs.knobs.len()].to_vec())
     }
 
     fn predict(&mut self, program: &mut Program, machine: &Machine, own: &Point) -> Result<f64, Reason> {
         if let Some(known) = self.known.get(own) {
             return known.clone();
         }
-        let predicted = self.space.steps(own).map_err(rejected).and_then(|steps| {
-            let applied = steps.iter().try_for_each(|step| program.apply(step));
-            let cycles = applied
-                .map_err(|refused| refused_step(&refused.message))
-                .and_then(|()| schedule::check(&program.nests[self.number]).map_err(|why| refused_step(&why.message)))
-                .map(|()| model::cycles(program, self.number, machine));
-            program.nests[self.number] = self.plain.clone();
-            cycles
-        });
+        let mut nests = self.nests.iter();
+        let predicted = nests.try_fold(0.0, |sum, part| Ok(sum + part.predict(program, machine, own)?));
         self.known.insert(own.clone(), predicted.clone());
         predicted
+    }
+}
+
+impl Part {
+    fn predict(&self, program: &mut Program, machine: &Machine, own: &Point) -> Result<f64, Reason> {
+        let steps = self.space.steps(own).map_err(rejected)?;
+        let applied = steps.iter().try_for_each(|step| program.apply(step));
+        let cycles = applied
+            .map_err(|refused| refused_step(&refused.message))
+            .and_then(|()| schedule::check(&program.nests[self.number]).map_err(|why| refused_step(&why.message)))
+            .map(|()| model::cycles(program, self.number, machine));
+        program.nests[self.number] = self.plain.clone();
+        cycles
     }
 }
 

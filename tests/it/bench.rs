@@ -154,13 +154,17 @@ fn options_without_effect_say_so() {
 #[cfg(feature = "llvm")]
 #[test]
 fn a_budget_finds_schedules_that_a_lock_keeps() {
-    let place = suite(&[GEMM]);
-    let ran = bench(&place, &["--budget", "4trials", "--lock", "found.lock", "--json", "rows.json", "--threads", "1"]);
+    let suite = suite(&[GEMM]);
+    let ran = bench(&suite, &["--budget", "4trials", "--lock", "found.lock", "--json", "rows.json"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    let row = |place: &Suite| -> Value { place.rows()["rows"][0].clone() };
-    assert_eq!((row(&place)["trials"].as_u64(), row(&place)["schedule"].as_str()), (Some(4), Some("lock")));
-    bench(&place, &["--lock", "found.lock", "--json", "rows.json", "--threads", "1"]);
-    assert_eq!((row(&place)["trials"].as_u64(), row(&place)["schedule"].as_str()), (Some(0), Some("lock")));
+    let row = |ran: &Ran| -> Value {
+        let text = fs::read_to_string(ran.folder.path().join("rows.json")).expect("a report");
+        serde_json::from_str::<Value>(&text).expect("JSON")["rows"][0].clone()
+    };
+    assert_eq!((row(&ran)["trials"].as_u64(), row(&ran)["schedule"].as_str()), (Some(4), Some("lock")));
+    let lock = ran.folder.path().join("found.lock");
+    let again = bench(&suite, &["--lock", lock.to_str().expect("a plain path"), "--json", "rows.json"]);
+    assert_eq!((row(&again)["trials"].as_u64(), row(&again)["schedule"].as_str()), (Some(0), Some("lock")));
 }
 
 #[cfg(feature = "llvm")]
