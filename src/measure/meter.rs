@@ -275,11 +275,12 @@ impl Meter {
         }
     }
 
-    /// The leaders, timed in turns, the winner first: the simplest of those that are as good as equal.
-    pub fn finale(&self, crew: &mut Crew) -> Vec<Leader> {
-        let Some(best) = self.best().map(|best| best.seconds) else { return Vec::new() };
+    /// The leaders and a guest, timed in turns, the winner first: the simplest of those that are as good as equal.
+    pub fn finale(&self, crew: &mut Crew, guest: Option<Leader>) -> Vec<Leader> {
+        let best = self.best().map_or(f64::INFINITY, |best| best.seconds);
         let mut finalists: Vec<Leader> = self.leaders.clone();
         finalists.retain(|leader| leader.seconds <= best * (1.0 + BEHIND));
+        finalists.extend(guest);
         self.take_turns(crew, &mut finalists);
         finalists.retain(|leader| leader.seconds.is_finite());
         let least = finalists.iter().map(|leader| leader.seconds).fold(f64::INFINITY, f64::min);

@@ -123,6 +123,11 @@ impl<'a> Notes<'a> {
         self.statuses.entry(export.to_owned()).or_default()
     }
 
+    /// Whether nothing is measured.
+    pub fn replays(&self) -> bool {
+        self.source == Source::Past
+    }
+
     /// Trials of an export.
     pub fn trials_of(&self, export: &str) -> usize {
         self.statuses.get(export).map_or(0, |status| status.trials)

@@ -322,6 +322,7 @@ fn finish(
     let mut refused = Vec::new();
     let winner = match notes.winner_in_past(&name).cloned() {
         Some(winner) => Some(winner),
+        None if notes.replays() || notes.trials_of(&name) == 0 => None,
         None => checked(export, crew, &mut refused),
     };
     let status = notes.status(&name).clone();
@@ -342,7 +343,7 @@ fn finish(
 }
 
 fn checked(export: &mut Open<'_>, crew: &mut Crew, refused: &mut Vec<Reason>) -> Option<Winner> {
-    let finalists: Vec<Leader> = export.subject.meter.finale(crew);
+    let finalists: Vec<Leader> = export.subject.meter.finale(crew, export.subject.chosen.clone());
     for leader in finalists {
         match export.subject.check(crew, &leader) {
             Ok(()) => {

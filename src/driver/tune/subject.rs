@@ -1,11 +1,11 @@
 //! An export to be tuned: its plain loops, the data that candidates are checked with, and the check of winners.
 //!
-//! Expected outputs are those of the first candidate that works, compared with the definition; all other candidates are
+//! Expected outputs are those of the schedule that the model chooses, compared with the definition; all other candidates are
 //! compared with them in full. A winner is compared with the definition again, with inputs that schedules trip over:
 //! infinities, NaN, zeros with a sign, tiny and huge numbers. Where the definition itself leaves open what becomes of
 //! those, the plain loops decide.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rand::RngExt;
@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use super::super::bench::data::{self, Range};
 use super::super::bench::reference;
+use super::super::choose;
 use crate::explore::Reason;
 use crate::graph::{Graph, flops};
 use crate::loops::{self, Kernel};
@@ -45,6 +46,8 @@ pub struct Subject {
     pub meter: Meter,
     /// Points to start from.
     pub starts: Vec<Point>,
+    /// What is chosen without measuring: a candidate in the final, whether the space has it or not.
+    pub chosen: Option<Leader>,
     inputs: Vec<Vec<Values>>,
     rng: StdRng,
     // Goes away with all that is in it.
@@ -104,34 +107,33 @@ impl Subject {
         let mut candidates = Candidates::of(recipe.naive, recipe.machine);
         let starts = candidates.starts(STARTS);
         let meter = Meter::new(candidates, setup, Processor::from(recipe.cpu), fastest);
-        let mut subject = Self { graph: recipe.graph.clone(), meter, starts, inputs, rng, _folder: folder };
-        subject.expect(crew)?;
+        let graph = recipe.graph.clone();
+        let mut subject = Self { graph, meter, starts, chosen: None, inputs, rng, _folder: folder };
+        subject.expect(crew, choose::choose(recipe.naive, recipe.machine))?;
         Ok(subject)
     }
 
-    /// Finds expected outputs: those of the first start, if they are right; else those of the plain loops.
-    fn expect(&mut self, crew: &mut Crew) -> Result<(), Reason> {
-        let first = self.starts.first().and_then(|start| self.meter.candidates.schedule(start).ok());
-        let mut failure = Reason::new("nothing", "there is no candidate");
-        for schedule in first.into_iter().chain([Schedule::default()]) {
-            match self.expect_of(crew, &schedule) {
-                Ok(()) => return Ok(()),
-                Err(reason) => failure = reason,
-            }
+    /// Finds expected outputs: those of the schedule that the model chooses, if they are right; else those of the plain loops.
+    fn expect(&mut self, crew: &mut Crew, chosen: Schedule) -> Result<(), Reason> {
+        let library = self.meter.setup.folder.join("chosen.so");
+        if self.expect_of(crew, &chosen, &library).is_ok() {
+            // No point of the space need have this schedule.
+            let point = Point(Vec::new());
+            self.chosen = Some(Leader { point, schedule: chosen, seconds: f64::INFINITY, library });
+            return Ok(());
         }
-        Err(failure)
+        let plain = self.meter.setup.folder.join("plain.so");
+        self.expect_of(crew, &Schedule::default(), &plain)
     }
 
-    fn expect_of(&mut self, crew: &mut Crew, schedule: &Schedule) -> Result<(), Reason> {
-        let library = self.meter.setup.folder.join(format!("first{}.so", schedule.steps.len()));
-        self.meter.compile(crew, schedule, library.clone())?;
+    fn expect_of(&mut self, crew: &mut Crew, schedule: &Schedule, library: &Path) -> Result<(), Reason> {
+        self.meter.compile(crew, schedule, library.to_owned())?;
         for set in 0..CHECKED {
             let outputs = self.meter.setup.folder.join(format!("out.{set}"));
-            self.call(crew, library.clone(), set, outputs.clone())?;
+            self.call(crew, library.to_owned(), set, outputs.clone())?;
             let arrays = self.read_outputs(&outputs)?;
             self.compare(set, &arrays)?;
         }
-        let _ = std::fs::remove_file(library);
         Ok(())
     }
 
@@ -144,7 +146,7 @@ impl Subject {
         }
     }
 
-    fn read_outputs(&self, path: &std::path::Path) -> Result<Vec<Array>, Reason> {
+    fn read_outputs(&self, path: &Path) -> Result<Vec<Array>, Reason> {
         let read = |(index, &id): (usize, &crate::expr::TensorId)| {
             let tensor = &self.graph.tensors[id];
             let mut name = path.as_os_str().to_owned();
