@@ -16,7 +16,9 @@ use super::emit::Emit;
 use super::output::{self, Folder, Mode, Output};
 use super::select::{self, Selected, Selection};
 use super::session::{self, Outcome, Session};
-use super::{Lowered, error, files, generate, generate_cuda, instantiate, lock, lower, machine, pack, parse, schedules};
+use super::{
+    Lowered, error, files, generate, generate_cuda, instantiate, lock, lower, machine, pack, parse, schedules,
+};
 
 /// What `ftc build` was asked for.
 #[derive(Clone, Debug)]

@@ -131,7 +131,7 @@ fn sizes(text: &str) -> Vec<f64> {
 pub fn target_name(target: &Target, threads: i64) -> String {
     match target {
         Target::Cpu(cpu) => format!("{}, {threads} threads", cpu.cpu),
-        Target::Interp => format!("{}, {threads} threads", target.name()),
+        Target::Interp | Target::Gpu(_) => format!("{}, {threads} threads", target.name()),
     }
 }
 

@@ -48,7 +48,7 @@ use crate::schedule::{self, Schedule};
 use crate::sema::{self, Program, Request};
 use crate::source::FileId;
 use crate::syntax::{ast, parser};
-use crate::target::{Cpu, Gpu};
+use crate::target::{Cpu, Gpu, Machine};
 
 use machine::Chooser;
 

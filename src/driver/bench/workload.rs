@@ -12,8 +12,8 @@ use super::timing::{self, Here, Plan, Timed};
 use super::{bind, error, reference};
 use crate::diag::Diagnostic;
 use crate::driver::loaded::{self, Loaded};
-use crate::driver::machine::Chooser;
 use crate::driver::lock::Key;
+use crate::driver::machine::Chooser;
 use crate::driver::tune::search::{self, Job, Records, Settings};
 use crate::driver::{Outcome, Session, Stop, error as driver_error, lower, pack};
 use crate::explore::Method;
@@ -88,9 +88,8 @@ pub fn run(session: &mut Session, bench: &Bench<'_>, workload: &Workload, row: &
     let made = instantiate(session, bench.program, bench.weights, function, workload)?;
     row.flops = Some(made.flops);
     let machine = Machine::of(bench.cpu, bench.threads as i64);
-    let kernel = lower(session, &made.graph, None, &Chooser::Model(machine))?.kernel;
     tuned(session, bench, &made, &machine, row)?;
-    let kernel = lower(session, &made.graph, None, Some(&machine))?.kernel;
+    let kernel = lower(session, &made.graph, None, &Chooser::Model(machine))?.kernel;
     let packing = match bench.weights {
         Weights::Variable => None,
         Weights::Constant => pack(session, &kernel)?,
