@@ -114,6 +114,22 @@ fn too_much_shared_memory_is_refused_with_its_parts() {
 }
 
 #[test]
+fn one_thread_has_its_large_temporaries_in_the_workspace() {
+    let text = "kernel f(x: f32[8]) -> (y: f32[8]) {
+        for i in 8 {
+            alloc t: f32[100] global { for j in 100 { t[j] = x[i] } y[i] = t[i] }
+        }
+    }";
+    let kernel = parse::parse(text).expect("it parses");
+    let code = cuda::source(&kernel, &gpu(), &[]).expect("it is possible");
+    assert!(
+        code.contains("f_kernel(const float *__restrict__ x, float *__restrict__ y, float *__restrict__ t)"),
+        "{code}"
+    );
+    assert!(code.contains("0, stream>>>(x, y, reinterpret_cast<float *>(workspace + 0));"), "{code}");
+}
+
+#[test]
 fn names_of_c_are_left_to_c() {
     let text = "kernel k(threadIdx: f32[4], float: f32[4], ftc_x: f32[4]) -> (k: f32[4]) {
         grid.x for y0 in 4 { k[y0] = threadIdx[y0] + `float`[y0] * ftc_x[y0] }

@@ -13,6 +13,7 @@ use crate::target::Gpu;
 
 use super::expr::{constant, local, storage};
 use super::flat::is_main;
+use super::has_word;
 use super::names::Names;
 use super::write::{Writer, declaration, dims};
 
@@ -69,6 +70,12 @@ impl<'a> Functions<'a> {
             let plain = rest.iter().take_while(|stmt| !is_apart(self.kernel, stmt)).count();
             if plain > 0 {
                 // What has no launch of its own is done by one thread.
+                let mut inner = Vec::new();
+                main_temporaries(self.kernel, &rest[..plain], &mut inner);
+                let mut end = used;
+                for buffer in inner {
+                    end = self.reserve(buffer, end);
+                }
                 let launch = Launch { grid: Vec::new(), shared: Vec::new(), block: Vec::new(), body: &rest[..plain] };
                 self.launch(&launch, count)?;
                 rest = &rest[plain..];
@@ -76,10 +83,7 @@ impl<'a> Functions<'a> {
             }
             match stmt {
                 Stmt::Alloc { buffer, body } => {
-                    let bytes = self.kernel.buffers[*buffer].bytes();
-                    let end = used + bytes.next_multiple_of(ALIGN_WORKSPACE);
-                    self.places.push((*buffer, used));
-                    self.workspace = self.workspace.max(end);
+                    let end = self.reserve(*buffer, used);
                     self.block(body, end, count)?;
                 }
                 Stmt::For(outer) => self.launch(&Launch::of(self.kernel, outer), count)?,
@@ -90,6 +94,14 @@ impl<'a> Functions<'a> {
         Ok(())
     }
 
+    /// Gives a temporary its place in the workspace, of which so much is in use; gives how much then is.
+    fn reserve(&mut self, buffer: TensorId, used: usize) -> usize {
+        let end = used + self.kernel.buffers[buffer].bytes().next_multiple_of(ALIGN_WORKSPACE);
+        self.places.push((buffer, used));
+        self.workspace = self.workspace.max(end);
+        end
+    }
+
     fn launch(&mut self, launch: &Launch<'_>, count: usize) -> Result<(), CodegenError> {
         let number = self.calls.len();
         let suffix = if count > 1 { format!("_{}", number + 1) } else { String::new() };
@@ -97,12 +109,6 @@ impl<'a> Functions<'a> {
         let args = used(self.kernel, launch.body);
         let shared = self.shared(launch)?;
         let mut writer = Writer::new(self.kernel, &self.names, &self.domain);
-        for (word, coordinates) in [("blockIdx", &launch.grid), ("threadIdx", &launch.block)] {
-            for Coordinate { axis, dim, .. } in coordinates {
-                let (axis, dim) = (self.names.axis(*axis), ["x", "y", "z"][usize::from(*dim)]);
-                writer.line(&format!("const int {axis} = {word}.{dim};"));
-            }
-        }
         for (id, place) in &shared.places {
             let buffer = &self.kernel.buffers[*id];
             if shared.is_dynamic {
@@ -117,11 +123,12 @@ impl<'a> Functions<'a> {
         writer.declare(launch.body);
         writer.block(launch.body);
         let body = writer.out;
+        let coordinates = self.coordinates(launch, &body);
         let params: Vec<_> = args.iter().map(|&id| self.param(id)).collect();
         let threads = launch.threads();
         let _ = write!(
             self.device,
-            "static __global__ void __launch_bounds__({threads}) {name}({}) {{\n{}{body}}}\n\n",
+            "static __global__ void __launch_bounds__({threads}) {name}({}) {{\n{coordinates}{}{body}}}\n\n",
             params.join(", "),
             if shared.is_dynamic {
                 format!("  extern __shared__ __align__({ALIGN}) unsigned char ftc_shared[];\n")
@@ -133,6 +140,17 @@ impl<'a> Functions<'a> {
         let (grid, block) = (launch.grid_size(), launch.block_size());
         self.calls.push(Call { name, grid, block, args, shared: asked });
         Ok(())
+    }
+
+    /// The coordinates that are used.
+    fn coordinates(&self, launch: &Launch<'_>, body: &str) -> String {
+        let grid = launch.grid.iter().map(|at| ("blockIdx", at));
+        let all = grid.chain(launch.block.iter().map(|at| ("threadIdx", at)));
+        let line = |(word, Coordinate { axis, dim, .. }): (&str, &Coordinate)| {
+            let (axis, dim) = (self.names.axis(*axis), ["x", "y", "z"][usize::from(*dim)]);
+            has_word(body, axis).then(|| format!("  const int {axis} = {word}.{dim};\n"))
+        };
+        all.filter_map(line).collect()
     }
 
     fn shared(&self, launch: &Launch<'_>) -> Result<Shared, CodegenError> {
@@ -286,6 +304,26 @@ fn interface(kernel: &Kernel, id: TensorId) -> &'static str {
         crate::scalar::DType::I32 => "int32_t",
         crate::scalar::DType::I64 => "int64_t",
         dtype => storage(dtype),
+    }
+}
+
+/// The temporaries in main memory that some statements allocate, each once.
+fn main_temporaries(kernel: &Kernel, body: &[Stmt], found: &mut Vec<TensorId>) {
+    for stmt in body {
+        match stmt {
+            Stmt::For(l) => main_temporaries(kernel, &l.body, found),
+            Stmt::If { then, otherwise, .. } => {
+                main_temporaries(kernel, then, found);
+                main_temporaries(kernel, otherwise, found);
+            }
+            Stmt::Alloc { buffer, body } => {
+                if kernel.buffers[*buffer].kind == BufferKind::Temp(Scope::Global) && !found.contains(buffer) {
+                    found.push(*buffer);
+                }
+                main_temporaries(kernel, body, found);
+            }
+            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Barrier => {}
+        }
     }
 }
 

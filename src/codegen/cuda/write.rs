@@ -128,7 +128,8 @@ impl<'a> Writer<'a> {
     pub(super) fn declare(&mut self, body: &[Stmt]) {
         let mut found = Vec::new();
         temporaries(body, &mut found, &mut BTreeSet::new());
-        for id in found {
+        // What is in main memory comes from the host.
+        for id in found.into_iter().filter(|&id| !is_main(&self.kernel.buffers[id].kind)) {
             let declared = declaration(self.kernel, self.names, id);
             self.line(&format!("{declared};"));
         }
