@@ -182,7 +182,8 @@ fn contraction(program: &Program, number: usize) -> Option<Vec<Step>> {
     // Results that lie next to each other are stored at once.
     let [outer @ .., last] = &own;
     let is_vector = width >= 2 * SIDE;
-    steps.push(Step::Unroll { axes: if is_vector { outer.to_vec() } else { own.to_vec() } });
+    let unrolled = if is_vector { outer } else { own.as_slice() };
+    steps.push(Step::Unroll { axes: std::iter::once(&inner).chain(unrolled).cloned().collect() });
     steps.extend(is_vector.then(|| Step::Vectorize { axis: last.clone() }));
     Some(steps)
 }
