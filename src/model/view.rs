@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::expr::{AxisId, Expr, TensorId};
+use crate::expr::{AxisId, Expr, ExprId, TensorId};
 use crate::loops::LoopKind;
 use crate::scalar::{DType, Op};
+use crate::schedule;
 use crate::schedule::dot;
 use crate::schedule::nest::{Copy, Form, Layout, Nest, Program, Role, VarId};
 use crate::schedule::reads::{self, Access};
@@ -74,7 +75,10 @@ impl<'a> View<'a> {
                 Loop { var, trips: v.extent, kind: v.kind, role: v.role }
             })
             .collect();
-        let loads: Vec<_> = reads::loads(program, nest).into_iter().map(|access| moved(nest, access)).collect();
+        let mut loads: Vec<_> = reads::loads(program, nest).into_iter().map(|access| moved(nest, access)).collect();
+        // What sums are multiplied by when they are done is no part of the innermost loop.
+        let left_out = schedule::factors(&program.kernel, nest);
+        loads.retain(|load| !load.access.load.is_some_and(|id| left_out.iter().any(|&e| holds(program, e, id))));
         let dot = dot(program, nest, machine, &loads, &mut loops);
         let pool = &program.kernel.pool;
         let value = nest.value();
@@ -91,6 +95,7 @@ impl<'a> View<'a> {
                 };
             }
         });
+        operations -= left_out.len() as f64;
         let written_out = |l: &Loop| matches!(l.kind, LoopKind::Unroll | LoopKind::Vector);
         let body = loops.len() - loops.iter().rev().take_while(|l| written_out(l)).count();
         let joined = loops.iter().position(|l| l.role != Role::Spatial).unwrap_or(loops.len());
@@ -235,4 +240,11 @@ fn var_stride(nest: &Nest, access: &Access, var: VarId) -> Option<i64> {
         length *= part.extent;
     }
     step
+}
+
+/// Whether an expression is, or has in it, another one.
+fn holds(program: &Program, whole: ExprId, part: ExprId) -> bool {
+    let mut found = false;
+    program.kernel.pool.visit(whole, &mut |id, _| found |= id == part);
+    found
 }

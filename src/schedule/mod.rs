@@ -12,6 +12,7 @@ mod axes;
 mod bind;
 mod compute;
 pub mod dot;
+mod factors;
 mod fuse;
 mod inline;
 pub mod nest;
@@ -29,6 +30,7 @@ mod unroll;
 mod vectorize;
 mod window;
 
+pub use factors::factors;
 pub use step::{Place, Schedule, Step, Tail};
 
 use crate::loops::{Kernel, LoopKind};

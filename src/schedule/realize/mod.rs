@@ -107,6 +107,8 @@ struct Plan {
     tiles: Vec<Tile>,
     copies: Vec<Staged>,
     computes: Vec<Inner>,
+    /// What the innermost tile is multiplied by when it is joined to what is around it.
+    factors: Vec<ExprId>,
 }
 
 /// Another nest inside of this one.

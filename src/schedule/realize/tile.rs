@@ -22,6 +22,7 @@ use crate::schedule::nest::{Form, Reduction, Role, VarId};
 use crate::schedule::step::Tail;
 
 use super::{Emit, Env, Purpose, Tile};
+use crate::schedule::factors::factors;
 
 /// Bytes of a tile that may live on a thread's stack.
 pub(super) const STACK_TILE: i64 = 64 << 10;
@@ -53,6 +54,7 @@ impl Emit<'_> {
             };
             self.plan.tiles.push(Tile { level, buffer, vars });
         }
+        self.plan.factors = factors(self.kernel, nest);
     }
 
     /// Whether partial results can wait in the output: it has their type, and only they go there, each to its own place;
@@ -111,9 +113,22 @@ impl Emit<'_> {
     fn join_outer(&mut self, reduction: &Reduction, number: usize, env: &Env) -> Block {
         let (buffer, vars) = (self.plan.tiles[number].buffer, self.plan.tiles[number].vars.clone());
         self.around(&vars, env, Purpose::Join, &mut |this, env| {
-            let value = this.element(buffer, &vars, env);
+            let sum = this.element(buffer, &vars, env);
+            let value = this.scaled(number, sum, env);
             let (outer, at) = this.target(number, env);
             vec![Stmt::Reduce { buffer: outer, at, op: reduction.op, value }]
+        })
+    }
+
+    /// A sum of a tile, multiplied by what the tile left out.
+    fn scaled(&mut self, number: usize, sum: ExprId, env: &Env) -> ExprId {
+        if number + 1 < self.plan.tiles.len() {
+            return sum;
+        }
+        let factors = self.plan.factors.clone();
+        factors.into_iter().fold(sum, |product, factor| {
+            let value = self.padded(factor, &env.guards, env);
+            self.kernel.pool.binary(Op::Mul, product, value)
         })
     }
 
@@ -149,6 +164,7 @@ impl Emit<'_> {
         let buffer = self.plan.tiles[0].buffer;
         self.around(spatial, env, Purpose::Write, &mut |this, env| {
             let sum = this.element(buffer, spatial, env);
+            let sum = this.scaled(0, sum, env);
             let stmt = match how {
                 Write::Store => this.store(reduction, sum, env),
                 Write::Join => {

@@ -4,6 +4,7 @@ use crate::arena::IdMap;
 use crate::expr::{Expr, ExprId, TensorId};
 use crate::loops::{Block, LoopKind, Stmt};
 use crate::scalar::{Const, Op};
+use crate::schedule::factors::product;
 use crate::schedule::nest::{Form, Layout, Reduction, VarId};
 use crate::schedule::step::Tail;
 
@@ -82,16 +83,39 @@ impl Emit<'_> {
         self.fill_reads(read, env)
     }
 
-    /// What is reduced, at this place. Where a variable may be outside, loads that depend on it give 0 there, and a
-    /// reduced one gives what is neutral.
+    /// What is reduced, at this place, without the factors that its tile leaves out. Where a variable may be outside,
+    /// loads that depend on it give 0 there, and a reduced one gives what is neutral.
     pub(super) fn summand(&mut self, reduction: &Reduction, env: &Env) -> ExprId {
-        let padded: Vec<_> = env.guards.iter().copied().filter(|&var| !self.branches(var)).collect();
-        let guards: Vec<_> = padded.iter().map(|&var| (var, self.inside(var, env))).collect();
+        let left_out = self.plan.factors.clone();
+        let mut term = reduction.value;
+        if !left_out.is_empty() {
+            let kept = product(&self.kernel.pool, reduction.value).into_iter().filter(|e| !left_out.contains(e));
+            let pool = &mut self.kernel.pool;
+            term = kept.reduce(|a, b| pool.binary(Op::Mul, a, b)).expect("something is summed");
+        }
+        // Nothing branches around these.
+        let padding: Vec<_> = env.guards.iter().copied().filter(|&var| !self.branches(var)).collect();
         // What decides about other reads has to be true, not 0: then the whole value waits for the condition.
         let whole = self.reads_to_choose(reduction.value);
-        let apart = guards.iter().filter(|_| !whole);
-        let loads: Vec<_> = apart.map(|&(var, cond)| (self.naive_axes(var), cond)).collect();
-        let read = self.open_reads(reduction.value, env);
+        let mut value = self.padded(term, if whole { &[] } else { &padding }, env);
+        for var in padding {
+            if whole || self.nest.vars[var].is_reduced() {
+                let cond = self.inside(var, env);
+                let pool = &mut self.kernel.pool;
+                let neutral = pool.constant(reduction.op.neutral(pool.dtype(value)));
+                value = pool.select(cond, value, neutral);
+            }
+        }
+        value
+    }
+
+    /// A part of what is reduced, at this place, with 0 for reads of it where variables are outside.
+    pub(super) fn padded(&mut self, value: ExprId, guards: &[VarId], env: &Env) -> ExprId {
+        let used = self.kernel.pool.axes(value);
+        let guards = guards.iter().map(|&var| (var, self.naive_axes(var)));
+        let guards: Vec<_> = guards.filter(|(_, axes)| axes.iter().any(|axis| used.contains(axis))).collect();
+        let loads: Vec<_> = guards.into_iter().map(|(var, axes)| (axes, self.inside(var, env))).collect();
+        let read = self.open_reads(value, env);
         let buffers: Vec<_> = self.plan.copies.iter().map(|copy| copy.buffer).collect();
         let read = self.kernel.pool.map(read, &mut |pool, e| {
             // Copies are padded.
@@ -105,15 +129,7 @@ impl Emit<'_> {
             Some(conds.fold(e, |value, &(_, cond)| pool.select(cond, value, zero)))
         });
         let placed = self.place(read, env);
-        let mut value = self.fill_reads(placed, env);
-        for (var, cond) in guards {
-            if whole || self.nest.vars[var].is_reduced() {
-                let pool = &mut self.kernel.pool;
-                let neutral = pool.constant(reduction.op.neutral(pool.dtype(value)));
-                value = pool.select(cond, value, neutral);
-            }
-        }
-        value
+        self.fill_reads(placed, env)
     }
 
     /// Whether subscripts or conditions depend on what is read.
@@ -140,9 +156,18 @@ impl Emit<'_> {
 
     /// Puts reads of copies in the place of their stubs.
     fn fill_reads(&mut self, expr: ExprId, env: &Env) -> ExprId {
+        let mut stubs = Vec::new();
+        self.kernel.pool.visit(expr, &mut |_, e| match e {
+            Expr::Load { tensor, at } if at.is_empty() => stubs.push(*tensor),
+            _ => {}
+        });
         let mut reads = Vec::new();
+        // Of other copies, not all loops need to be open here.
         for &copy in &env.copies {
             let buffer = self.plan.copies[copy].buffer;
+            if !stubs.contains(&buffer) {
+                continue;
+            }
             let read = match self.plan.copies[copy].layout.clone() {
                 Layout::Loops(vars) => {
                     let at = self.copy_at(copy, &vars, env);
