@@ -53,7 +53,8 @@ const RULES: &str = "\
 const RULES_OF_BLOCKS: &str = " *
  * Arguments that are the same in every call can be given once, ahead of all calls:
  * - `NAME_pack` lays them out in a block of `NAME_pack_bytes()` bytes, in the order in which they are read, and computes
- *   what depends on them alone. `NAME_packed` takes the block in their place; it does what `NAME` does, and less.
+ *   what depends on them alone. `NAME_packed` takes the block in their place; it does what `NAME` does, which makes all
+ *   that anew in each call.
  * - The block is the caller's, aligned to 64 bytes; both functions return 3 if it is not. Several calls may read it at
  *   the same time. What is in it is for this build of the library only.
 ";

@@ -177,18 +177,21 @@ fn dot(
     let (lane, width) = (loops[last].var, loops[last].trips);
     let terms: i64 = inside.iter().map(|l| l.trips).product();
     let vars: Vec<_> = inside.iter().map(|l| l.var).collect();
+    let innermost = *inside.last()?;
+    let place = lanes + inside.len() - 1;
     let near = |load: &Moved| {
-        let own: Vec<_> = if load.uses(last) { vec![lane, vars[0]] } else { vec![vars[0]] };
+        let own: Vec<_> = if load.uses(last) { vec![lane, innermost.var] } else { vec![innermost.var] };
         match load.copy.map(|copy| &nest.copies[copy].layout) {
             Some(Layout::Loops(layout)) => layout.ends_with(&own),
-            _ => load.strides[lanes] == Some(1) && (own.len() == 1 || load.strides[last] == Some(terms)),
+            _ => load.strides[place] == Some(1) && (own.len() == 1 || load.strides[last] == Some(innermost.trips)),
         }
     };
     let found = dot::dot(program, nest, machine).filter(|dot| {
         let bytes = width * 4;
-        vars.len() == 1 && dot.terms == terms && bytes <= machine.vector_bytes && loads.iter().all(near)
+        dot.terms == innermost.trips && bytes <= machine.vector_bytes && loads.iter().all(near)
     });
-    Some((found.map_or((terms * width) as f64, |dot| dot.cost), vars))
+    let groups = (terms / innermost.trips) as f64;
+    Some((found.map_or((terms * width) as f64, |dot| groups * dot.cost + dot.rest), vars))
 }
 
 fn moved(nest: &Nest, access: Access) -> Moved {

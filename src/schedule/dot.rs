@@ -7,7 +7,8 @@
 //! vector for j.3 in 16 { unroll for k.1 in 4 { acc[j.3] += i32(A[i, 4 * k.0 + k.1]) * i32(B.copy[k.0, j.3, k.1]) } }
 //! ```
 //!
-//! Here is only what the space and the model ask: whether a nest and a machine are made for it.
+//! Several of them in a row, one for each value of another unrolled part of the sum around it, share what must be done
+//! beside. Here is only what the space and the model ask: whether a nest and a machine are made for it.
 
 use super::nest::{Nest, Program};
 use crate::expr::{Expr, ExprId};
@@ -21,6 +22,15 @@ pub struct Dot {
     pub terms: i64,
     /// What it costs, where a multiply-add costs 1.
     pub cost: f64,
+    /// What is to be done beside for all those in a row that go into one sum, counted in the same way.
+    pub rest: f64,
+}
+
+impl Dot {
+    /// How many of them in a row are worth it.
+    pub fn groups(&self) -> i64 {
+        if self.rest > 0.0 { 4 } else { 1 }
+    }
 }
 
 /// The instruction that a machine has for the products of a nest.
@@ -35,13 +45,14 @@ pub fn dot(program: &Program, nest: &Nest, machine: &Machine) -> Option<Dot> {
     let dots = machine.dots;
     match (pool.dtype(reduction.value), narrow(a)?, narrow(b)?) {
         (DType::I32, DType::I8, DType::U8) | (DType::I32, DType::U8, DType::I8) if dots.mixed => {
-            Some(Dot { terms: 4, cost: 1.0 })
+            Some(Dot { terms: 4, cost: 1.0, rest: 0.0 })
         }
         (DType::I32, DType::I8, DType::I8) | (DType::I32, DType::U8, DType::U8) if dots.mixed => {
             // Without an instruction of its own, one factor is moved to other signs, and what that adds goes off again.
-            Some(Dot { terms: 4, cost: if dots.same { 1.0 } else { 2.5 } })
+            let (cost, rest) = if dots.same { (1.0, 0.0) } else { (1.3, 0.9) };
+            Some(Dot { terms: 4, cost, rest })
         }
-        (DType::F32, DType::BF16, DType::BF16) => dots.bf16.map(|cost| Dot { terms: 2, cost }),
+        (DType::F32, DType::BF16, DType::BF16) => dots.bf16.map(|cost| Dot { terms: 2, cost, rest: 0.0 }),
         _ => None,
     }
 }

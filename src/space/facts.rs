@@ -20,8 +20,8 @@ pub(super) struct Facts {
     pub(super) store: Moved,
     /// Bytes of a value while it is computed.
     pub(super) bytes: i64,
-    /// Terms of the sum that one instruction joins, if the machine has one for them.
-    pub(super) terms: Option<i64>,
+    /// Terms of the sum that one instruction joins, if the machine has one for them, and how many of these in a row.
+    pub(super) terms: Option<(i64, i64)>,
 }
 
 /// An axis.
@@ -70,7 +70,7 @@ impl Facts {
                 .collect(),
             store: moved(nest, &reads::store(program, nest)),
             bytes: program.kernel.pool.dtype(nest.value()).bytes() as i64,
-            terms: dot(program, nest, machine).map(|dot| dot.terms),
+            terms: dot(program, nest, machine).map(|dot| (dot.terms, dot.groups())),
         }
     }
 

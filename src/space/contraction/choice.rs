@@ -232,7 +232,7 @@ impl Contraction {
         if choice.unroll > 1 && (extent % unroll != 0 || unroll == extent) {
             return Err(Rejected::new("unroll", format!("{extent} terms are not several times {unroll}")));
         }
-        let written = choice.rows * choice.vectors * if self.is_dot(choice) { 1 } else { unroll };
+        let written = choice.rows * choice.vectors * if self.is_dot(choice) { self.dots(choice) } else { unroll };
         if written > WRITTEN_OUT {
             return Err(Rejected::new("unroll", format!("{written} multiply-adds would be written out")));
         }
@@ -306,13 +306,25 @@ impl Contraction {
 
     /// Whether the terms that are written out are those that one instruction joins: then they are inside of the lanes.
     pub(super) fn is_dot(&self, choice: &Choice) -> bool {
+        let written = if choice.unroll == 0 { self.inner_extent(choice) } else { choice.unroll };
+        let terms = self.facts.terms.map(|(terms, _)| terms);
+        matches!(self.vectors[choice.vector], Vector::Spatial(_)) && terms == Some(written)
+    }
+
+    /// How many instructions that join terms are in a row; 1 where there are none.
+    pub(super) fn dots(&self, choice: &Choice) -> i64 {
+        let Some((terms, groups)) = self.facts.terms.filter(|_| self.is_dot(choice)) else { return 1 };
+        let extent = self.inner_extent(choice);
+        if extent % (terms * groups) == 0 && extent > terms * groups { groups } else { 1 }
+    }
+
+    /// Terms of the innermost reduced axis inside of what is joined outside.
+    fn inner_extent(&self, choice: &Choice) -> i64 {
         let inner = self.inner[choice.inner];
-        let extent = match self.cuts[choice.cut] {
+        match self.cuts[choice.cut] {
             Cut::Split(axis, part) if axis == inner => part,
             _ => self.facts.axes[inner].extent,
-        };
-        let written = if choice.unroll == 0 { extent } else { choice.unroll };
-        matches!(self.vectors[choice.vector], Vector::Spatial(_)) && self.facts.terms == Some(written)
+        }
     }
 
     /// Spatial axes that are neither vector nor row.

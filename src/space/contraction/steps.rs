@@ -103,7 +103,7 @@ impl Contraction {
 
     /// The parts of the sum that stay outside, those around the tile, and those that are written out.
     fn sums(&self, choice: &Choice, steps: &mut Vec<Step>) -> (Vec<Loop>, Vec<Loop>, Vec<Loop>) {
-        let inner = self.inner[choice.inner];
+        let (inner, groups) = (self.inner[choice.inner], self.dots(choice));
         let (mut outside, mut around, mut written_out) = (Vec::new(), Vec::new(), Vec::new());
         let order = self.facts.reduced.iter().copied().filter(|&axis| axis != inner).chain([inner]);
         for axis in order {
@@ -118,7 +118,8 @@ impl Contraction {
             let is_unrolled = axis == inner && choice.unroll != 1;
             if axis == inner && choice.unroll > 1 {
                 let whole = sizes.pop();
-                sizes.extend(whole.map(|whole| whole / choice.unroll));
+                sizes.extend(whole.map(|whole| whole / choice.unroll / groups));
+                sizes.extend((groups > 1).then_some(groups));
                 sizes.push(choice.unroll);
             }
             let mut pieces =
@@ -129,7 +130,7 @@ impl Contraction {
                 _ => {}
             }
             if is_unrolled {
-                written_out.extend(pieces.pop());
+                written_out = pieces.split_off(pieces.len() - if groups > 1 { 2 } else { 1 });
             }
             around.append(&mut pieces);
         }
@@ -145,7 +146,16 @@ impl Contraction {
         let at = copied.is_near().then(|| self.near(operand, vector, choice, loops)).flatten();
         let all = loops.all();
         let level = at.and_then(|at| all.iter().position(|l| l.name == at.name)).map_or(0, |position| position + 1);
-        let inside = all[level..].iter().filter(|l| load.uses_any(&l.axes)).map(|l| l.name.clone()).collect();
+        let mut inside: Vec<_> =
+            all[level..].iter().filter(|l| load.uses_any(&l.axes)).map(|l| l.name.clone()).collect();
+        if let ([_, terms], Some(lane)) = (&loops.dot[..], loops.body.last())
+            && let Some(at) = inside.iter().position(|name| *name == lane.name)
+            && inside.last() == Some(&terms.name)
+        {
+            // The terms of one instruction are next to each other in each lane, the instructions in a row are not.
+            let lane = inside.remove(at);
+            inside.insert(inside.len() - 1, lane);
+        }
         let layout = if copied.is_box() { None } else { Some(inside) };
         let place = match (at, all.first()) {
             (Some(at), _) => Some(Place::Inside(at.name.clone())),
