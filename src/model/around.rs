@@ -38,8 +38,10 @@ fn copying(view: &View<'_>, copy: &Copy) -> f64 {
         Layout::Window(..) if is_ahead => return 0.0,
         Layout::Loops(layout) => layout,
         Layout::Window(..) => {
+            // Short rows are copied element by element.
+            let each = if row(view, load, level) < 8 { 2.0 } else { 5.0 / lanes };
             let elements = load.access.footprint(&|axis| view.trips_inside(axis, level));
-            return view.trips_outside(level) * (elements as f64 * (5.0 / lanes + moving(view, load, elements)) + 50.0);
+            return view.trips_outside(level) * (elements as f64 * (each + moving(view, load, elements)) + 50.0);
         }
     };
     let elements: f64 = layout.iter().map(|&var| view.nest.vars[var].extent as f64).product();
@@ -62,6 +64,12 @@ fn copying(view: &View<'_>, copy: &Copy) -> f64 {
         Some(_) => 8.0,
     };
     view.trips_outside(level) * elements * (each + moving(view, load, elements as i64))
+}
+
+/// Elements next to each other that the loops from `level` on read.
+fn row(view: &View<'_>, load: &Moved, level: usize) -> i64 {
+    let Some(steps) = load.access.steps.last() else { return 1 };
+    1 + steps.iter().map(|(&axis, step)| step.abs() * (view.trips_inside(axis, level) - 1)).sum::<i64>()
 }
 
 /// Cycles for an element of a copy on its way to the cache that holds the copy: read once, and written.

@@ -5,6 +5,10 @@ use crate::schedule::nest::{Layout, Role};
 
 use super::view::{Moved, View};
 
+/// Bytes after which addresses fall into the same sets of the first cache again.
+const WAY: i64 = 4096;
+/// Lines of a set that rows may take: the others hold what tiles read again.
+const WAYS: i64 = 3;
 /// Bytes from one iteration to the next that are as bad as any more.
 const COLUMN: i64 = 1024;
 
@@ -45,10 +49,12 @@ fn iteration(view: &View<'_>) -> f64 {
     let spilled = (held + registers + 1.0 - machine.registers as f64).max(0.0);
     let wide = arithmetic / machine.fmas;
     let issued = (arithmetic + traffic + 2.0) / machine.issue;
-    let stalls: f64 = view.loads.iter().map(|load| stall(view, load)).sum();
+    let stalls: f64 = view.loads.iter().map(|load| stall(view, load) + conflicts(view, load)).sum();
     // Long bodies are scheduled worse, and registers wait longer.
     let long = if statements > LONG { 1.1 } else { 1.0 };
-    long * wide.max(traffic / machine.loads).max(issued).max(chain) + stalls + 3.0 * spilled + 0.3
+    let loading = traffic / machine.loads;
+    // What loads hides behind what computes, but not fully.
+    long * (wide.max(loading).max(issued).max(chain) + 0.2 * loading) + stalls + 3.0 * spilled + 0.3
 }
 
 /// Whether the accumulators stay in registers while the loop around the body runs.
@@ -62,6 +68,24 @@ fn unrolled(view: &View<'_>, takes: impl Fn(Role) -> bool) -> f64 {
     let body = &view.loops[view.body..];
     let written_out = body.iter().filter(|l| l.kind == LoopKind::Unroll && takes(l.role));
     written_out.map(|l| l.trips as f64).product()
+}
+
+/// Cycles lost to lines that take each other's place: rows that are far apart by a power of two fall into one set of the
+/// first cache, which holds few lines.
+fn conflicts(view: &View<'_>, load: &Moved) -> f64 {
+    let is_packed = load.copy.is_some_and(|copy| matches!(view.copies()[copy].layout, Layout::Loops(_)));
+    if is_packed {
+        return 0.0;
+    }
+    let rows = (view.body..view.loops.len()).filter(|&at| view.loops[at].kind == LoopKind::Unroll);
+    let of = |at: usize| {
+        let trips = view.loops[at].trips;
+        let apart = load.strides[at].unwrap_or(0).abs() * load.access.bytes;
+        // The sets that the rows are spread over.
+        let sets = (1..=64).find(|sets| apart * sets % WAY == 0).unwrap_or(64);
+        if apart >= COLUMN && trips > WAYS * sets { 0.5 * trips as f64 } else { 0.0 }
+    };
+    rows.map(of).sum()
 }
 
 /// Cycles that nothing hides, of one access in one iteration: going down a column, every line is another one, and soon
