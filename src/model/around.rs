@@ -77,7 +77,8 @@ fn moving(view: &View<'_>, load: &Moved, elements: i64) -> f64 {
     let bytes = load.access.bytes;
     let caches = view.machine.caches.iter().zip(view.machine.bandwidth);
     let beyond = caches.filter(|&(&cache, _)| elements * bytes > cache);
-    beyond.map(|(_, rate)| 2.0 * bytes as f64 / rate).sum()
+    // A line that is written is read first, and written back later.
+    beyond.map(|(_, rate)| 5.0 * bytes as f64 / rate).sum()
 }
 
 /// The time of a nest when one of its loops is on threads.
