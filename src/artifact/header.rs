@@ -114,12 +114,21 @@ const BLOCK: &str = "packed";
 
 fn lines_of_memory(text: &mut String, memory: Memory) {
     let threads = memory.per_thread.map(|_| "It runs on several threads.".to_owned());
-    let memory = words_of(memory).map(|bytes| format!("A call allocates {bytes}, and frees them."));
-    if threads.is_some() || memory.is_some() {
+    let lines = match words_of(memory) {
+        Some(bytes) if memory.is_kept() => {
+            vec![
+                format!("A call allocates {bytes}, and leaves them for"),
+                "the next; they are freed with the library.".into(),
+            ]
+        }
+        Some(bytes) => vec![format!("A call allocates {bytes}, and frees them.")],
+        None => Vec::new(),
+    };
+    if threads.is_some() || !lines.is_empty() {
         line_of_comment(text, "");
     }
-    for line in threads.into_iter().chain(memory) {
-        line_of_comment(text, &line);
+    for line in threads.iter().chain(&lines) {
+        line_of_comment(text, line);
     }
 }
 

@@ -41,7 +41,7 @@ pub enum Form {
     Object,
 }
 
-/// Bytes that a call of a kernel allocates, and frees.
+/// Bytes that a call of a kernel allocates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     /// Once in a call.
@@ -50,10 +50,23 @@ pub struct Memory {
     pub per_thread: Option<usize>,
 }
 
+/// From how many bytes on a workspace is kept for the next call. What is smaller, allocators keep themselves.
+const KEPT: usize = 1 << 20;
+
+impl Memory {
+    /// Whether a call leaves its workspace for the next one, instead of freeing it.
+    pub const fn is_kept(self) -> bool {
+        let each = match self.per_thread {
+            Some(bytes) => bytes,
+            None => 0,
+        };
+        self.workspace + each >= KEPT
+    }
+}
+
 /// What a call of `kernel` allocates.
 pub fn memory(kernel: &Kernel) -> Memory {
-    let plan = plan::plan(&prepare::prepare(kernel).kernel, forks::forks(kernel));
-    Memory { workspace: plan.workspace, per_thread: plan.per_thread }
+    plan::plan(&prepare::prepare(kernel).kernel, forks::forks(kernel)).memory()
 }
 
 /// Why there is no code.

@@ -1,4 +1,4 @@
-//! Where the temporaries of a kernel live: on the stack, or in one workspace that a call allocates.
+//! Where the temporaries of a kernel live: on the stack, or in one workspace of a call.
 //!
 //! Takes a kernel and its forks; gives a side table, and the sizes that the header documents. Temporaries outside of
 //! forks exist once in a call; those inside are an iteration's own, so each thread has one. Small ones are on the stack
@@ -58,6 +58,11 @@ impl Plan {
     #[must_use]
     pub fn with_block(self, block: Vec<(TensorId, usize)>) -> Self {
         Self { block, ..self }
+    }
+
+    /// What a call allocates.
+    pub fn memory(&self) -> super::Memory {
+        super::Memory { workspace: self.workspace, per_thread: self.per_thread }
     }
 
     /// The alignment of a buffer. Small temporaries on the stack are aligned as their elements are.

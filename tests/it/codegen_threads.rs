@@ -242,6 +242,35 @@ fn callers_do_not_meet() {
     });
 }
 
+/// Large workspaces are left for the next call: of more threads, of fewer, of two callers at once.
+#[test]
+fn kept_workspaces_fit_every_call() {
+    let text = "kernel turn(x: f32[300000]) -> (y: f32[8]) {
+      parallel for p in 8 { alloc t: f32[300000] global {
+        for i in 300000 { t[i] = x[299999 - i] + 1.0 }
+        y[p] = t[299999 - p] } } }";
+    let code = llvm::compile(&kernel(text), &cpu("x86"), Form::Ir).expect("it compiles");
+    assert!(String::from_utf8_lossy(&code).contains("@turn.kept = internal global ptr null"));
+    for _loaded_again in 0..2 {
+        let (inputs, library) = (inputs(text), library(&[text]));
+        let wanted = interp::run(&kernel(text), &inputs).expect("the kernel runs");
+        for callers in [1, 3, 1] {
+            std::thread::scope(|scope| {
+                for caller in 0..callers {
+                    let (inputs, library, wanted) = (&inputs, &library, &wanted);
+                    scope.spawn(move || {
+                        for threads in [1, 4, 2, 5 + caller] {
+                            library.set_threads(threads);
+                            let found: Vec<_> = run(library, text, inputs).iter().map(Array::values).collect();
+                            assert_eq!(&found, wanted);
+                        }
+                    });
+                }
+            });
+        }
+    }
+}
+
 #[test]
 fn too_many_threads_for_the_memory_are_an_error_code() {
     // 2^60 bytes each: eight threads would wrap around.

@@ -15,8 +15,8 @@ use inkwell::values::FunctionValue;
 
 use super::body::attribute;
 use super::ir::{IntPredicate, Value};
-use super::parallel;
 use super::types::Cx;
+use super::{parallel, workspace};
 use crate::codegen::plan::{ALIGN, Plan};
 use crate::expr::TensorId;
 use crate::loops::Kernel;
@@ -100,41 +100,20 @@ fn direct<'ctx>(cx: &Cx<'ctx>, kernel: &Kernel, plan: &Plan, body: FunctionValue
     };
     let args: Vec<_> = kernel.params.iter().filter_map(param).collect();
     let threads = plan.per_thread.map(|_| parallel::max_threads(cx));
-    if let Some(bytes) = workspace_bytes(cx, plan, threads) {
-        let workspace = allocate(cx, bytes);
-        leave_if(cx, function, is_null(cx, workspace), "full", Status::OutOfMemory);
-        let temps = plan.in_workspace(&plan.temps).map(|(_, offset)| at_offset(cx, workspace, offset));
-        let slots = plan.per_thread.filter(|&bytes| bytes > 0).map(|_| at_offset(cx, workspace, plan.workspace));
+    let full = |cond| leave_if(cx, function, cond, "full", Status::OutOfMemory);
+    if let Some(workspace) = workspace::take(cx, function, plan, threads, &full) {
+        let temps = plan.in_workspace(&plan.temps).map(|(_, offset)| at_offset(cx, workspace.address, offset));
+        let slots = plan.per_thread.filter(|&bytes| bytes > 0);
+        let slots = slots.map(|_| at_offset(cx, workspace.address, plan.workspace));
         let all: Vec<_> = args.iter().copied().chain(temps).chain(threads).chain(slots).collect();
         cx.ir.call(body, &all);
-        let kind = cx.ir.context.void_type().fn_type(&[cx.pointer().into()], false);
-        cx.ir.call(external(cx, "free", kind), &[workspace]);
+        workspace::leave(cx, &workspace);
     } else {
         let all: Vec<_> = args.into_iter().chain(threads).collect();
         cx.ir.call(body, &all);
     }
     leave(cx, Status::Fine);
     function
-}
-
-/// How much a call allocates; none if nothing.
-fn workspace_bytes<'ctx>(cx: &Cx<'ctx>, plan: &Plan, threads: Option<Value<'ctx>>) -> Option<Value<'ctx>> {
-    let index = cx.register(DType::I64);
-    let constant = |value: usize| cx.ir.int_of(index, value as i64);
-    let shared = constant(plan.workspace);
-    let (Some(threads), Some(each @ 1..)) = (threads, plan.per_thread) else {
-        return (plan.workspace > 0).then_some(shared);
-    };
-    let threads = cx.ir.zext(threads, index);
-    let bytes = cx.ir.add(shared, cx.ir.mul(threads, constant(each)));
-    let limit = isize::MAX as usize / ALIGN * ALIGN;
-    let most = limit.saturating_sub(plan.workspace) / each;
-    if most >= i32::MAX as usize {
-        return Some(bytes);
-    }
-    // More than memory has: the allocation fails as it should.
-    let fits = cx.ir.icmp(IntPredicate::LLVMIntULE, threads, constant(most));
-    Some(cx.ir.select(fits, bytes, constant(limit)))
 }
 
 fn by_array<'ctx>(cx: &Cx<'ctx>, kernel: &Kernel, function: FunctionValue<'ctx>, count: usize) {
@@ -184,14 +163,6 @@ fn leave_if<'ctx>(cx: &Cx<'ctx>, function: FunctionValue<'ctx>, cond: Value<'ctx
 
 fn leave(cx: &Cx<'_>, status: Status) {
     cx.ir.ret(Some(cx.ir.int_of(cx.register(DType::I32), status as i64)));
-}
-
-/// `aligned_alloc` wants a multiple of the alignment, which a plan's workspace is.
-fn allocate<'ctx>(cx: &Cx<'ctx>, bytes: Value<'ctx>) -> Value<'ctx> {
-    let size = cx.ir.context.i64_type();
-    let function = external(cx, "aligned_alloc", cx.pointer().fn_type(&[size.into(), size.into()], false));
-    function.add_attribute(AttributeLoc::Return, attribute(cx, "noalias", 0));
-    cx.ir.call(function, &[cx.ir.int_of(size.into(), ALIGN as i64), bytes])
 }
 
 /// The address so many bytes after another.

@@ -12,6 +12,7 @@ use std::marker::PhantomData;
 use inkwell::basic_block::BasicBlock;
 use inkwell::builder::Builder;
 use inkwell::context::Context;
+use inkwell::llvm_sys;
 use inkwell::llvm_sys::core as llvm;
 use inkwell::llvm_sys::prelude::{LLVMTypeRef, LLVMValueRef};
 use inkwell::llvm_sys::{LLVMFastMathNoSignedZeros, LLVMIntPredicate, LLVMRealPredicate, LLVMTypeKind};
@@ -300,6 +301,14 @@ impl<'ctx> Ir<'ctx> {
     pub(super) fn store(&self, value: Value<'ctx>, to: Value<'ctx>) {
         // SAFETY: `to` is a pointer.
         unsafe { llvm::LLVMBuildStore(self.builder.as_mut_ptr(), value.raw, to.raw) };
+    }
+
+    /// Stores an address, and gives that which was there, as one step that no other thread sees the middle of.
+    pub(super) fn swap(&self, at: Value<'ctx>, address: Value<'ctx>) -> Value<'ctx> {
+        let order = llvm_sys::LLVMAtomicOrdering::LLVMAtomicOrderingAcquireRelease;
+        let how = llvm_sys::LLVMAtomicRMWBinOp::LLVMAtomicRMWBinOpXchg;
+        // SAFETY: `at` is where an address is.
+        Value::new(unsafe { llvm::LLVMBuildAtomicRMW(self.builder.as_mut_ptr(), how, at.raw, address.raw, order, 0) })
     }
 
     /// The address of element `index` of the array of `scalar`s at `base`, with LLVM's flags about overflow.

@@ -1,6 +1,6 @@
 //! Loop IR to machine code for CPUs, through LLVM; the only user of inkwell.
 //!
-//! One export is one module; a kernel is three functions of it: `entry` has the two that C sees, `body` has the third,
+//! One export is one module; a kernel is three functions of it: `entry` has the two that C sees, with `workspace` for what they allocate, `body` has the third,
 //! which computes, with `stmt`, `vector`, `dot`, `transpose`, `access`, `expr`, `ops`, `convert` and `math` below it. `parallel`
 //! adds two for each loop on several threads. An export with `const` arguments has the two kernels of its packing beside
 //! its own. `ir` and `ir_vector` are LLVM's builder in short words; `types` holds what all of them share. `emit` turns
@@ -26,6 +26,7 @@ mod stmt;
 mod transpose;
 mod types;
 mod vector;
+mod workspace;
 
 use inkwell::context::Context;
 
@@ -72,6 +73,7 @@ pub fn compile_export(
         functions(&cx, &packing.pack, parts.clone().map(|part| (part.filled, part.offset)).collect());
         functions(&cx, &packing.packed, parts.map(|part| (part.read, part.offset)).collect());
     }
+    workspace::free_when_unloaded(&cx);
     math::keep_vector_forms(&cx);
     emit::forms(&cx.module, &machine, forms).map_err(fail)
 }
