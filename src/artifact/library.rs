@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::io::Cursor;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
@@ -82,6 +82,14 @@ impl Linker {
         std::fs::rename(&linked, output).map_err(fail)
     }
 
+    /// What it says about the place of one of its parts; none if that is not there.
+    pub(super) fn place(&self, question: &str) -> Option<PathBuf> {
+        let said = self.tool.to_command().arg(question).output().ok()?;
+        let path = PathBuf::from(String::from_utf8(said.stdout).ok()?.trim_end());
+        // A linker may be named as it is called; a library that is not found is named without a folder, too.
+        (path.is_file() || question.contains("prog")).then_some(path)
+    }
+
     fn run(&self, command: &mut Command, output: &Path) -> Result<(), ArtifactError> {
         let result = command.output().map_err(|error| ArtifactError::NoLinker {
             target: self.arch.triple(),
@@ -114,25 +122,30 @@ fn arguments(output: &Path, objects: &[(String, Vec<u8>)]) -> Vec<OsString> {
     // Kernels need nothing that runs at the start, and no helpers of the compiler; without them linking is faster.
     let fixed = ["-shared", "-nostdlib", "-Wl,--build-id=none", "-Wl,--as-needed", "-Wl,-z,relro,-z,now"];
     // OpenMP's threads wait for the next parallel loop; some of its runtimes cannot be unloaded meanwhile.
-    let stays = names(objects, FORK).then_some("-Wl,-z,nodelete");
+    let stays = any_names(objects, FORK).then_some("-Wl,-z,nodelete");
     fixed.into_iter().chain(stays).map(OsString::from).chain([soname]).collect()
 }
 
 /// The function of OpenMP's runtime that all parallel loops call.
-const FORK: &[u8] = b"GOMP_parallel";
+pub(super) const FORK: &[u8] = b"GOMP_parallel";
 /// How the names of vector functions start.
-const VECTOR: &[u8] = b"_ZGV";
+pub(super) const VECTOR: &[u8] = b"_ZGV";
 
 /// The libraries that the objects call. Vector functions have a library of their own, which some C libraries lack.
 fn libraries(objects: &[(String, Vec<u8>)]) -> Vec<&'static str> {
-    let threads = names(objects, FORK).then_some("-lgomp");
-    let vectors = names(objects, VECTOR).then_some("-lmvec");
+    let threads = any_names(objects, FORK).then_some("-lgomp");
+    let vectors = any_names(objects, VECTOR).then_some("-lmvec");
     threads.into_iter().chain(vectors).chain(["-lm", "-lc"]).collect()
 }
 
 /// Whether any object has `text` in a name.
-fn names(objects: &[(String, Vec<u8>)], text: &[u8]) -> bool {
-    objects.iter().any(|(_, bytes)| bytes.windows(text.len()).any(|window| window == text))
+fn any_names(objects: &[(String, Vec<u8>)], text: &[u8]) -> bool {
+    objects.iter().any(|(_, bytes)| names(bytes, text))
+}
+
+/// Whether an object has `text` in a name.
+pub(super) fn names(object: &[u8], text: &[u8]) -> bool {
+    object.windows(text.len()).any(|window| window == text)
 }
 
 /// A command as one would type it.

@@ -1,18 +1,20 @@
 //! Files that other programs use: archives, shared libraries, and the header that goes with them.
 //!
 //! [`Interface`] describes an export to its caller. Everything is a value in memory, which others put into
-//! files; only [`link_shared`] runs another program, the C compiler as linker, and writes what that makes.
+//! files; only [`link_shared`] and [`link_private`] run another program, a linker, and write what that makes.
 
 mod error;
 mod header;
 mod library;
 mod nvcc;
+mod private;
 mod python;
 
 pub use error::ArtifactError;
 pub use header::{cuda_header, header};
 pub use library::{Linker, archive, link_shared};
 pub use nvcc::{CudaForm, Nvcc};
+pub use private::link_private;
 pub use python::{python, python_module};
 
 use crate::codegen::{self, Memory};
