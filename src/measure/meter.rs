@@ -202,9 +202,9 @@ impl Meter {
     }
 
     /// Seconds of samples of a library, as the clock says.
-    fn clock(&self, crew: &mut Crew, library: PathBuf, effort: Effort) -> Result<Vec<f64>, Reason> {
+    fn clock(&self, crew: &mut Crew, time: Time) -> Result<Vec<f64>, Reason> {
         let limit = self.best().map_or(60.0, |best| 2.0 + 200.0 * best.seconds);
-        let request = Request::Time(Time { library, effort });
+        let request = Request::Time(time);
         match crew.alone(&self.setup, &request, Duration::from_secs_f64(limit))? {
             Reply::Samples(samples) => Ok(samples),
             other => Err(Reason::new("worker", format!("it said {other:?}"))),
@@ -223,8 +223,8 @@ impl Meter {
             self.drop_anchor();
         }
         let Some(Leader { library, seconds, .. }) = self.anchor.clone() else { return };
-        let effort = Effort { hopeless: None, seconds: 0.05, ..self.effort() };
-        if let Ok(samples) = self.clock(crew, library, effort) {
+        let effort = Effort { samples: 3, hopeless: None, seconds: 0.05, ..self.effort() };
+        if let Ok(samples) = self.clock(crew, Time { library, effort, checked: true }) {
             self.readings.push(typical(&samples) / seconds);
             let last = &self.readings[self.readings.len().saturating_sub(READINGS)..];
             let [least, most] = [f64::min, f64::max].map(|pick| last.iter().copied().fold(last[0], pick));
@@ -247,7 +247,7 @@ impl Meter {
         if let Err(trial) = &open.state {
             return (trial.clone(), Vec::new());
         }
-        match self.clock(crew, open.library.clone(), self.effort()) {
+        match self.clock(crew, Time { library: open.library.clone(), effort: self.effort(), checked: false }) {
             Ok(samples) => (Trial::Measured(typical(&samples) / self.drift), samples),
             Err(reason) => (Trial::Failed(reason), Vec::new()),
         }
@@ -301,11 +301,12 @@ impl Meter {
     fn take_turns(&self, crew: &mut Crew, finalists: &mut [Leader]) {
         let effort = Effort { samples: 2, seconds: 0.05, hopeless: None, fastest: self.fastest };
         let mut samples = vec![Vec::new(); finalists.len()];
-        for _ in 0..TURNS {
+        for turn in 0..TURNS {
             for (leader, samples) in finalists.iter_mut().zip(&mut samples) {
                 // A library may be missing: a trial that was recalled has none.
                 if self.restore(crew, leader).is_ok()
-                    && let Ok(times) = self.clock(crew, leader.library.clone(), effort)
+                    && let Ok(times) =
+                        self.clock(crew, Time { library: leader.library.clone(), effort, checked: turn > 0 })
                 {
                     samples.push(typical(&times));
                 }

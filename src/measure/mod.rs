@@ -4,11 +4,13 @@
 //! time and memory. Candidates of a batch are compiled on all cores, and timed one at a time with nothing beside them.
 //!
 //! - `protocol`: what ftc and a worker say to each other; `worker`: the worker's side; `crew`: ftc's side;
+//! - `callee`: which of a candidate's functions is called, and with what;
 //! - `candidates`: the space of a whole kernel, and the schedule, loops and prediction of each point;
 //! - `meter`: seconds of points, drift, the final among the leaders;
 //! - `accuracy`: how far results may be from those expected.
 
 pub mod accuracy;
+mod callee;
 pub mod candidates;
 pub mod crew;
 pub mod meter;

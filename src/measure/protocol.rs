@@ -61,6 +61,8 @@ pub struct Time {
     pub library: PathBuf,
     /// How long to measure.
     pub effort: Effort,
+    /// Whether its results were found right before.
+    pub checked: bool,
 }
 
 /// A library to be called.

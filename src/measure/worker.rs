@@ -4,8 +4,8 @@
 //! limited, it writes no core files, and it ends when whoever started it has gone, even from within a candidate that does
 //! not return.
 //!
-//! A library is checked before and after it is timed, with different inputs: one that only remembers results is
-//! found out. Outputs are full of poison before each checked call, and all arrays have fences.
+//! A library is checked before and, if it was fast, after it is timed, with different inputs: one that only remembers
+//! results is found out. Outputs are full of poison before each checked call, and all arrays have fences.
 
 use std::io::{self, BufRead, Write};
 use std::path::Path;
@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 use rlimit::Resource;
 
 use super::accuracy;
+use super::callee::{Callee, not_called};
 use super::protocol::{Build, Call, Effort, Reply, Request, Setup, Time};
-use crate::artifact::{Direction, Interface, Param, link_shared};
-use crate::codegen::{Form, llvm};
+use crate::artifact::{Direction, Interface, Param, link_private};
+use crate::codegen::{CodegenError, Form, llvm};
 use crate::explore::Reason;
-use crate::loops;
-use crate::runtime::{Array, Library};
+use crate::loops::{self, Kernel};
+use crate::runtime::Array;
 use crate::target::Cpu;
 
 /// Answers requests until there are no more.
@@ -101,14 +102,17 @@ impl Subject {
         Ok(Self { interface: Interface::of(&kernel), setup, sets: Vec::new() })
     }
 
-    fn time(&mut self, Time { library, effort }: &Time) -> Result<Vec<f64>, Reason> {
+    fn time(&mut self, Time { library, effort, checked }: &Time) -> Result<Vec<f64>, Reason> {
         self.read_sets()?;
-        let library = self.open(library)?;
+        let mut callee = self.open(library)?;
         let mut outputs = self.outputs()?;
-        self.check(&library, &self.sets[0], &mut outputs)?;
-        let inputs: Vec<_> = self.sets[0].inputs.iter().collect();
+        callee.pack(&self.sets[0].inputs)?;
+        if !checked {
+            self.check(&callee, &self.sets[0], &mut outputs)?;
+        }
         let samples = {
-            let mut call = library.prepare(&self.interface.name, &inputs, &mut outputs).map_err(not_called)?;
+            let inputs = callee.arguments(&self.sets[0].inputs);
+            let mut call = callee.prepare(&inputs, &mut outputs)?;
             sample(effort, &mut || call.run().map_err(not_called))?
         };
         let fastest = samples.iter().copied().fold(f64::INFINITY, f64::min);
@@ -116,17 +120,21 @@ impl Subject {
             let detail = format!("{fastest:.2e} s, where {:.2e} s is the least that is possible", effort.fastest);
             return Err(Reason::new("too good", detail));
         }
-        for set in self.sets.iter().skip(1) {
-            self.check(&library, set, &mut outputs)?;
+        // What is far behind wins nothing, right or wrong.
+        let is_hopeless = effort.hopeless.is_some_and(|limit| fastest > limit);
+        for set in self.sets.iter().skip(1).filter(|_| !checked && !is_hopeless) {
+            callee.pack(&set.inputs)?;
+            self.check(&callee, set, &mut outputs)?;
         }
         Ok(samples)
     }
 
     fn call(&self, call: &Call) -> Result<(), Reason> {
-        let library = self.open(&call.library)?;
+        let mut callee = self.open(&call.library)?;
         let inputs = self.read("in", call.set, Direction::is_in)?;
         let mut outputs = self.outputs()?;
-        self.run(&library, &inputs, &mut outputs)?;
+        callee.pack(&inputs)?;
+        run(&callee, &inputs, &mut outputs)?;
         for (index, output) in outputs.iter().enumerate() {
             let mut name = call.outputs.clone().into_os_string();
             name.push(format!(".{index}"));
@@ -135,10 +143,8 @@ impl Subject {
         Ok(())
     }
 
-    fn open(&self, path: &Path) -> Result<Library, Reason> {
-        let library = Library::open(path).map_err(|cause| Reason::new("load", cause.to_string()))?;
-        library.set_threads(self.setup.threads);
-        Ok(library)
+    fn open(&self, path: &Path) -> Result<Callee, Reason> {
+        Callee::open(path, &self.interface, self.setup.threads)
     }
 
     fn outputs(&self) -> Result<Vec<Array>, Reason> {
@@ -172,20 +178,9 @@ impl Subject {
         Ok(arrays)
     }
 
-    /// Calls once, on poisoned outputs.
-    fn run(&self, library: &Library, inputs: &[Array], outputs: &mut [Array]) -> Result<(), Reason> {
-        outputs.iter_mut().for_each(Array::poison);
-        let borrowed: Vec<_> = inputs.iter().collect();
-        library.call(&self.interface.name, &borrowed, outputs).map_err(not_called)?;
-        if inputs.iter().chain(outputs.iter()).all(Array::is_intact) {
-            return Ok(());
-        }
-        Err(Reason::new("wrong values", "it wrote outside of its tensors"))
-    }
-
     /// Calls once, and compares all values with those expected.
-    fn check(&self, library: &Library, set: &Set, outputs: &mut [Array]) -> Result<(), Reason> {
-        self.run(library, &set.inputs, outputs)?;
+    fn check(&self, callee: &Callee, set: &Set, outputs: &mut [Array]) -> Result<(), Reason> {
+        run(callee, &set.inputs, outputs)?;
         let params = self.interface.params.iter().filter(|param| param.direction == Direction::Out);
         for ((found, expected), param) in outputs.iter().zip(&set.expected).zip(params) {
             let error = accuracy::distance(found, expected);
@@ -204,22 +199,35 @@ fn compile(build: &Build) -> Result<(), Reason> {
         return Err(Reason::new("loops", rules.join("; ")));
     }
     let cpu = Cpu::from(&build.cpu);
-    let object = llvm::compile(&kernel, &cpu, Form::Object);
-    let object = object.map_err(|cause| Reason::new("code", cause.to_string()))?;
-    let objects = [(format!("{}.o", kernel.name), object)];
-    link_shared(&objects, &build.library, &cpu).map_err(|cause| Reason::new("link", cause.to_string()))
+    let object = object(&kernel, &cpu).map_err(|cause| Reason::new("code", cause.to_string()))?;
+    let object = (format!("{}.o", kernel.name), object);
+    link_private(&object, &build.library, &cpu).map_err(|cause| Reason::new("link", cause.to_string()))
 }
 
-fn parse(text: &str) -> Result<loops::Kernel, Reason> {
+/// Calls once, on poisoned outputs.
+fn run(callee: &Callee, inputs: &[Array], outputs: &mut [Array]) -> Result<(), Reason> {
+    outputs.iter_mut().for_each(Array::poison);
+    callee.prepare(&callee.arguments(inputs), outputs)?.run().map_err(not_called)?;
+    if inputs.iter().chain(outputs.iter()).all(Array::is_intact) && callee.is_intact() {
+        return Ok(());
+    }
+    Err(Reason::new("wrong values", "it wrote outside of its tensors"))
+}
+
+/// The functions that are called when a candidate is timed.
+fn object(kernel: &Kernel, cpu: &Cpu) -> Result<Vec<u8>, CodegenError> {
+    let Some(packing) = loops::pack::pack(kernel) else { return llvm::compile(kernel, cpu, Form::Object) };
+    // Nobody calls the function with all arguments; in its place stands the one that packs, which is small.
+    let small = Kernel { name: kernel.name.clone(), ..packing.pack.clone() };
+    Ok(llvm::compile_export(&small, Some(&packing), cpu, &[Form::Object])?.swap_remove(0))
+}
+
+fn parse(text: &str) -> Result<Kernel, Reason> {
     loops::parse::parse(text).map_err(|cause| Reason::new("loops", cause.to_string()))
 }
 
 fn no_memory() -> Reason {
     Reason::new("memory", "there is not enough for the tensors")
-}
-
-fn not_called(cause: impl std::fmt::Display) -> Reason {
-    Reason::new("call", cause.to_string())
 }
 
 /// The shortest sample: calls that take less are repeated.

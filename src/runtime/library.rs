@@ -73,6 +73,15 @@ impl Library {
         Ok(Call { export: export.to_owned(), entry, args, arrays: PhantomData })
     }
 
+    /// The bytes of the block that an export with `const` arguments takes packed; none if it has no such arguments.
+    pub fn pack_bytes(&self, export: &str) -> Option<usize> {
+        let symbol = format!("{export}_pack_bytes");
+        // SAFETY: every export with `const` arguments has this function with this signature.
+        let ask = unsafe { self.handle.get::<unsafe extern "C" fn() -> usize>(symbol.as_bytes()) }.ok()?;
+        // SAFETY: it returns a number, and does nothing else.
+        Some(unsafe { ask() })
+    }
+
     /// Sets the number of threads of kernels that are called from this thread, those of other libraries included: the
     /// number is OpenMP's, in whose place the environment's `OMP_NUM_THREADS` stands before. A library whose kernels all
     /// run on one thread does not have OpenMP, and stays as it is.

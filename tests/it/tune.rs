@@ -89,17 +89,35 @@ fn impostor(folder: &std::path::Path, name: &str, body: &str) -> std::path::Path
     library
 }
 
-#[test]
-fn whatever_a_candidate_does_costs_one_trial() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let kernel = "kernel copy(A: f32[8]) -> (C: f32[8]) {\n    for i in 8 {\n        C[i] = A[i]\n    }\n}\n";
-    let setup = Setup { kernel: kernel.to_owned(), threads: 1, folder: folder.path().to_owned(), memory: 1 << 20 };
+/// A crew, and data of a kernel `C[i] = A[i]` of eight floats.
+fn copying(folder: &std::path::Path, input: &str) -> (Crew, Setup) {
+    let kernel = format!(
+        "kernel copy(A: {input}f32[8]) -> (C: f32[8]) {{\n    for i in 8 {{\n        C[i] = A[i]\n    }}\n}}\n"
+    );
+    let setup = Setup { kernel, threads: 1, folder: folder.to_owned(), memory: 1 << 20 };
     for set in 0..2_u8 {
         let numbers: Vec<u8> = (0..8_u8).flat_map(|at| f32::from(at + set).to_le_bytes()).collect();
         fs::write(setup.file("in", set.into(), 0), &numbers).expect("a file");
         fs::write(setup.file("out", set.into(), 0), &numbers).expect("a file");
     }
-    let mut crew = Crew::new(env!("CARGO_BIN_EXE_ftc"), 1);
+    (Crew::new(env!("CARGO_BIN_EXE_ftc"), 1), setup)
+}
+
+/// What becomes of a library: nothing to say, or by which reason it failed.
+fn verdict(crew: &mut Crew, setup: &Setup, library: std::path::PathBuf, fastest: f64) -> String {
+    let effort = Effort { samples: 3, seconds: 0.01, hopeless: None, fastest };
+    let request = Request::Time(Time { library, effort, checked: false });
+    match crew.alone(setup, &request, Duration::from_secs(3)) {
+        Ok(Reply::Samples(samples)) if !samples.is_empty() => String::new(),
+        Ok(other) => format!("{other:?}"),
+        Err(reason) => reason.kind,
+    }
+}
+
+#[test]
+fn whatever_a_candidate_does_costs_one_trial() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut crew, setup) = copying(folder.path(), "");
     let cases = [
         ("good", "memcpy(c, a, 32);", ""),
         ("crash", "*(volatile int *)8 = 1;", "crash"),
@@ -115,17 +133,27 @@ fn whatever_a_candidate_does_costs_one_trial() {
     ];
     for (name, body, expected) in cases {
         let library = impostor(folder.path(), name, body);
-        let effort = Effort { samples: 3, seconds: 0.01, hopeless: None, fastest: 0.0 };
-        let request = Request::Time(Time { library, effort });
-        let kind = match crew.alone(&setup, &request, Duration::from_secs(3)) {
-            Ok(Reply::Samples(samples)) if !samples.is_empty() => String::new(),
-            Ok(other) => format!("{other:?}"),
-            Err(reason) => reason.kind,
-        };
-        assert_eq!(kind, expected, "{name}");
+        assert_eq!(verdict(&mut crew, &setup, library, 0.0), expected, "{name}");
     }
-    let effort = Effort { samples: 3, seconds: 0.01, hopeless: None, fastest: 1.0 };
-    let request = Request::Time(Time { library: folder.path().join("good.so"), effort });
-    let refused = crew.alone(&setup, &request, Duration::from_secs(3)).expect_err("nothing is that fast");
-    assert_eq!(refused.kind, "too good");
+    assert_eq!(verdict(&mut crew, &setup, folder.path().join("good.so"), 1.0), "too good");
+}
+
+#[test]
+fn constant_arguments_are_packed_before_the_calls_that_are_timed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut crew, setup) = copying(folder.path(), "const ");
+    let body = "abort(); }
+        size_t copy_pack_bytes(void) { return 64; }
+        static int packs;
+        int32_t copy_pack_call(void *const *args) { packs++; memcpy(args[1], args[0], 32); return 0; }
+        int32_t copy_packed_call(void *const *args) { if (packs > 2) abort(); memcpy(args[1], args[0], 32); return 0;";
+    let library = impostor(folder.path(), "packed", body);
+    assert_eq!(verdict(&mut crew, &setup, library, 0.0), "");
+    let library =
+        impostor(folder.path(), "spill", &body.replace("return 0; }", "((char *)args[1])[70] = 0; return 0; }"));
+    assert_eq!(verdict(&mut crew, &setup, library, 0.0), "wrong values");
+    let place = place();
+    let call = "gemm(A: f32[24, 20], B: const f32[20, 32])";
+    let ran = place.ftc(&["tune", "gemm.ft", "--export", call, "--threads", "1", "--budget", "12trials"]);
+    assert!(ran.code == 0 && !ran.out.contains("crash"), "{ran:?}");
 }

@@ -5,11 +5,12 @@
 //!                                                                 │ log
 //! ```
 //!
-//! - `subject`: an export with its data, and the check of winners; `turns`: whose candidates are tried next;
+//! - `subject`: an export with its data, and the check of winners; `floor`: what no kernel can beat; `turns`: whose candidates are tried next;
 //! - `notes`: limits, what is told on the way; `log`: every trial as a line, for `--resume` and `--replay`;
 //! - `search`: the search of some exports together, for `ftc tune` and `ftc bench`.
 
 pub mod error;
+pub mod floor;
 pub mod log;
 pub mod notes;
 pub mod search;

@@ -15,8 +15,9 @@ use tempfile::TempDir;
 use super::super::bench::data::{self, Range};
 use super::super::bench::reference;
 use super::super::choose;
+use super::floor;
 use crate::explore::Reason;
-use crate::graph::{Graph, flops};
+use crate::graph::Graph;
 use crate::loops::{self, Kernel};
 use crate::measure::accuracy;
 use crate::measure::candidates::Candidates;
@@ -34,8 +35,6 @@ const CHECKED: usize = 2;
 const ADVERSE: usize = 2;
 /// The longest call.
 const CALL_LIMIT: Duration = Duration::from_secs(120);
-/// Multiply-adds in a second of one thread that no machine reaches, in lanes of a vector of bytes.
-const UNREACHED: f64 = 2.0 * 4.0 * 6e9;
 
 /// An export with its data.
 #[derive(Debug)]
@@ -102,8 +101,7 @@ impl Subject {
                 std::fs::write(setup.file("in", set, index), values.to_bytes()).map_err(|cause| files(&cause))?;
             }
         }
-        let lanes = recipe.machine.vector_bytes as f64;
-        let fastest = flops::flops(recipe.graph) as f64 / (UNREACHED * lanes * recipe.threads as f64);
+        let fastest = floor::floor(recipe.graph, recipe.machine, recipe.threads);
         let mut candidates = Candidates::of(recipe.naive, recipe.machine);
         let starts = candidates.starts(STARTS);
         let meter = Meter::new(candidates, setup, Processor::from(recipe.cpu), fastest);
