@@ -115,7 +115,7 @@ pub fn for_cpu(kernel: &Kernel) -> Result<(), CodegenError> {
 
 fn gpu_only(kernel: &Kernel, block: &[Stmt]) -> Option<&'static str> {
     block.iter().find_map(|stmt| match stmt {
-        Stmt::Barrier => Some("a barrier"),
+        Stmt::Barrier | Stmt::Combine { .. } => Some("a barrier"),
         Stmt::For(nest) => match nest.kind {
             LoopKind::Grid(_) => Some("a GPU grid"),
             LoopKind::Block(_) => Some("a GPU block"),

@@ -52,7 +52,10 @@ pub fn print_name(name: &str) -> String {
 /// Whether the notation itself, or that of the statements around it, uses the word.
 pub(super) fn is_reserved(word: &str) -> bool {
     matches!(word, "if" | "else" | "true" | "false" | "inf" | "nan")
-        || matches!(word, "for" | "in" | "alloc" | "barrier" | "constant" | "parallel" | "unroll" | "vector")
+        || matches!(
+            word,
+            "for" | "in" | "alloc" | "barrier" | "combine" | "constant" | "parallel" | "unroll" | "vector"
+        )
         || DType::from_name(word).is_some()
         || Op::intrinsic(word).is_some()
 }

@@ -152,7 +152,9 @@ impl<'a> Evaluator<'a> {
             match machine.run(program, &self.layout, &mut self.memory) {
                 Ok(()) => drop(waiting.pop()),
                 Err(Trap::Undefined { slot }) => waiting.push(self.activate(slot, top)?),
-                Err(Trap::Barrier { .. } | Trap::Race(_)) => unreachable!("stages have no threads"),
+                Err(Trap::Barrier { .. } | Trap::Combine { .. } | Trap::Race(_)) => {
+                    unreachable!("stages have no threads")
+                }
                 Err(Trap::Outside { site, value }) => {
                     let tensor = self.graph.tensors[site.tensor].name.clone();
                     return Err(EvalError::Outside { tensor, dim: site.dim, value, extent: site.extent });

@@ -101,6 +101,10 @@ impl Extract<'_> {
                 Stmt::Reduce { buffer: self.buffer(*buffer), at: self.exprs(at), op: *op, value: self.expr(*value) }
             }
             Stmt::Alloc { buffer, body } => Stmt::Alloc { buffer: self.buffer(*buffer), body: self.block(body) },
+            Stmt::Combine { buffer, at, op, over } => {
+                let over = over.iter().map(|&axis| self.axis(axis)).collect();
+                Stmt::Combine { buffer: self.buffer(*buffer), at: self.exprs(at), op: *op, over }
+            }
             Stmt::Barrier => Stmt::Barrier,
         }
     }

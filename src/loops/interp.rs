@@ -179,7 +179,7 @@ fn has_launch(stmt: &Stmt) -> bool {
     match stmt {
         Stmt::For(l) => matches!(l.kind, LoopKind::Grid(_)),
         Stmt::Alloc { body, .. } => body.iter().any(has_launch),
-        Stmt::If { .. } | Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Barrier => false,
+        Stmt::If { .. } | Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => false,
     }
 }
 
@@ -231,6 +231,7 @@ fn statement(builder: &mut Builder<'_>, stmt: &Stmt) -> Result<(), Stop> {
             builder.undefine(*buffer);
             block(builder, body)
         }
+        Stmt::Combine { buffer, at, op, over } => Ok(builder.combine(*buffer, at, *op, over)?),
         Stmt::Barrier => {
             builder.barrier();
             Ok(())
@@ -259,7 +260,7 @@ fn fault(kernel: &Kernel, layout: &Layout, trap: Trap) -> InterpError {
             let (buffer, at) = element(kernel, layout, slot);
             InterpError::Undefined { buffer, at }
         }
-        Trap::Barrier { .. } => InterpError::Unsupported("a barrier outside of a launch"),
+        Trap::Barrier { .. } | Trap::Combine { .. } => InterpError::Unsupported("a barrier outside of a launch"),
         Trap::Race(_) => unreachable!("machines outside of launches are not watched"),
     }
 }

@@ -36,6 +36,9 @@
 //! - At a `Barrier` all threads of a block wait for each other: conditions around it are the same for all of them. It
 //!   ends a *phase*. No two threads may use the same element of main or shared memory if one of them writes it, unless
 //!   they are of one block and a barrier is between the two uses.
+//! - At a `Combine`, which all threads of a block reach as they do a barrier, those that differ in nothing but some
+//!   coordinates of the block join their values of an element that each has for itself, in an order that is the same in
+//!   every run; then each of them has the whole. It orders nothing else: it ends no phase.
 //! - Every subscript of every load and store is inside its buffer, for all values of the axes around it, under the
 //!   conditions of the `if`s and selects around it.
 //! - Inputs and constants are never written; outputs are written completely; every element is stored before it is
@@ -164,6 +167,17 @@ pub enum Stmt {
         buffer: TensorId,
         /// Its life.
         body: Block,
+    },
+    /// Threads of a GPU block join their values of `buffer[at]`, and each of them gets the whole.
+    Combine {
+        /// What is joined: in the registers or on the stack of each thread.
+        buffer: TensorId,
+        /// Where.
+        at: Vec<ExprId>,
+        /// How.
+        op: ReduceOp,
+        /// The axes of the block loops in which these threads differ.
+        over: Vec<AxisId>,
     },
     /// All threads of a GPU block wait for each other.
     Barrier,

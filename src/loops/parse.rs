@@ -166,6 +166,7 @@ impl Parser<'_> {
                 self.cursor.take_word(word);
                 Ok(Stmt::Barrier)
             }
+            "combine" => self.combine(),
             "for" => self.repeat(LoopKind::Serial),
             _ => match KINDS.iter().find(|(_, name)| *name == word) {
                 Some(&(kind, _)) => {
@@ -240,7 +241,30 @@ impl Parser<'_> {
         Ok(Stmt::Alloc { buffer, body: self.block()? })
     }
 
-    fn assign(&mut self) -> Parsed<Stmt> {
+    fn combine(&mut self) -> Parsed<Stmt> {
+        self.keyword("combine")?;
+        let (buffer, at) = self.element()?;
+        let Some(&(op, _)) = REDUCTIONS.iter().find(|(_, symbol)| self.cursor.take(symbol)) else {
+            return self.cursor.expected("a reduction such as `+=`");
+        };
+        self.keyword("over")?;
+        let mut over = Vec::new();
+        loop {
+            self.cursor.skip_blanks();
+            let place = self.cursor.place();
+            let name = self.cursor.name()?;
+            let Some(axis) = self.names.axis(name) else {
+                return Err(self.cursor.error_at(place, format!("no axis is called `{name}` here")));
+            };
+            over.push(axis);
+            if !self.cursor.take(",") {
+                return Ok(Stmt::Combine { buffer, at, op, over });
+            }
+        }
+    }
+
+    /// `NAME[SUBSCRIPTS]`
+    fn element(&mut self) -> Parsed<(TensorId, Vec<ExprId>)> {
         self.cursor.skip_blanks();
         let place = self.cursor.place();
         let Ok(name) = self.cursor.name() else { return self.cursor.expected("a statement") };
@@ -248,7 +272,11 @@ impl Parser<'_> {
             return Err(self.cursor.error_at(place, format!("no buffer is called `{name}` here")));
         };
         self.cursor.expect("[")?;
-        let at = self.subscripts(place)?;
+        Ok((buffer, self.subscripts(place)?))
+    }
+
+    fn assign(&mut self) -> Parsed<Stmt> {
+        let (buffer, at) = self.element()?;
         if let Some(&(op, _)) = REDUCTIONS.iter().find(|(_, symbol)| self.cursor.take(symbol)) {
             return Ok(Stmt::Reduce { buffer, at, op, value: self.expr()? });
         }

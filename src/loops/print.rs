@@ -23,7 +23,8 @@
 //!
 //! - Loop kinds stand before `for`: `parallel`, `unroll`, `vector`, `grid.x`, `block.z`; a serial loop has none.
 //! - Scopes of temporaries: `global`, `stack`, `register`, `shared`.
-//! - Reductions: `+=`, `*=`, `min=`, `max=`, `||=` (any), `&&=` (all). `barrier` is a statement.
+//! - Reductions: `+=`, `*=`, `min=`, `max=`, `||=` (any), `&&=` (all). `barrier` is a statement, and so is
+//!   `combine acc[] += over t`, with any number of axes.
 //! - Expressions and names are as in [`crate::expr::print`].
 
 use super::{Block, Buffer, BufferKind, For, Kernel, LoopKind, Scope, Stmt};
@@ -158,6 +159,12 @@ impl Printer<'_> {
                 let scope = if let BufferKind::Temp(scope) = buffer.kind { scope.name() } else { "?" };
                 self.nested(&format!("alloc {} {scope}", typed(buffer)), body);
                 self.line("}");
+            }
+            Stmt::Combine { buffer, at, op, over } => {
+                let target = print_name(self.kernel.tensor(*buffer));
+                let at = print_list(&self.kernel.pool, at, self.kernel);
+                let axes: Vec<_> = over.iter().map(|&axis| print_name(self.kernel.axis(axis))).collect();
+                self.line(&format!("combine {target}[{at}] {} over {}", spelling(&REDUCTIONS, op), axes.join(", ")));
             }
             Stmt::Barrier => self.line("barrier"),
         }

@@ -72,6 +72,10 @@ fn statement(pool: &mut Pool, stmt: Stmt, context: &mut Context, result: &mut Bl
                 result.push(Stmt::Alloc { buffer, body });
             }
         }
+        Stmt::Combine { buffer, at, op, over } => {
+            let at = at.into_iter().map(|at| value_of(pool, at, context)).collect();
+            result.push(Stmt::Combine { buffer, at, op, over });
+        }
         Stmt::Barrier => result.push(Stmt::Barrier),
     }
 }

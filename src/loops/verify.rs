@@ -18,8 +18,8 @@
 //!   is bound once; parallel loops are neither inside of each other nor in vectors or on a GPU; vectors are innermost
 //!   among these; barriers and shared memory are inside grids.
 //! - **Launches**: under no condition; grid loops, allocations of shared memory and block loops as the specification
-//!   places them; no main memory is allocated inside; conditions around a barrier load nothing and use no axis of a
-//!   block. (Races between threads are for the interpreter to find.)
+//!   places them; no main memory is allocated inside; conditions around a barrier or a combination load nothing and use
+//!   no axis of a block; what is combined is each thread's own. (Races between threads are for the interpreter to find.)
 
 mod access;
 mod launch;

@@ -126,7 +126,7 @@ pub fn visit_in(pool: &mut Pool, body: &[Stmt], context: &mut Context, f: &mut d
                     context.under(refused, |context| visit_in(pool, otherwise, context, f));
                 }
             }
-            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Barrier => {}
+            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => {}
         }
     }
 }
@@ -136,6 +136,7 @@ pub fn expressions(stmt: &Stmt) -> Vec<ExprId> {
     match stmt {
         Stmt::If { cond, .. } => vec![*cond],
         Stmt::Store { at, value, .. } | Stmt::Reduce { at, value, .. } => at.iter().chain([value]).copied().collect(),
+        Stmt::Combine { at, .. } => at.clone(),
         Stmt::For(_) | Stmt::Alloc { .. } | Stmt::Barrier => Vec::new(),
     }
 }
@@ -143,7 +144,9 @@ pub fn expressions(stmt: &Stmt) -> Vec<ExprId> {
 /// The buffer and subscripts that a statement writes, if it does.
 pub fn written(stmt: &Stmt) -> Option<(TensorId, &[ExprId])> {
     match stmt {
-        Stmt::Store { buffer, at, .. } | Stmt::Reduce { buffer, at, .. } => Some((*buffer, at)),
+        Stmt::Store { buffer, at, .. } | Stmt::Reduce { buffer, at, .. } | Stmt::Combine { buffer, at, .. } => {
+            Some((*buffer, at))
+        }
         Stmt::For(_) | Stmt::If { .. } | Stmt::Alloc { .. } | Stmt::Barrier => None,
     }
 }

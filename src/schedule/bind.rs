@@ -5,8 +5,9 @@
 //!     ==>      grid.x for i.0 { block.x for i.1 in 16 { for k { C[i.0 * 16 + i.1] += … } } }
 //! ```
 //!
-//! Legal for loops whose iterations write different elements, in a nest that has all its grid loops outermost, then its
-//! block loops. Each nest becomes one launch. Where parts do not fill their axis, threads that are outside compute on
+//! Legal for loops whose iterations write different elements or have accumulators of their own (`rfactor`), in a nest that
+//! has all its grid loops outermost, then its block loops. Each nest becomes one launch, or two where blocks have parts of
+//! sums: the second one joins them. Where parts do not fill their axis, threads that are outside compute on
 //! zeros (`tail pad`, and `peel`, for a launch has no rest) or nothing (`guard`), and write nothing.
 //!
 //! The limits are those of every GPU that CUDA supports; what a target has less of is for the backend to say.
@@ -36,10 +37,10 @@ pub(super) fn bind(nest: &mut Nest, var: VarId, to: LoopKind) -> Result<(), Refu
     let (LoopKind::Grid(dim) | LoopKind::Block(dim)) = to else {
         return refuse(format!("`{name}` cannot be bound to that"), "the coordinates are `grid.x` to `block.z`");
     };
-    if nest.vars[var].is_reduced() {
+    if nest.vars[var].role == Role::Reduced {
         return refuse(
             format!("threads would join their values of `{name}` to one accumulator at the same time"),
-            "bind the loops of the result",
+            format!("`rfactor {name}` first: so each has an accumulator of its own"),
         );
     }
     if !nest.copies.is_empty() {
@@ -97,7 +98,20 @@ fn launch(nest: &Nest) -> Result<(), String> {
     if let Some(copy) = nest.copies.iter().find(|copy| copy.scope == Scope::Shared && is_in_lanes(copy.at)) {
         return Err(format!("the shared copy of `{}` would be made by the lanes of a vector", copy.name));
     }
+    beside_parts(nest)?;
     overlap(nest)
+}
+
+/// What is computed inside of blocks is not there any more when a second launch makes the result of their sums.
+fn beside_parts(nest: &Nest) -> Result<(), String> {
+    let Some(&spread) = nest.spread(|kind| matches!(kind, LoopKind::Grid(_))).first() else { return Ok(()) };
+    if nest.computes.iter().any(|inner| inner.beside_sum) {
+        let spread = &nest.vars[spread].name;
+        return Err(format!(
+            "what the result needs beside the sum is computed inside of `{spread}`, which has parts of it"
+        ));
+    }
+    Ok(())
 }
 
 /// Two threads must not compute one value.

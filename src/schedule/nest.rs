@@ -350,9 +350,21 @@ impl Nest {
     /// The number of loops outside of the outermost accumulators, where results are stored; none without a reduction.
     pub fn sum_level(&self) -> Option<usize> {
         self.reduction.as_ref()?;
-        let joined = self.order.iter().position(|&var| self.vars[var].is_reduced());
-        let levels = self.accumulate.iter().map(|&at| self.level(Some(at)));
-        levels.chain(joined).min()
+        let levels = self.accumulate.iter().map(|&at| self.level(Some(at)).max(self.bound()));
+        levels.chain([self.joined_level()]).min()
+    }
+
+    /// The number of loops outside of the first that one thread joins values along; of all that make a launch, at least.
+    pub fn joined_level(&self) -> usize {
+        let bound = self.bound();
+        let inside = self.order[bound..].iter().position(|&var| self.vars[var].is_reduced());
+        bound + inside.unwrap_or(0)
+    }
+
+    /// The loops with private accumulators that are coordinates of a GPU's grid, or of its blocks.
+    pub fn spread(&self, is_meant: fn(LoopKind) -> bool) -> Vec<VarId> {
+        let is_spread = |var: &VarId| self.vars[*var].role == Role::Private && is_meant(self.vars[*var].kind);
+        self.order.iter().copied().filter(is_spread).collect()
     }
 
     /// The value to which the operands belong: what is reduced, or what is stored.

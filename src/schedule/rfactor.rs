@@ -6,7 +6,9 @@
 //! ```
 //!
 //! Legal for every reduced loop, since a reduction may join its values in any order; that order is fixed, so results
-//! are the same in every run and for any number of threads. It is what makes a reduced loop a vector or parallel.
+//! are the same in every run and for any number of threads. It is what makes a reduced loop a vector, parallel, or a
+//! coordinate of a GPU: of its blocks, whose threads combine their sums, or of its grid, where a second launch joins
+//! what blocks leave (`realize::spread`).
 
 use super::nest::{Nest, Role, VarId};
 use super::{Refusal, refuse};

@@ -112,3 +112,39 @@ fn a_barrier_that_some_threads_miss_is_an_error() {
     assert!(matches!(run(body), Err(InterpError::Divergent { block: 0, thread: 4 })));
     assert_eq!(run("barrier"), Err(InterpError::Unsupported("a barrier outside of a launch")));
 }
+
+#[test]
+fn threads_combine_what_they_have() {
+    let body = "grid.x for a in 1 { block.y for s in 2 { block.x for t in 4 { alloc r: f32[2] register {
+        r[0] = x[s * 4 + t]
+        r[1] = r[0]
+        combine r[0] += over t
+        combine r[1] max= over t, s
+        y[s * 4 + t] = r[0] * 10.0 + r[1]
+    } } } }";
+    assert_eq!(verify(&kernel(body)), Ok(()));
+    let sums = [67.0, 67.0, 67.0, 67.0, 227.0, 227.0, 227.0, 227.0];
+    assert_eq!(run(body), Ok(sums.to_vec()));
+    // The coordinate that is kept may be the faster one.
+    let columns = body.replace("+= over t", "+= over s");
+    let sums = [47.0, 67.0, 87.0, 107.0, 47.0, 67.0, 87.0, 107.0];
+    assert_eq!(run(&columns), Ok(sums.to_vec()));
+    assert_eq!(error(&body.replace("r[1] = r[0]", "")), "`r[1]` is read before it is stored");
+}
+
+#[test]
+fn a_combination_orders_nothing_else() {
+    let body = "grid.x for a in 1 { alloc s: f32[8] shared { block.x for t in 8 { alloc r: f32[] register {
+        s[t] = x[t]
+        r[] = x[t]
+        combine r[] += over t
+        y[t] = s[7 - t] + r[]
+    } } } }";
+    assert_eq!(
+        error(body),
+        "race: `s[7]` is stored by thread 7 of block 0 and loaded by thread 0 of block 0, and nothing is between"
+    );
+    assert!(run(&body.replace("combine r[]", "barrier combine r[]")).is_ok());
+    let some = body.replace("s[7 - t] + ", "").replace("combine r[] += over t", "if t < 4 { combine r[] += over t }");
+    assert!(matches!(run(&some), Err(InterpError::Divergent { block: 0, thread: 4 })));
+}

@@ -24,6 +24,8 @@ kernel gemm(A: f32[64, 64], B: const f16[64, 64], `for`: bool[]) -> (C: f32[64, 
               acc[] *= nan
             }
             barrier
+            combine acc[] += over tz
+            combine acc[] max= over tz, bx
             if i < 63 && `for`[] {
               C[i, j.1] = acc[] * T[0]
             } else if flags[0] {

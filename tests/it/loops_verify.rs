@@ -178,6 +178,26 @@ fn launches_have_their_parts_in_place() {
             "a barrier that not all threads of a block may reach",
         ),
         (
+            "grid.x for a in 1 { block.x for b in 8 { combine y[b] += over b } }",
+            "`y` is combined, but is not each thread's own",
+        ),
+        (
+            "grid.x for a in 8 { block.x for b in 1 { alloc r: f32[] register { r[] = x[a] combine r[] += over a y[a] = r[] } } }",
+            "`a` is no coordinate of the block, and is combined over",
+        ),
+        (
+            "grid.x for a in 1 { block.x for b in 8 { alloc r: f32[] register { r[] = x[b] if b < 4 { combine r[] += over b } y[b] = r[] } } }",
+            "a combination that not all threads of a block may reach",
+        ),
+        (
+            "grid.x for a in 8 { block.x for b in 8 { alloc r: f32[] register { r[] = x[b] combine r[] += over b y[a] = r[] } } }",
+            "all iterations of `b` store to the same place in `y`",
+        ),
+        (
+            "grid.x for a in 1 { block.x for b in 8 { alloc r: f32[] register { r[] = x[b] combine r[] ||= over b y[b] = r[] } } }",
+            "`any` is not defined on f32",
+        ),
+        (
             "grid.x for a in 8 { block.x for b in 8 { y[a] += x[b] } }",
             "all iterations of `b` store to the same place in `y`",
         ),

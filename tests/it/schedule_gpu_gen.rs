@@ -59,11 +59,20 @@ fn launch(kernel: &Kernel, rng: &mut StdRng, nest: &Nest, schedule: &mut Schedul
     for axis in reduced {
         let tail = [Tail::Peel, Tail::Guard, Tail::Pad][rng.random_range(0..3)];
         let parts = vec![Some([2, 3, 4][rng.random_range(0..3)])];
-        if keep(kernel, schedule, Step::Split { axis: axis.clone(), parts, tail }) {
-            inner.extend([format!("{axis}.0"), format!("{axis}.1")]);
-        } else {
-            inner.push(axis);
+        let is_split = keep(kernel, schedule, Step::Split { axis: axis.clone(), parts, tail });
+        let loops = if is_split { vec![format!("{axis}.0"), format!("{axis}.1")] } else { vec![axis] };
+        for axis in loops {
+            // Now and then several threads or blocks have parts of a sum.
+            let to = match rng.random_range(0..6) {
+                0 if grid.len() < 3 => &mut grid,
+                1 if block.len() < 3 => &mut block,
+                _ => &mut inner,
+            };
+            to.insert(0, axis);
         }
+    }
+    for axis in grid.iter().chain(&block).filter(|axis| !spatial.iter().any(|whole| is_part(axis, whole))) {
+        keep(kernel, schedule, Step::Rfactor { axis: axis.clone() });
     }
     for at in (1..inner.len()).rev() {
         inner.swap(at, rng.random_range(0..=at));
@@ -79,6 +88,11 @@ fn launch(kernel: &Kernel, rng: &mut StdRng, nest: &Nest, schedule: &mut Schedul
         keep(kernel, schedule, Step::Bind { axis: axis.clone(), to: LoopKind::Block(dim as u8) });
     }
     inside(kernel, rng, &[block, inner].concat(), schedule);
+}
+
+/// Whether a loop is a part of an axis, or all of it.
+fn is_part(name: &str, whole: &str) -> bool {
+    name.strip_prefix(whole).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// Steps for what one thread does, and for copies.

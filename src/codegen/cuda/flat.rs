@@ -125,6 +125,9 @@ fn map(kernel: &mut Kernel, block: Block, change: &mut dyn FnMut(&mut Kernel, Ex
                 Stmt::Reduce { buffer, at, op, value: change(kernel, value) }
             }
             Stmt::Alloc { buffer, body } => Stmt::Alloc { buffer, body: map(kernel, body, change) },
+            Stmt::Combine { buffer, at, op, over } => {
+                Stmt::Combine { buffer, at: at.into_iter().map(|e| change(kernel, e)).collect(), op, over }
+            }
             Stmt::Barrier => Stmt::Barrier,
         });
     }
@@ -154,6 +157,9 @@ impl Work<'_> {
                 Stmt::Reduce { buffer, at: self.subscripts(buffer, at), op, value: self.expr(value) }
             }
             Stmt::Alloc { buffer, body } => Stmt::Alloc { buffer, body: self.block(body) },
+            Stmt::Combine { buffer, at, op, over } => {
+                Stmt::Combine { buffer, at: self.subscripts(buffer, at), op, over }
+            }
             Stmt::Barrier => Stmt::Barrier,
         }
     }

@@ -11,6 +11,7 @@ use crate::loops::visit;
 use crate::loops::{BufferKind, Kernel, LoopKind, Scope, Stmt};
 use crate::target::Gpu;
 
+use super::combine;
 use super::expr::{constant, local, storage};
 use super::flat::is_main;
 use super::has_word;
@@ -87,7 +88,7 @@ impl<'a> Functions<'a> {
                     self.block(body, end, count)?;
                 }
                 Stmt::For(outer) => self.launch(&Launch::of(self.kernel, outer), count)?,
-                Stmt::If { .. } | Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Barrier => {}
+                Stmt::If { .. } | Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => {}
             }
             rest = &rest[1..];
         }
@@ -108,7 +109,7 @@ impl<'a> Functions<'a> {
         let name = format!("{}_kernel{suffix}", self.kernel.name);
         let args = used(self.kernel, launch.body);
         let shared = self.shared(launch)?;
-        let mut writer = Writer::new(self.kernel, &self.names, &self.domain);
+        let mut writer = Writer::new(self.kernel, &self.names, &self.domain, launch.block.clone());
         for (id, place) in &shared.places {
             let buffer = &self.kernel.buffers[*id];
             if shared.is_dynamic {
@@ -119,6 +120,9 @@ impl<'a> Functions<'a> {
             } else {
                 writer.line(&format!("__shared__ __align__({ALIGN}) {};", declaration(self.kernel, &self.names, *id)));
             }
+        }
+        if shared.scratch > 0 {
+            writer.line(&format!("__shared__ __align__({ALIGN}) unsigned char ftc_scratch[{}];", shared.scratch));
         }
         writer.declare(launch.body);
         writer.block(launch.body);
@@ -154,13 +158,15 @@ impl<'a> Functions<'a> {
     }
 
     fn shared(&self, launch: &Launch<'_>) -> Result<Shared, CodegenError> {
-        let mut shared = Shared { places: Vec::new(), bytes: 0, is_dynamic: false };
+        let scratch = combine::scratch(self.kernel, launch);
+        let mut shared = Shared { places: Vec::new(), bytes: 0, scratch, is_dynamic: false };
         for &id in &launch.shared {
             shared.places.push((id, shared.bytes));
             shared.bytes += self.kernel.buffers[id].bytes().next_multiple_of(ALIGN);
         }
         let most = self.gpu.shared();
-        if shared.bytes > most {
+        let bytes = shared.bytes + scratch;
+        if bytes > most {
             let parts = launch.shared.iter().map(|&id| {
                 let buffer = &self.kernel.buffers[id];
                 let shape: Vec<_> = buffer.shape.iter().map(i64::to_string).collect();
@@ -168,13 +174,13 @@ impl<'a> Functions<'a> {
             });
             return Err(CodegenError::TooMuch {
                 kernel: self.kernel.name.clone(),
-                what: format!("{} bytes of shared memory in a block", shared.bytes),
+                what: format!("{bytes} bytes of shared memory in a block"),
                 most: format!("{most} bytes"),
                 target: self.gpu.name.clone(),
                 parts: parts.collect::<Vec<_>>().join(", "),
             });
         }
-        shared.is_dynamic = shared.bytes > STATIC_SHARED;
+        shared.is_dynamic = bytes > STATIC_SHARED;
         Ok(shared)
     }
 
@@ -293,6 +299,8 @@ impl<'a> Functions<'a> {
 struct Shared {
     places: Vec<(TensorId, usize)>,
     bytes: usize,
+    /// Bytes for combinations.
+    scratch: usize,
     /// Whether it has to be asked for.
     is_dynamic: bool,
 }
@@ -322,7 +330,7 @@ fn main_temporaries(kernel: &Kernel, body: &[Stmt], found: &mut Vec<TensorId>) {
                 }
                 main_temporaries(kernel, body, found);
             }
-            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Barrier => {}
+            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => {}
         }
     }
 }
@@ -332,7 +340,7 @@ fn is_apart(kernel: &Kernel, stmt: &Stmt) -> bool {
     match stmt {
         Stmt::For(l) => matches!(l.kind, LoopKind::Grid(_)),
         Stmt::Alloc { buffer, .. } => kernel.buffers[*buffer].kind == BufferKind::Temp(Scope::Global),
-        Stmt::If { .. } | Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Barrier => false,
+        Stmt::If { .. } | Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => false,
     }
 }
 

@@ -13,6 +13,7 @@
 //!
 //! It takes a kernel that verifies. Refused is what the target has too little of.
 
+mod combine;
 mod expr;
 mod flat;
 mod lanes;

@@ -25,6 +25,47 @@ __device__ __forceinline__ void ftc_store(T *to, const ftc_vec<T, N> &value) {
   *reinterpret_cast<ftc_vec<T, N> *>(to) = value;
 }
 
+// Neighbours in a warp, N of them, join what they have; each gets the whole.
+template <int N, typename T, typename F>
+__device__ __forceinline__ T ftc_join_lanes(T value, F join, unsigned mask) {
+#pragma unroll
+  for (int apart = N / 2; apart > 0; apart /= 2) value = join(value, (T)__shfl_xor_sync(mask, value, apart));
+  return value;
+}
+
+// The threads of N warps join what they have; each gets the whole.
+template <int N, typename T, typename F>
+__device__ __forceinline__ T ftc_join_warps(T value, F join, int thread, T *scratch) {
+  value = ftc_join_lanes<32>(value, join, ~0u);
+  if (N == 1) return value;
+  __syncthreads();
+  if (thread % 32 == 0) scratch[thread / 32] = value;
+  __syncthreads();
+  scratch += thread / (32 * N) * N;
+  if ((N & (N - 1)) == 0) return ftc_join_lanes<N>(scratch[thread % N], join, ~0u);
+  value = scratch[0];
+#pragma unroll
+  for (int warp = 1; warp < N; ++warp) value = join(value, scratch[warp]);
+  return value;
+}
+
+// Threads of a block that are X, Y and Z so far apart join what they have; each gets the whole.
+template <int X, int STEP_X, int Y, int STEP_Y, int Z, int STEP_Z, typename T, typename F>
+__device__ __forceinline__ T ftc_join_apart(T value, F join, int thread, T *scratch) {
+  __syncthreads();
+  scratch[thread] = value;
+  __syncthreads();
+  if constexpr (X > 1) thread -= thread / STEP_X % X * STEP_X;
+  if constexpr (Y > 1) thread -= thread / STEP_Y % Y * STEP_Y;
+  if constexpr (Z > 1) thread -= thread / STEP_Z % Z * STEP_Z;
+  value = scratch[thread];
+#pragma unroll 8
+  for (int other = 1; other < X * Y * Z; ++other) {
+    value = join(value, scratch[thread + other % X * STEP_X + other / X % Y * STEP_Y + other / (X * Y) * STEP_Z]);
+  }
+  return value;
+}
+
 // Sums, differences and products of integers wrap.
 __device__ __forceinline__ int ftc_add(int a, int b) { return (int)((unsigned)a + (unsigned)b); }
 __device__ __forceinline__ int ftc_sub(int a, int b) { return (int)((unsigned)a - (unsigned)b); }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use crate::expr::range::{Domain, Interval, Ranges};
 use crate::expr::{AxisId, ExprId, Pool, TensorId};
+use crate::loops::launch::Coordinate;
 use crate::loops::{Block, BufferKind, For, Kernel, LoopKind, Scope, Stmt};
 use crate::scalar::DType;
 
@@ -22,14 +23,16 @@ pub(super) struct Writer<'a> {
     ranges: Ranges<'a>,
     /// Loads whose values were loaded at once, and what they are called in a loop over lanes.
     pub(super) hoists: BTreeMap<ExprId, String>,
+    /// The coordinates of the block.
+    pub(super) threads: Vec<Coordinate>,
     pub(super) out: String,
     depth: usize,
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(kernel: &'a Kernel, names: &'a Names, domain: &'a Domain) -> Self {
+    pub(super) fn new(kernel: &'a Kernel, names: &'a Names, domain: &'a Domain, threads: Vec<Coordinate>) -> Self {
         let (pool, ranges) = (kernel.pool.clone(), Ranges::new(domain));
-        Self { kernel, names, pool, domain, ranges, hoists: BTreeMap::new(), out: String::new(), depth: 1 }
+        Self { kernel, names, pool, domain, ranges, hoists: BTreeMap::new(), threads, out: String::new(), depth: 1 }
     }
 
     /// The values of an integer expression.
@@ -85,6 +88,7 @@ impl<'a> Writer<'a> {
             }
             // Declared where the launch begins.
             Stmt::Alloc { body, .. } => self.block(body),
+            Stmt::Combine { buffer, at, op, over } => self.combine(*buffer, at, *op, over),
             Stmt::Barrier => self.line("__syncthreads();"),
         }
     }
@@ -165,7 +169,7 @@ fn temporaries(body: &[Stmt], found: &mut Vec<TensorId>, seen: &mut BTreeSet<Ten
                 temporaries(then, found, seen);
                 temporaries(otherwise, found, seen);
             }
-            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Barrier => {}
+            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => {}
         }
     }
 }

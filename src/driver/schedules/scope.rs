@@ -115,7 +115,7 @@ impl Scope {
                 Stmt::Store { buffer, .. } | Stmt::Reduce { buffer, .. } => {
                     self.stores.push((kernel.buffers[*buffer].name.clone(), around.clone()));
                 }
-                Stmt::Barrier => {}
+                Stmt::Combine { .. } | Stmt::Barrier => {}
             }
         }
     }

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::super::range::{Domain, Interval};
 use super::super::{AxisId, ExprId, Pool, TensorId};
 use super::memory::Layout;
-use super::{Instr, Program, Reg, Site};
+use super::{Combined, Instr, Program, Reg, Site};
 use crate::scalar::{DType, Op, ReduceOp};
 
 /// Why something cannot be compiled.
@@ -37,6 +37,7 @@ pub struct Builder<'a> {
     constants: HashMap<u64, Reg>,
     registers: Vec<u64>,
     sites: Vec<Site>,
+    combined: Vec<Combined>,
     /// The values of the axes that were declared.
     pub(super) domain: Domain,
     pub(super) homes: HashMap<ExprId, Option<usize>>,
@@ -76,6 +77,7 @@ impl<'a> Builder<'a> {
             constants: HashMap::new(),
             registers: Vec::new(),
             sites: Vec::new(),
+            combined: Vec::new(),
             domain: Domain::new(),
             homes: HashMap::new(),
             choices: HashMap::new(),
@@ -186,10 +188,26 @@ impl<'a> Builder<'a> {
         self.emit(Instr::Barrier);
     }
 
+    /// Compiles that the machine stops, so that an element can be joined with those of others.
+    pub fn combine(
+        &mut self,
+        tensor: TensorId,
+        at: &[ExprId],
+        op: ReduceOp,
+        over: &[AxisId],
+    ) -> Result<(), BuildError> {
+        self.forget_loads();
+        let at = self.address(tensor, at)?;
+        let number = self.combined.len() as u32;
+        self.combined.push(Combined { op, over: over.to_vec() });
+        self.emit(Instr::Combine { at, number });
+        Ok(())
+    }
+
     /// The program.
     pub fn finish(mut self) -> Program {
         let code = self.close();
-        Program { code, registers: self.registers, sites: self.sites }
+        Program { code, registers: self.registers, sites: self.sites, combined: self.combined }
     }
 
     pub(super) fn is_wide(&self, tensor: TensorId) -> bool {

@@ -27,6 +27,13 @@ pub enum Trap {
         /// Which one: barriers of one program differ.
         place: usize,
     },
+    /// An element is to be joined with those of other threads; run on, it goes on behind that.
+    Combine {
+        /// Which one: combinations of one program differ.
+        number: u32,
+        /// The slot of the element.
+        slot: usize,
+    },
     /// Another thread uses the same element at once; only for machines that are watched.
     Race(Race),
 }
@@ -181,9 +188,9 @@ fn execute(
                 memory.store_wide(slot, regs.bits(value));
             }
             Instr::Undefine { tensor } => memory.undefine(layout, tensor),
-            Instr::Barrier => {
-                *next = pc;
-                return Err(Trap::Barrier { place: pc });
+            Instr::Barrier => return stop(next, pc + 1, Trap::Barrier { place: pc }),
+            Instr::Combine { at, number } => {
+                return stop(next, pc + 1, Trap::Combine { number, slot: regs.bits(at) as usize });
             }
             Instr::AddFloat { to, a, b } => regs.set_float(to, regs.float(a) + regs.float(b)),
             Instr::MulFloat { to, a, b } => regs.set_float(to, regs.float(a) * regs.float(b)),
@@ -204,7 +211,7 @@ fn execute(
     Ok(())
 }
 
-/// Leaves the machine before the instruction that it could not finish.
+/// Leaves the machine before the instruction that it could not finish; for what waits for others, before the next one.
 fn stop(next: &mut usize, pc: usize, trap: Trap) -> Result<(), Trap> {
     *next = pc - 1;
     Err(trap)

@@ -4,8 +4,8 @@
 
 use super::super::TensorId;
 use crate::arena::{Arena, Id};
-use crate::scalar::values::Data;
-use crate::scalar::{DType, Values};
+use crate::scalar::values::{Data, wrap};
+use crate::scalar::{DType, Op, Values, eval};
 
 /// The slot of an element that was never stored.
 const UNDEFINED: u64 = 0x7ff4_0bad_0bad_0bad;
@@ -106,6 +106,44 @@ pub struct Saved {
     tensor: TensorId,
     slots: Vec<u64>,
     stored: Vec<bool>,
+}
+
+impl Saved {
+    /// Joins the element in `slot` of several threads, each of which has set its own aside, in their order; each gets the
+    /// whole. None if one of them is undefined.
+    pub fn combine(all: &mut [&mut Self], layout: &Layout, slot: usize, op: Op) -> Option<()> {
+        let place = layout.place(all.first()?.tensor);
+        let at = slot - place.start;
+        let is_wide = place.dtype == DType::I64;
+        let mut whole = None;
+        for saved in all.iter() {
+            if if is_wide { !saved.stored[at] } else { saved.slots[at] == UNDEFINED } {
+                return None;
+            }
+            let bits = saved.slots[at];
+            whole = Some(whole.map_or(bits, |sum| joined(op, place.dtype, sum, bits)));
+        }
+        for saved in all.iter_mut() {
+            saved.slots[at] = whole.unwrap_or(UNDEFINED);
+        }
+        Some(())
+    }
+
+    /// Whose elements these are.
+    pub fn tensor(&self) -> TensorId {
+        self.tensor
+    }
+}
+
+/// `a op b` on the bits of two elements.
+fn joined(op: Op, dtype: DType, a: u64, b: u64) -> u64 {
+    if dtype.is_float() {
+        float_bits(eval::float(op, f64::from_bits(a), f64::from_bits(b)))
+    } else if dtype == DType::Bool {
+        u64::from(eval::logic(op, a != 0, b != 0))
+    } else {
+        wrap(dtype, eval::int(op, a.cast_signed(), b.cast_signed())).cast_unsigned()
+    }
 }
 
 /// The elements of all tensors.

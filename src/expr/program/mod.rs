@@ -24,8 +24,8 @@ pub use machine::{Machine, Trap};
 pub use memory::{Layout, Memory, Saved, TooLarge};
 pub use watch::{Actor, Race, Use, Watch};
 
-use super::TensorId;
-use crate::scalar::{DType, Op};
+use super::{AxisId, TensorId};
+use crate::scalar::{DType, Op, ReduceOp};
 
 /// The number of a register.
 type Reg = u32;
@@ -37,6 +37,24 @@ pub struct Program {
     /// The registers before the first instruction: constants, and zeros.
     registers: Vec<u64>,
     sites: Vec<Site>,
+    /// What threads combine.
+    combined: Vec<Combined>,
+}
+
+/// What threads combine at one place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Combined {
+    /// How.
+    pub op: ReduceOp,
+    /// The parameters in which these threads differ.
+    pub over: Vec<AxisId>,
+}
+
+impl Program {
+    /// What a [`Trap::Combine`] is about.
+    pub fn combined(&self, number: u32) -> &Combined {
+        &self.combined[number as usize]
+    }
 }
 
 /// A subscript that is checked when the program runs.
@@ -79,6 +97,8 @@ enum Instr {
     Undefine { tensor: TensorId },
     /// Stops, to go on behind it.
     Barrier,
+    /// Stops for others to join an element.
+    Combine { at: Reg, number: u32 },
 
     /// `to = from`
     Move { to: Reg, from: Reg },

@@ -2,7 +2,10 @@
 //!
 //! In each phase every thread of the block runs to its next barrier, one after another. The results are those of a GPU
 //! wherever these are defined at all: a race, which could make them depend on the order, is an error, and so is a
-//! barrier that only some threads of a block reach.
+//! barrier that only some threads of a block reach. Where threads combine what they have, all run up to there, and go
+//! on in the same phase.
+
+use std::collections::BTreeMap;
 
 use crate::expr::TensorId;
 use crate::expr::program::{Actor, Builder, Layout, Machine, Memory, Program, Race, Saved, Trap, Use, Watch};
@@ -27,6 +30,19 @@ struct Grid<'k> {
 struct Thread {
     machine: Machine,
     own: Vec<Saved>,
+}
+
+/// Where a thread stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    End,
+    /// Which barrier.
+    Barrier(usize),
+    /// Which combination, and of which element.
+    Combine {
+        number: u32,
+        slot: usize,
+    },
 }
 
 /// Runs the launch that begins with a grid loop.
@@ -69,7 +85,7 @@ fn temporaries(kernel: &Kernel, body: &[Stmt], found: &mut Vec<TensorId>) {
                 }
                 temporaries(kernel, body, found);
             }
-            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Barrier => {}
+            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => {}
         }
     }
 }
@@ -105,26 +121,54 @@ impl Grid<'_> {
         block: u32,
         phase: u32,
     ) -> Result<bool, InterpError> {
-        let mut first = None;
-        for (number, thread) in threads.iter_mut().enumerate() {
-            self.watch.set(Actor { block, phase, thread: number as u32 });
-            let stopped = self.thread(memory, thread)?;
-            if *first.get_or_insert(stopped) != stopped {
-                return Err(InterpError::Divergent { block, thread: number as u32 });
+        loop {
+            let mut stops = Vec::with_capacity(threads.len());
+            for (number, thread) in threads.iter_mut().enumerate() {
+                self.watch.set(Actor { block, phase, thread: number as u32 });
+                let stop = self.thread(memory, thread)?;
+                if *stops.first().unwrap_or(&stop) != stop {
+                    return Err(InterpError::Divergent { block, thread: number as u32 });
+                }
+                stops.push(stop);
+            }
+            match stops.first() {
+                Some(&Stop::Combine { number, slot }) => self.combine(threads, number, slot)?,
+                Some(Stop::Barrier(_)) => return Ok(true),
+                Some(Stop::End) | None => return Ok(false),
             }
         }
-        Ok(first.flatten().is_some())
     }
 
-    /// Runs a thread to its next barrier, and says which one that is; none at the end.
-    fn thread(&mut self, memory: &mut Memory, thread: &mut Thread) -> Result<Option<usize>, InterpError> {
+    /// Joins an element among the threads that differ in nothing but some coordinates.
+    fn combine(&self, threads: &mut [Thread], number: u32, slot: usize) -> Result<(), InterpError> {
+        let Self { kernel, layout, program, launch, .. } = self;
+        let (tensor, at) = layout.element(slot);
+        let combined = program.combined(number);
+        let mut groups: BTreeMap<Vec<i64>, Vec<&mut Saved>> = BTreeMap::new();
+        for (number, thread) in threads.iter_mut().enumerate() {
+            let mut group = coordinates(&launch.block, number as i64);
+            for (value, loop_) in group.iter_mut().zip(&launch.block) {
+                if combined.over.contains(&loop_.axis) {
+                    *value = 0;
+                }
+            }
+            groups.entry(group).or_default().extend(thread.own.iter_mut().filter(|own| own.tensor() == tensor));
+        }
+        let joined =
+            groups.values_mut().all(|group| Saved::combine(group, layout, slot, combined.op.combine()).is_some());
+        if joined { Ok(()) } else { Err(InterpError::Undefined { buffer: kernel.buffers[tensor].name.clone(), at }) }
+    }
+
+    /// Runs a thread to where it waits for others, or to its end.
+    fn thread(&mut self, memory: &mut Memory, thread: &mut Thread) -> Result<Stop, InterpError> {
         let Self { kernel, layout, program, watch, .. } = self;
         thread.own.iter_mut().for_each(|own| memory.exchange(layout, own));
         let ended = thread.machine.run_watched(program, layout, memory, watch);
         thread.own.iter_mut().for_each(|own| memory.exchange(layout, own));
         match ended {
-            Ok(()) => Ok(None),
-            Err(Trap::Barrier { place }) => Ok(Some(place)),
+            Ok(()) => Ok(Stop::End),
+            Err(Trap::Barrier { place }) => Ok(Stop::Barrier(place)),
+            Err(Trap::Combine { number, slot }) => Ok(Stop::Combine { number, slot }),
             Err(Trap::Race(race)) => Err(conflict(kernel, layout, &race)),
             Err(trap) => Err(fault(kernel, layout, trap)),
         }

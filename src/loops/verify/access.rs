@@ -50,6 +50,9 @@ impl Access {
             }
         }
         if let Some((buffer, at)) = visit::written(stmt) {
+            if matches!(stmt, Stmt::Combine { .. }) {
+                self.loaded.insert(buffer);
+            }
             self.write(errors, pool, stmt, context, buffer);
             scope(errors, context, buffer);
             self.bounds(errors, pool, buffer, at, &domain, &facts);

@@ -1,8 +1,8 @@
 //! The rules on what runs on a GPU: the parts of a launch, what may be allocated where, and who reaches a barrier.
 
 use super::{Errors, Rule};
-use crate::expr::Pool;
 use crate::expr::print::Names;
+use crate::expr::{AxisId, Pool, TensorId};
 use crate::loops::launch::Launch;
 use crate::loops::visit::Context;
 use crate::loops::{BufferKind, LoopKind, Scope, Stmt};
@@ -22,7 +22,11 @@ pub(super) fn statement(errors: &mut Errors<'_>, pool: &Pool, stmt: &Stmt, conte
         Stmt::Alloc { buffer, .. } if in_launch && kernel.buffers[*buffer].kind == BufferKind::Temp(Scope::Global) => {
             errors.add(Rule::Scopes, format!("`{}` is allocated in main memory by each block", kernel.tensor(*buffer)));
         }
-        Stmt::Barrier if in_launch => barrier(errors, pool, context),
+        Stmt::Barrier if in_launch => all_reach(errors, pool, context, "a barrier"),
+        Stmt::Combine { buffer, over, .. } if in_launch => {
+            all_reach(errors, pool, context, "a combination");
+            combine(errors, context, *buffer, over);
+        }
         _ => {}
     }
 }
@@ -51,20 +55,38 @@ fn strays(errors: &mut Errors<'_>, body: &[Stmt]) {
                 }
                 strays(errors, body);
             }
-            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Barrier => {}
+            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => {}
         }
     }
 }
 
-fn barrier(errors: &mut Errors<'_>, pool: &Pool, context: &Context) {
+/// Threads combine what each has for itself, over coordinates of their block.
+fn combine(errors: &mut Errors<'_>, context: &Context, buffer: TensorId, over: &[AxisId]) {
+    let kernel = errors.kernel;
+    if !matches!(kernel.buffers[buffer].kind, BufferKind::Temp(Scope::Stack | Scope::Register)) {
+        let name = kernel.tensor(buffer);
+        errors.add(Rule::Kinds, format!("`{name}` is combined, but is not each thread's own"));
+    }
+    let is_thread =
+        |axis: AxisId| context.loops.iter().any(|open| open.axis == axis && matches!(open.kind, LoopKind::Block(_)));
+    for &axis in over.iter().filter(|&&axis| !is_thread(axis)) {
+        errors.add(Rule::Kinds, format!("`{}` is no coordinate of the block, and is combined over", kernel.axis(axis)));
+    }
+    if over.is_empty() || over.iter().enumerate().any(|(at, axis)| over[..at].contains(axis)) {
+        errors.add(Rule::Kinds, "a combination is over one or more different axes");
+    }
+}
+
+/// Whether a statement that is for all threads of a block can be reached by some of them only.
+fn all_reach(errors: &mut Errors<'_>, pool: &Pool, context: &Context, what: &str) {
     let is_thread = |axis| {
         context.loops.iter().any(|open| open.axis == axis && matches!(open.kind, LoopKind::Block(_) | LoopKind::Vector))
     };
     let differs = |&fact: &_| pool.has_load(fact) || pool.axes(fact).into_iter().any(is_thread);
     if context.facts.iter().any(differs) {
-        errors.add(Rule::Kinds, "a barrier that not all threads of a block may reach");
+        errors.add(Rule::Kinds, format!("{what} that not all threads of a block may reach"));
     }
     if context.loops.iter().any(|open| open.kind == LoopKind::Vector) {
-        errors.add(Rule::Kinds, "a barrier in a vector loop");
+        errors.add(Rule::Kinds, format!("{what} in a vector loop"));
     }
 }

@@ -115,6 +115,12 @@ fn known_ids(errors: &mut Errors<'_>) {
                     go(errors, body);
                 }
                 Stmt::Store { buffer, .. } | Stmt::Reduce { buffer, .. } => known_buffer(errors, *buffer),
+                Stmt::Combine { buffer, over, .. } => {
+                    known_buffer(errors, *buffer);
+                    for axis in over.iter().filter(|axis| errors.kernel.axes.get(**axis).is_none()) {
+                        errors.add(Rule::Scopes, format!("axis {axis:?} does not exist"));
+                    }
+                }
                 Stmt::Barrier => {}
             }
         }
@@ -154,6 +160,7 @@ pub(super) fn statement(errors: &mut Errors<'_>, seen: &mut Seen, stmt: &Stmt, c
             }
         }
         Stmt::Barrier => in_grid(errors, context, "a barrier"),
+        Stmt::Combine { .. } => in_grid(errors, context, "a combination"),
         Stmt::If { .. } | Stmt::Store { .. } | Stmt::Reduce { .. } => {}
     }
 }

@@ -35,8 +35,8 @@ impl Typed {
                 let (name, dtype) = (kernel.tensor(*buffer), kernel.buffers[*buffer].dtype);
                 errors.add(Rule::Types, format!("{} goes into `{name}`, which is {dtype}", pool.dtype(*value)));
             }
-            Stmt::Reduce { op, value, .. } => {
-                let dtype = pool.dtype(*value);
+            Stmt::Reduce { op, .. } | Stmt::Combine { op, .. } => {
+                let dtype = visit::written(stmt).map_or(DType::F32, |(buffer, _)| kernel.buffers[buffer].dtype);
                 if dtype != dtype.compute() || (dtype == DType::Bool) != matches!(op, ReduceOp::Any | ReduceOp::All) {
                     errors.add(Rule::Types, format!("`{}` is not defined on {dtype}", op.name()));
                 }

@@ -9,7 +9,7 @@
 //!
 //! One walk along [`Nest::order`] places everything: `open` writes the loop of a variable and what its tail asks for,
 //! so that the interior of a ragged nest has no conditions; `tile` keeps accumulators; `copy` makes copies of
-//! operands, `shared` those that the threads of a GPU's block make together, `compute` places other nests; `value`
+//! operands, `shared` those that the threads of a GPU's block make together, `spread` joins what threads and blocks have, `compute` places other nests; `value`
 //! computes what variables stand for. An [`Env`] knows what is open around a place.
 //!
 //! What comes in passed `check`; what goes out verifies.
@@ -18,6 +18,7 @@ mod compute;
 mod copy;
 mod open;
 mod shared;
+mod spread;
 mod tile;
 mod value;
 mod window;
@@ -52,7 +53,8 @@ fn block(program: &mut Program, items: &[Item], names: &mut Taken) -> Block {
                 let mut emit = Emit::new(kernel, nests, *number, names);
                 emit.plan();
                 let block = emit.level(0, &Env::default());
-                result.extend(emit.with_shared(block));
+                let block = emit.with_shared(block);
+                result.extend(emit.with_parts(block));
             }
             Item::Alloc { buffer, body } => {
                 result.push(Stmt::Alloc { buffer: *buffer, body: block(program, body, names) });
@@ -107,6 +109,8 @@ struct Plan {
     tiles: Vec<Tile>,
     copies: Vec<Staged>,
     computes: Vec<Inner>,
+    /// What blocks leave of sums that others have parts of, too.
+    parts: Option<TensorId>,
     /// What the innermost tile is multiplied by when it is joined to what is around it.
     factors: Vec<ExprId>,
 }
@@ -180,6 +184,7 @@ enum Purpose {
     Compute,
     Init,
     Join,
+    Combine,
     Write,
     Copy,
 }
@@ -190,6 +195,7 @@ impl Purpose {
             Self::Compute => "",
             Self::Init => ".init",
             Self::Join => ".join",
+            Self::Combine => ".all",
             Self::Write => ".out",
             Self::Copy => ".copy",
         }

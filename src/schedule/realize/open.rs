@@ -217,6 +217,8 @@ impl<'a> Emit<'a> {
         match self.nest.vars[var].kind {
             LoopKind::Parallel if env.threads || purpose == Purpose::Join => LoopKind::Serial,
             _ if purpose == Purpose::Copy => self.copy_kind(var, env),
+            // Threads meet once for each lane.
+            LoopKind::Vector if purpose == Purpose::Combine => LoopKind::Unroll,
             kind => kind,
         }
     }

@@ -291,7 +291,7 @@ impl Emit<'_> {
     }
 
     /// `high * extent + low`
-    fn mixed(&mut self, high: ExprId, extent: i64, low: ExprId) -> ExprId {
+    pub(super) fn mixed(&mut self, high: ExprId, extent: i64, low: ExprId) -> ExprId {
         let pool = &mut self.kernel.pool;
         let extent = pool.int(extent);
         let high = pool.mul(high, extent);
@@ -299,7 +299,7 @@ impl Emit<'_> {
     }
 
     /// The digits of a number; each is inside its extent, whatever the number is.
-    fn unmixed(&mut self, mut flat: ExprId, extents: &[i64]) -> Vec<ExprId> {
+    pub(super) fn unmixed(&mut self, mut flat: ExprId, extents: &[i64]) -> Vec<ExprId> {
         let pool = &mut self.kernel.pool;
         let mut digits = Vec::new();
         for &extent in extents.iter().rev() {

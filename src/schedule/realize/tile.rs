@@ -31,12 +31,12 @@ impl Emit<'_> {
     /// Decides which tiles there are.
     pub(super) fn plan_tiles(&mut self) {
         let nest = self.nest;
-        let Some(reduction) = &nest.reduction else { return };
-        let joined = nest.order.iter().position(|&var| nest.vars[var].is_reduced()).expect("something is reduced");
+        let Some(reduction) = nest.reduction.clone() else { return };
+        let joined = nest.joined_level();
         let mut levels: Vec<_> = nest.accumulate.iter().map(|&at| nest.level(Some(at)).max(nest.bound())).collect();
         levels.sort_unstable();
         levels.dedup();
-        if levels.first().is_none_or(|&first| first > joined && !self.output_holds_sums(reduction)) {
+        if levels.first().is_none_or(|&first| first > joined && !self.output_holds_sums(&reduction)) {
             levels.insert(0, joined);
         }
         for (number, level) in levels.into_iter().enumerate() {
@@ -55,6 +55,7 @@ impl Emit<'_> {
             self.plan.tiles.push(Tile { level, buffer, vars });
         }
         self.plan.factors = factors(self.kernel, nest);
+        self.plan_parts(&reduction);
     }
 
     /// Whether partial results can wait in the output: it has their type, and only they go there, each to its own place;
@@ -143,9 +144,11 @@ impl Emit<'_> {
         let joined: Vec<_> = self.nest.order[..self.plan.tiles[0].level]
             .iter()
             .copied()
-            .filter(|&var| self.nest.vars[var].is_reduced())
+            .filter(|&var| self.nest.vars[var].role == Role::Reduced)
             .collect();
-        let store = self.write_nest(&spatial, env, reduction, Write::Store);
+        let mut store = self.combined(reduction, self.plan.tiles[0].buffer, &spatial, env);
+        let delivery = self.write_nest(&spatial, env, reduction, Write::Store);
+        store.extend(self.by_the_first(env, delivery));
         if joined.is_empty() {
             return store;
         }
@@ -166,7 +169,7 @@ impl Emit<'_> {
             let sum = this.element(buffer, spatial, env);
             let sum = this.scaled(0, sum, env);
             let stmt = match how {
-                Write::Store => this.store(reduction, sum, env),
+                Write::Store => this.deliver(reduction, sum, env),
                 Write::Join => {
                     let at = this.destination(env);
                     Stmt::Reduce { buffer: this.nest.buffer, at, op: reduction.op, value: sum }
@@ -184,7 +187,7 @@ impl Emit<'_> {
     }
 
     /// Stores what the result makes of a sum.
-    fn store(&mut self, reduction: &Reduction, sum: ExprId, env: &Env) -> Stmt {
+    pub(super) fn store(&mut self, reduction: &Reduction, sum: ExprId, env: &Env) -> Stmt {
         let acc = reduction.acc;
         let result = self.kernel.pool.map(self.nest.result, &mut |pool, e| match pool.get(e) {
             Expr::Load { tensor, at } if *tensor == acc && at.is_empty() => Some(sum),
@@ -212,11 +215,13 @@ impl Emit<'_> {
                 let at = this.values(&dims, env);
                 vec![Stmt::Reduce { buffer: sum, at, op: reduction.op, value }]
             }));
-            body.extend(this.around(around, env, Purpose::Write, &mut |this, env| {
+            body.extend(this.combined(reduction, sum, &dims, env));
+            let delivery = this.around(around, env, Purpose::Write, &mut |this, env| {
                 let total = this.element(sum, &dims, env);
-                let stmt = this.store(reduction, total, env);
+                let stmt = this.deliver(reduction, total, env);
                 this.guarded_write(env, stmt)
-            }));
+            });
+            body.extend(this.by_the_first(env, delivery));
             vec![Stmt::Alloc { buffer: sum, body }]
         };
         if in_lanes {

@@ -1,6 +1,8 @@
 //! What variables and expressions of a nest are at a place: in terms of the loops that are open there.
 
 use crate::arena::IdMap;
+use crate::expr::range::Domain;
+use crate::expr::simplify::simplify;
 use crate::expr::{Expr, ExprId, TensorId};
 use crate::loops::{Block, LoopKind, Stmt};
 use crate::scalar::{Const, Op};
@@ -99,7 +101,7 @@ impl Emit<'_> {
         let whole = self.reads_to_choose(reduction.value);
         let mut value = self.padded(term, if whole { &[] } else { &padding }, env);
         for var in padding {
-            if whole || self.nest.vars[var].is_reduced() {
+            if whole || (self.nest.vars[var].is_reduced() && !self.vanishes(reduction, term, var, env)) {
                 let cond = self.inside(var, env);
                 let pool = &mut self.kernel.pool;
                 let neutral = pool.constant(reduction.op.neutral(pool.dtype(value)));
@@ -107,6 +109,31 @@ impl Emit<'_> {
             }
         }
         value
+    }
+
+    /// Whether a term is neutral where its reads that depend on a variable give 0.
+    fn vanishes(&mut self, reduction: &Reduction, term: ExprId, var: VarId, env: &Env) -> bool {
+        // Boxes hold what is beside, not 0; copies of one thread may have nothing there.
+        let is_padded = |&copy: &usize| {
+            let copy = &self.plan.copies[copy];
+            copy.reach.shared && matches!(copy.layout, Layout::Loops(_))
+        };
+        if !env.copies.iter().all(is_padded) {
+            return false;
+        }
+        let axes = self.naive_axes(var);
+        let neutral = reduction.op.neutral(self.kernel.pool.dtype(term));
+        let mut depend = true;
+        let pool = &mut self.kernel.pool;
+        let zeros = pool.map(term, &mut |pool, e| {
+            let Expr::Load { .. } = pool.get(e) else { return None };
+            // What others read may be anything, and even 0 times that is not 0.
+            depend &= pool.axes(e).iter().any(|axis| axes.contains(axis));
+            let dtype = pool.dtype(e);
+            Some(pool.constant(Const::int(dtype, 0)))
+        });
+        let zeros = simplify(pool, zeros, &Domain::new());
+        depend && pool.as_const(zeros) == Some(neutral)
     }
 
     /// A part of what is reduced, at this place, with 0 for reads of it where variables are outside.
