@@ -98,7 +98,7 @@ pub(super) struct What {
     #[arg(long, value_name = "NAME=INT")]
     pub(super) set: Vec<String>,
 
-    /// Use this variant's body where it applies; may be given several times
+    /// Use this variant's body where it applies, or `none`; may be given several times
     #[arg(long = "variant", value_name = "NAME")]
     pub(super) variants: Vec<String>,
 }

@@ -54,6 +54,10 @@ pub(super) struct BenchArgs {
     #[arg(long)]
     pub const_weights: bool,
 
+    /// Compile this variant of an operator where it applies; may be given several times, the first that applies counts
+    #[arg(long = "variant", value_name = "NAME")]
+    pub variants: Vec<String>,
+
     /// Seed of the random inputs
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -108,6 +112,7 @@ pub(super) fn run(report: &mut Report, args: &BenchArgs) -> Outcome<()> {
         search: args.search.clone(),
         lock: args.lock.clone(),
         const_weights: args.const_weights,
+        variants: args.variants.clone(),
         json: args.json.clone(),
         dump: args.dump.clone(),
         emit: args.emit.clone(),

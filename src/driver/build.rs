@@ -16,9 +16,8 @@ use super::emit::Emit;
 use super::output::{self, Folder, Mode, Output};
 use super::select::{self, Selected, Selection};
 use super::session::{self, Outcome, Session};
-use super::{
-    Lowered, error, files, generate, generate_cuda, instantiate, lock, lower, machine, pack, parse, schedules,
-};
+use super::variants::{self, Body};
+use super::{Lowered, error, files, generate, generate_cuda, lock, lower, machine, pack, parse, schedules};
 
 /// What `ftc build` was asked for.
 #[derive(Clone, Debug)]
@@ -135,10 +134,10 @@ fn compile(
     forms: &[Form],
     target: &Target,
 ) -> Outcome<Unit> {
-    let graph = instantiate(session, &selected.program, export, &selected.request)?;
-    let block = schedules::find(&selected.program, export, target, machine::host().as_ref());
+    let body = variants::of_export(session, &selected.program, export, &selected.request, target)?;
+    let Body { graph, variant, block } = body;
     let Lowered { kernel, schedule } = lower(session, &graph, block.as_ref(), &machine::chooser(target))?;
-    let chosen = || schedules::chosen_text(&kernel.name, target.name(), &schedule);
+    let chosen = || schedules::chosen_text(&kernel.name, variant.as_deref(), target.name(), &schedule);
     let schedule = block.map_or_else(chosen, |block| block.text(&schedule));
     let docs = select::docs(&selected.program, export);
     if let Target::Gpu(gpu) = target {

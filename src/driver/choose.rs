@@ -31,6 +31,17 @@ pub fn choose(kernel: &Kernel, machine: &Machine) -> Schedule {
     Schedule { steps }
 }
 
+/// The cycles that the model sees in a kernel where each nest has what is best for it where it is. What is computed
+/// ahead of all calls costs nothing.
+pub fn cycles(kernel: &Kernel, machine: &Machine) -> f64 {
+    let mut program = Program::of(kernel);
+    space::fusions(&mut program);
+    space::structure(&mut program);
+    let is_called = |nest: &usize| !program.ahead.contains(&program.nests[*nest].buffer);
+    let nests: Vec<_> = (0..program.nests.len()).filter(is_called).collect();
+    nests.into_iter().map(|nest| alone(&mut program, nest, machine).cycles).sum()
+}
+
 /// What is best for a nest where it is.
 fn alone(program: &mut Program, nest: usize, machine: &Machine) -> Chosen {
     let plain = program.nests[nest].clone();

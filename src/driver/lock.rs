@@ -229,6 +229,13 @@ pub fn open(session: &mut Session, path: &Path, target: &Target, machine: Option
     Ok(())
 }
 
+impl Pinned {
+    /// The time that was measured for a kernel, if its entry can be used.
+    pub fn seconds(&self, kernel: &Kernel) -> Option<f64> {
+        self.lock.exact(&Key::of(kernel, &self.target)).map(|entry| entry.seconds)
+    }
+}
+
 /// Steps from their text.
 pub fn parse_schedule(text: &str) -> Option<Schedule> {
     let source = format!("schedule pinned {{\n{text}\n}}\n");

@@ -33,6 +33,7 @@ pub mod session;
 pub mod space;
 pub mod suggest;
 pub mod tune;
+pub mod variants;
 
 pub use session::{Outcome, Session, Stop};
 

@@ -16,7 +16,7 @@ use super::preview::preview;
 use super::select::{self, Selected, Selection};
 use super::session::{Outcome, Session, Stop};
 use super::suggest::nearest;
-use super::{arrays, error, instantiate, loaded, lock, lower, machine, schedules};
+use super::{arrays, error, loaded, lock, lower, machine, variants};
 
 /// What a kernel returns where there is no memory for its intermediate tensors; the header says so too.
 const NO_MEMORY: i32 = 2;
@@ -50,9 +50,8 @@ pub fn run(session: &mut Session, request: &Request) -> Outcome<String> {
     let mut selected = select::select(session, &request.what)?;
     let chosen = choose(session, &selected, request.call.as_deref())?;
     let export = selected.exports.swap_remove(chosen);
-    let graph = instantiate(session, &selected.program, &export, &selected.request)?;
-    let block = schedules::find(&selected.program, &export, &target, machine::host().as_ref());
-    let kernel = lower(session, &graph, block.as_ref(), &machine::chooser(&target))?.kernel;
+    let body = variants::of_export(session, &selected.program, &export, &selected.request, &target)?;
+    let kernel = lower(session, &body.graph, body.block.as_ref(), &machine::chooser(&target))?.kernel;
     let interface = Interface::of(&kernel);
     check_outputs(session, &interface, &outputs)?;
     let arrays = read_inputs(session, &interface, &inputs)?;

@@ -11,6 +11,7 @@ use crate::syntax::{ast, parser};
 use super::modules::Modules;
 use super::session::{self, Outcome, Session, Stop};
 use super::suggest::nearest;
+use super::variants;
 use super::{error, files, load, machine, schedules};
 
 /// The question, as the command line puts it.
@@ -45,7 +46,7 @@ pub fn select(session: &mut Session, what: &Selection) -> Outcome<Selected> {
     for binding in &what.set {
         set.push(size(binding).map_err(|wrong| session.user(wrong))?);
     }
-    let request = Request { set, variants: what.variants.clone() };
+    let request = Request { set, variants: what.variants.clone(), ..Request::default() };
     let (program, file) = open(session, what)?;
     session.report(schedules::check(&program, machine::host().as_ref()))?;
     let exports = match file {
@@ -56,10 +57,7 @@ pub fn select(session: &mut Session, what: &Selection) -> Outcome<Selected> {
         return Err(session.user(nothing(session, &program, file)));
     }
     check_set(session, &program, &exports, &what.set, &request)?;
-    let known = program.variant_names();
-    if let Some(name) = what.variants.iter().find(|name| !known.contains(&name.as_str())) {
-        return Err(session.user(error::unknown_variant(name, &known)));
-    }
+    variants::check(session, &program, &what.variants)?;
     let names: Vec<_> = exports.iter().map(symbol).collect();
     match names.iter().enumerate().find(|(index, name)| names[..*index].contains(name)) {
         Some((_, name)) => Err(session.user(error::duplicate_export(name))),

@@ -8,7 +8,7 @@ use super::choose::Judge;
 use super::error::no_model;
 use super::select::{self, Selection};
 use super::session::{self, Outcome, Session};
-use super::{instantiate, machine};
+use super::{machine, variants};
 use crate::explore::spread;
 use crate::lower;
 use crate::schedule::nest::Program;
@@ -25,9 +25,10 @@ pub fn space(session: &mut Session, what: &Selection, target: &str) -> Outcome<S
     let selected = select::select(session, what)?;
     let mut texts = Vec::new();
     session::for_each(&selected.exports, |export| {
-        let graph = instantiate(session, &selected.program, export, &selected.request)?;
-        let mut program = Program::of(&lower::lower(&graph));
-        let mut text = format!("{} for {target}\n", graph.name);
+        let body = variants::of_export(session, &selected.program, export, &selected.request, &parsed)?;
+        let mut program = Program::of(&lower::lower(&body.graph));
+        let variant = body.variant.map_or(String::new(), |variant| format!(" as {variant}"));
+        let mut text = format!("{}{variant} for {target}\n", body.graph.name);
         for step in space::fusions(&mut program).into_iter().chain(space::structure(&mut program)) {
             let _ = writeln!(text, "  {step}");
         }

@@ -153,6 +153,10 @@ fn check_variant(program: &Program, item: &ast::Variant) -> Vec<Diagnostic> {
         let near = suggest::nearest(&item.function.name, program.function_names().into_iter());
         return vec![error::call::variant_of_unknown(item, near)];
     };
+    let unknown = signature::unknown_attributes(&item.attrs, &[signature::INEXACT]);
+    if !unknown.is_empty() {
+        return unknown;
+    }
     if signature::check(function).iter().any(Diagnostic::is_error) {
         return Vec::new();
     }

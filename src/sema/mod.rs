@@ -59,6 +59,18 @@ pub struct Request {
     pub set: Vec<(String, i64)>,
     /// `--variant winograd`: the bodies to use in place of the first ones.
     pub variants: Vec<String>,
+    /// What to do where the condition of such a variant does not hold.
+    pub unfit: Unfit,
+}
+
+/// What to do with a call for which a variant that was asked for is not made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unfit {
+    /// It is an error.
+    #[default]
+    Refuse,
+    /// The call keeps its first body.
+    Skip,
 }
 
 /// Loads the modules that `root` uses, over and over; reports unknown modules, cycles, and names defined twice.
@@ -119,7 +131,7 @@ pub fn evaluate(expr: &ast::Expr, sizes: &BTreeMap<String, i64>) -> Option<i64> 
 pub fn check_set(program: &Program, exports: &[ast::Export], request: &Request, span: Span) -> Vec<Diagnostic> {
     let mut open: Vec<String> = Vec::new();
     for export in exports {
-        let probe = Request { set: Vec::new(), variants: request.variants.clone() };
+        let probe = Request { set: Vec::new(), ..request.clone() };
         open.extend(instance::open_names(program, export, &probe));
     }
     let unused = request.set.iter().filter(|(name, _)| !open.contains(name));

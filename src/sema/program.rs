@@ -8,7 +8,7 @@ use crate::syntax::{ast, parser};
 
 use super::constants::{self, Constant};
 use super::solve::Env;
-use super::{Loader, error, suggest};
+use super::{Loader, error, signature, suggest};
 
 /// One root file and all that it uses.
 #[derive(Debug)]
@@ -101,12 +101,20 @@ impl Program {
 
     /// The names of all variants of all modules, in order.
     pub fn variant_names(&self) -> Vec<&str> {
+        self.variants_with(|_| true)
+    }
+
+    /// The names of the variants that may be used without being asked for.
+    pub fn exact_variants(&self) -> Vec<&str> {
+        self.variants_with(|variant| variant.attrs.iter().all(|attr| attr.name.name != signature::INEXACT))
+    }
+
+    fn variants_with(&self, is_wanted: impl Fn(&ast::Variant) -> bool) -> Vec<&str> {
         let items = self.modules.iter().flat_map(|module| &module.tree.items);
-        let mut names: Vec<_> = items
-            .filter_map(
-                |item| if let ast::Item::Variant(variant) = item { Some(variant.name.name.as_str()) } else { None },
-            )
-            .collect();
+        let variants =
+            items.filter_map(|item| if let ast::Item::Variant(variant) = item { Some(variant) } else { None });
+        let mut names: Vec<_> =
+            variants.filter(|variant| is_wanted(variant)).map(|variant| variant.name.name.as_str()).collect();
         names.sort_unstable();
         names.dedup();
         names

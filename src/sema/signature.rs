@@ -2,15 +2,25 @@
 
 use crate::diag::Diagnostic;
 use crate::scalar::DType;
-use crate::syntax::ast::{Dim, Function, Ident, Type};
+use crate::syntax::ast::{Attr, Dim, Function, Ident, Type};
 
 use super::bind::satisfies;
 use super::{error, suggest};
 
 /// The bounds that a type parameter may have.
 pub(super) const BOUNDS: [&str; 4] = ["float", "int", "number", "any"];
-/// The attributes that a function may have.
-const ATTRIBUTES: [&str; 1] = ["workload"];
+/// The attribute of a variant that is used only where it is asked for by name.
+pub(super) const INEXACT: &str = "inexact";
+
+/// Attributes that are not known where they stand.
+pub(super) fn unknown_attributes(attrs: &[Attr], known: &[&'static str]) -> Vec<Diagnostic> {
+    let unknown = attrs.iter().filter(|attr| !known.contains(&attr.name.name.as_str()));
+    let said = |attr: &Attr| {
+        let near = suggest::nearest(&attr.name.name, known.iter().copied());
+        error::name::unknown_attribute(&attr.name, near)
+    };
+    unknown.map(said).collect()
+}
 
 /// Errors of the signature alone.
 pub(super) fn check(function: &Function) -> Vec<Diagnostic> {
@@ -21,12 +31,7 @@ pub(super) fn check(function: &Function) -> Vec<Diagnostic> {
             found.push(error::types::unknown_bound(&generic.bound, near));
         }
     }
-    for attr in &function.attrs {
-        if !ATTRIBUTES.contains(&attr.name.name.as_str()) {
-            let near = suggest::nearest(&attr.name.name, ATTRIBUTES.into_iter());
-            found.push(error::name::unknown_attribute(&attr.name, near));
-        }
-    }
+    found.extend(unknown_attributes(&function.attrs, &["workload"]));
     let params = function.params.iter().map(|param| (&param.name, &param.ty));
     let outputs = function.outputs.iter().map(|output| (&output.name, &output.ty));
     let mut names: Vec<&Ident> = function.generics.iter().map(|generic| &generic.name).collect();

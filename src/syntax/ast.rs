@@ -204,6 +204,8 @@ pub enum Clause {
 pub struct Variant {
     /// The `///` lines.
     pub docs: Vec<String>,
+    /// `#[inexact]`
+    pub attrs: Vec<Attr>,
     /// Its name.
     pub name: Ident,
     /// The function that it is another body for.
@@ -259,6 +261,8 @@ pub struct Schedule {
     pub docs: Vec<String>,
     /// An export or a function.
     pub function: Ident,
+    /// The variant whose loops it is about; those of the first body if none is written.
+    pub variant: Option<Ident>,
     /// The machine that it is for; any if none is written.
     pub target: Option<Ident>,
     /// The steps, in the order in which they are applied.

@@ -203,9 +203,12 @@ pub(crate) fn export_value(name: Ident, value: Tree) -> ast::ExportArg {
     ast::ExportArg::Value { name, value: value.expr }
 }
 
+/// Of a schedule: what it is for, the variant, the target, the steps.
+type ScheduleParts = (Ident, Option<Ident>, Option<Ident>, Vec<ast::Step>);
+
 /// `schedule f for x86 { steps }`
-pub(crate) fn schedule(((function, target, steps), span): Spanned<(Ident, Option<Ident>, Vec<ast::Step>)>) -> Item {
-    Item::Schedule(ast::Schedule { docs: Vec::new(), function, target, steps, span })
+pub(crate) fn schedule(((function, variant, target, steps), span): Spanned<ScheduleParts>) -> Item {
+    Item::Schedule(ast::Schedule { docs: Vec::new(), function, variant, target, steps, span })
 }
 
 /// A step of a schedule.
@@ -268,7 +271,10 @@ impl Build {
                 function.attrs = std::mem::take(&mut attrs);
             }
             Item::Const(item) => item.docs = lines,
-            Item::Variant(item) => item.docs = lines,
+            Item::Variant(item) => {
+                item.docs = lines;
+                item.attrs = std::mem::take(&mut attrs);
+            }
             Item::Export(item) => item.docs = lines,
             Item::Schedule(item) => item.docs = lines,
             Item::Use(_) | Item::Error(_) => {}
@@ -301,7 +307,8 @@ impl Build {
     pub(crate) fn variant(&mut self, node: Spanned<(Ident, Ident, WhenTail)>) -> Item {
         let ((name, function, (when, body)), span) = node;
         let body = self.statements(body);
-        Item::Variant(ast::Variant { docs: Vec::new(), name, function, when: when.map(expr), body, span })
+        let when = when.map(expr);
+        Item::Variant(ast::Variant { docs: Vec::new(), attrs: Vec::new(), name, function, when, body, span })
     }
 
     // ---- Schedules ------------------------------------------------------------------------------------------------

@@ -241,7 +241,8 @@ impl<'a> Printer<'a> {
         } else {
             head = head.append(" ");
         }
-        docs.append(head).append(self.body(&item.body, item.span.end as usize))
+        let attrs: Vec<Doc<'a>> = item.attrs.iter().map(|attr| self.attr(attr)).collect();
+        docs.append(self.arena.concat(attrs)).append(head).append(self.body(&item.body, item.span.end as usize))
     }
 
     fn export(&mut self, item: &Export) -> Doc<'a> {

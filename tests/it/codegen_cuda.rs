@@ -34,7 +34,7 @@ fn kernels(path: &str, text: &str) -> Vec<(Kernel, String)> {
     let build = |export: &ftc::syntax::ast::Export| {
         let graph = sema::instantiate(&program, export, &Request::default()).expect("a right export");
         let naive = lower(&graph);
-        let block = find(&program, export, &Target::Gpu(gpu()), None);
+        let block = find(&program, export, &Request::default(), &Target::Gpu(gpu()), None);
         let schedule = block.map_or_else(|| for_gpu(&naive), |block| block.schedule().clone());
         let kernel = simplify(apply(&naive, &schedule).unwrap_or_else(|refused| panic!("{refused}\n{schedule}")));
         assert_eq!(verify::verify(&kernel), Ok(()), "{kernel}");

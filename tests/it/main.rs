@@ -55,3 +55,4 @@ mod syntax_print;
 mod tidy;
 mod tune;
 mod ui;
+mod variants;

@@ -30,7 +30,7 @@ fn outcome(name: &str, text: &str) -> String {
     let [export] = &sema::exports(&program)[..] else { panic!("{name}: one export") };
     let graph = sema::instantiate(&program, export, &Request::default()).expect("a right export");
     let naive = lower(&graph);
-    let block = find(&program, export, &Target::Interp, None).expect("a schedule block");
+    let block = find(&program, export, &Request::default(), &Target::Interp, None).expect("a schedule block");
     match block.apply(&naive) {
         Err(refused) => render(&sources, &[refused], Style::Plain),
         Ok(changed) => {

@@ -50,7 +50,7 @@ fn taken(blocks: &str, export: usize, target: &str) -> String {
     assert!(found.is_empty(), "{found:#?}");
     let host = Host { arch: Arch::X86, cpu: "znver4".to_owned(), features: String::new() };
     let target = Target::parse(target, Some(&host)).expect("a target");
-    let block = find(&program, &sema::exports(&program)[export], &target, Some(&host));
+    let block = find(&program, &sema::exports(&program)[export], &Request::default(), &target, Some(&host));
     block.map_or("none".to_owned(), |block| block.text(block.schedule()).trim_end_matches(" {}\n").to_owned())
 }
 
@@ -89,7 +89,8 @@ fn a_refused_step_is_shown_where_it_is_written() {
     let text = format!("{GEMM}schedule g {{\n    split k by [?, 8] // steps\n    reorder k.1 k.0\n}}\n");
     let mut sources = SourceMap::new();
     let (program, _) = program(&mut sources, &text);
-    let block = find(&program, &sema::exports(&program)[0], &Target::Interp, None).expect("there is one");
+    let block =
+        find(&program, &sema::exports(&program)[0], &Request::default(), &Target::Interp, None).expect("there is one");
     let message = "`split` of `k`, which is refused".to_owned();
     let refused = Refused { step: 0, message, help: Some("split another axis".to_owned()) };
     let shown = block.refused(&naive(&program), &refused);
@@ -102,7 +103,8 @@ fn a_refused_step_is_shown_where_it_is_written() {
 fn an_empty_block_leaves_the_plain_loops() {
     let mut sources = SourceMap::new();
     let (program, _) = program(&mut sources, &format!("{GEMM}schedule g {{}}\n"));
-    let block = find(&program, &sema::exports(&program)[0], &Target::Interp, None).expect("there is one");
+    let block =
+        find(&program, &sema::exports(&program)[0], &Request::default(), &Target::Interp, None).expect("there is one");
     let naive = naive(&program);
     assert_eq!(block.apply(&naive).expect("no step is refused").to_string(), naive.to_string());
 }

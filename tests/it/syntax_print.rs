@@ -200,7 +200,10 @@ fn item() -> impl Strategy<Value = Item> {
     let constant = (docs(), ident(), expr())
         .prop_map(|(docs, name, value)| Item::Const(ConstItem { docs, name, value, span: span() }));
     let variant = (docs(), ident(), ident(), option::of(expr()), vec(stmt(), 0..3)).prop_map(
-        |(docs, name, function, when, body)| Item::Variant(Variant { docs, name, function, when, body, span: span() }),
+        |(docs, name, function, when, body)| {
+            let attrs = Vec::new();
+            Item::Variant(Variant { docs, attrs, name, function, when, body, span: span() })
+        },
     );
     let arg = prop_oneof![
         (ident(), any::<bool>(), ty()).prop_map(|(name, is_const, ty)| ExportArg::Tensor { name, is_const, ty }),
@@ -266,9 +269,11 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn schedule() -> impl Strategy<Value = Item> {
     let targets = one_of(&["x86", "native", "x86-64-v4", "cuda:sm_90", "for"]);
-    (docs(), ident(), targets, vec(step(), 0..6)).prop_map(|(docs, function, target, steps)| {
-        Item::Schedule(Schedule { docs, function, target, steps, span: span() })
-    })
+    (docs(), ident(), option::of(ident()), targets, vec(step(), 0..6)).prop_map(
+        |(docs, function, variant, target, steps)| {
+            Item::Schedule(Schedule { docs, function, variant, target, steps, span: span() })
+        },
+    )
 }
 
 fn file() -> impl Strategy<Value = File> {

@@ -30,7 +30,7 @@ use super::modules::Modules;
 use super::output::{self, Folder, Output};
 use super::select::Selection;
 use super::session::{Outcome, Session, Stop};
-use super::{arrays, build, files, machine, tune};
+use super::{arrays, build, files, machine, tune, variants};
 use crate::sema;
 use crate::target::{Cpu, Machine, Target};
 
@@ -61,6 +61,8 @@ pub struct Request {
     pub search: String,
     /// Whether weights count as constants, packed ahead of time.
     pub const_weights: bool,
+    /// The variants to compile where they apply; where none is given, ftc chooses.
+    pub variants: Vec<String>,
     /// Where the report goes.
     pub json: Option<PathBuf>,
     /// Where inputs and outputs go.
@@ -109,7 +111,9 @@ pub fn bench(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Even
         tell(Event::Note(&note));
     }
     let weights = if request.const_weights { Weights::Constant } else { Weights::Variable };
-    let shared = Bench { program: &program, cpu: &cpu, threads, seed: request.seed, budget, method, weights };
+    variants::check(session, &program, &request.variants)?;
+    let variants = request.variants.as_slice();
+    let shared = Bench { program: &program, cpu: &cpu, threads, seed: request.seed, budget, method, weights, variants };
     tell(Event::Start(chosen.len(), &table));
     let mut rows = Vec::new();
     let measured = super::session::for_each(chosen, |workload| {
@@ -233,7 +237,8 @@ fn write_artefacts(session: &mut Session, request: &Request, workload: &Workload
     if request.emit.is_empty() {
         return Ok(());
     }
-    let what = Selection { exports: vec![ran.export.clone()], ..Selection::default() };
+    let variants = ran.row.variant.iter().cloned().collect();
+    let what = Selection { exports: vec![ran.export.clone()], variants, ..Selection::default() };
     let request = build::Request {
         what,
         target: request.target.clone(),

@@ -50,6 +50,8 @@ pub struct Row {
     pub tune_seconds: f64,
     /// How far the outputs are from the definition; see `measure::accuracy`.
     pub max_rel_error: Option<f64>,
+    /// The variant that was compiled; the operator's first body if none.
+    pub variant: Option<String>,
     /// The schedule.
     pub schedule: String,
     /// What failed.

@@ -15,7 +15,7 @@ use crate::driver::loaded::{self, Loaded};
 use crate::driver::lock::Key;
 use crate::driver::machine::Chooser;
 use crate::driver::tune::search::{self, Job, Records, Settings};
-use crate::driver::{Outcome, Session, Stop, error as driver_error, lower, pack};
+use crate::driver::{Outcome, Session, Stop, error as driver_error, lower, pack, variants};
 use crate::explore::Method;
 use crate::expr::TensorId;
 use crate::graph::eval::EvalError;
@@ -26,7 +26,7 @@ use crate::measure::accuracy;
 use crate::runtime::Array;
 use crate::runtime::library::LibraryError;
 use crate::scalar::{DType, Values};
-use crate::sema::{self, Program, Request};
+use crate::sema::{self, Program, Request, Unfit};
 use crate::syntax::ast::Function;
 use crate::target::{Cpu, Machine};
 
@@ -47,6 +47,8 @@ pub struct Bench<'a> {
     pub method: Method,
     /// What weights are.
     pub weights: Weights,
+    /// The variants to compile where they apply; if none, the model chooses.
+    pub variants: &'a [String],
 }
 
 /// What the inputs are that an operator's `workload` attribute calls weights.
@@ -85,11 +87,13 @@ struct Packed {
 /// Compiles a workload, runs it once, and compares the result with the definition.
 pub fn run(session: &mut Session, bench: &Bench<'_>, workload: &Workload, row: &mut Row) -> Outcome<Ran> {
     let function = function(session, bench.program, workload)?;
-    let made = instantiate(session, bench.program, bench.weights, function, workload)?;
-    row.flops = Some(made.flops);
     let machine = Machine::of(bench.cpu, bench.threads as i64);
+    let made =
+        instantiate(session, bench.program, bench.weights, function, workload, Some((&machine, bench.variants)))?;
+    row.flops = Some(made.flops);
+    row.variant.clone_from(&made.variant);
     tuned(session, bench, &made, &machine, row)?;
-    let kernel = lower(session, &made.graph, None, &Chooser::Model(machine))?.kernel;
+    let kernel = lower(session, &made.body, None, &Chooser::Model(machine))?.kernel;
     let packing = match bench.weights {
         Weights::Variable => None,
         Weights::Constant => pack(session, &kernel)?,
@@ -125,7 +129,7 @@ fn tuned(session: &mut Session, bench: &Bench<'_>, made: &Made, machine: &Machin
             machine: *machine,
             threads: bench.threads,
         };
-        let job = Job { graph: made.graph.clone(), ranges: made.ranges.clone() };
+        let job = Job { graph: made.body.clone(), ranges: made.ranges.clone() };
         let found = search::search(session, &settings, &[job], Records::none(), &mut |_| {})?;
         for tuned in found {
             (row.trials, row.tune_seconds) = (tuned.trials as u32, tuned.took);
@@ -171,7 +175,12 @@ fn arguments<'a>(kernel: &Loaded, packed: Option<&'a Packed>, inputs: &'a [Array
 
 /// A workload's graph and what belongs to it.
 struct Made {
+    /// The definition.
     graph: Graph,
+    /// What is compiled.
+    body: Graph,
+    /// The variant that this is.
+    variant: Option<String>,
     flops: i64,
     ranges: Vec<Option<Range>>,
     export: String,
@@ -187,7 +196,7 @@ fn function<'p>(session: &mut Session, program: &'p Program, workload: &Workload
 /// The graph of a workload.
 pub fn graph(session: &mut Session, program: &Program, workload: &Workload) -> Outcome<Graph> {
     let function = function(session, program, workload)?;
-    instantiate(session, program, Weights::Variable, function, workload).map(|made| made.graph)
+    instantiate(session, program, Weights::Variable, function, workload, None).map(|made| made.graph)
 }
 
 fn instantiate(
@@ -196,20 +205,52 @@ fn instantiate(
     weights: Weights,
     function: &Function,
     workload: &Workload,
+    body: Option<(&Machine, &[String])>,
 ) -> Outcome<Made> {
     let attribute = bind::Attribute::of(function).map_err(|wrong| session.user(wrong))?;
     let assignment = bind::bind(function, &attribute, workload).map_err(|wrong| session.user(wrong))?;
-    let request = Request::default();
-    let made = session.passes.run("instantiate", || {
-        sema::instantiate_with(program, &function.name.name, &assignment, &request).expect("the function is there")
-    });
-    let mut instance = made.or_else(|found| {
+    let make = |request: &Request| {
+        let made = sema::instantiate_with(program, &function.name.name, &assignment, request);
+        made.expect("the function is there")
+    };
+    let made = session.passes.run("instantiate", || make(&Request::default()));
+    let instance = made.or_else(|found| {
         let known = bind::parameters(function, &attribute);
         session.report(found.into_iter().map(|wrong| error::in_workload(wrong, workload, &known)).collect())?;
         Err(Stop::Internal(format!("`{}` was refused without an error", workload.name)))
     })?;
-    instance.graph.name = bind::symbol(&workload.name);
-    let mut graph = instance.graph;
+    let named = |graph: Graph| Graph { name: bind::symbol(&workload.name), ..with_weights(graph, weights, &attribute) };
+    let graph = named(instance.graph);
+    let variant = |name: &str| {
+        let made = make(&variants::with(&Request::default(), name, Unfit::Skip));
+        made.ok().map(|instance| named(instance.graph))
+    };
+    let (body, variant) = match body {
+        Some((machine, [])) => variants::pick(session, program, graph.clone(), machine, &variant),
+        Some((_, asked)) => {
+            let text = graph.to_string();
+            let made = asked
+                .iter()
+                .find_map(|name| Some((variant(name).filter(|made| made.to_string() != text)?, Some(name.clone()))));
+            made.unwrap_or_else(|| (graph.clone(), None))
+        }
+        None => (graph.clone(), None),
+    };
+    session.verify("instantiate", graph::verify::verify(&graph), || graph.to_string())?;
+    let blamed = |wrong: Diagnostic| error::in_workload(wrong, workload, &[]);
+    let counted = attribute.flops(&instance.sizes).map_err(|wrong| session.user(blamed(wrong)))?;
+    let mut ranges = Vec::new();
+    for &input in &graph.inputs {
+        let range = attribute.range(&graph.tensors[input].name, &instance.sizes);
+        ranges.push(range.map_err(|wrong| session.user(blamed(wrong)))?);
+    }
+    let export = bind::export(function, &assignment, &graph);
+    let flops = counted.unwrap_or_else(|| i64::try_from(flops::flops(&graph)).unwrap_or(i64::MAX));
+    Ok(Made { graph, body, variant, flops, ranges, export })
+}
+
+/// The graph with its weights as they are called for.
+fn with_weights(mut graph: Graph, weights: Weights, attribute: &bind::Attribute<'_>) -> Graph {
     if weights == Weights::Constant {
         for input in graph.inputs.clone() {
             let tensor = &mut graph.tensors[input];
@@ -218,17 +259,7 @@ fn instantiate(
             }
         }
     }
-    session.verify("instantiate", graph::verify::verify(&graph), || graph.to_string())?;
-    let named = |wrong: Diagnostic| error::in_workload(wrong, workload, &[]);
-    let counted = attribute.flops(&instance.sizes).map_err(|wrong| session.user(named(wrong)))?;
-    let mut ranges = Vec::new();
-    for &input in &graph.inputs {
-        let range = attribute.range(&graph.tensors[input].name, &instance.sizes);
-        ranges.push(range.map_err(|wrong| session.user(named(wrong)))?);
-    }
-    let export = bind::export(function, &assignment, &graph);
-    let flops = counted.unwrap_or_else(|| i64::try_from(flops::flops(&graph)).unwrap_or(i64::MAX));
-    Ok(Made { graph, flops, ranges, export })
+    graph
 }
 
 fn inputs(made: &Made, rng: &mut StdRng) -> Option<Vec<Values>> {

@@ -12,8 +12,10 @@ use crate::target::Machine;
 
 use super::{EVALUATIONS, Judge};
 
-/// Points of a box's nest that the model is asked about for each place.
-const GLANCE: usize = 200;
+/// Points of a box's nest that the model is asked about for each place, at first.
+const GLANCE: usize = 12;
+/// Places that are looked at again, each with so many points.
+const PROMISING: (usize, usize) = (8, 200);
 /// How often elements may be computed, on average.
 const AGAIN: f64 = 1.5;
 /// What a place must cost at most, of what it costs to store the intermediate.
@@ -58,32 +60,55 @@ fn best(
         return None;
     }
     let apart = chosen[producer].cycles + chosen[reader].cycles;
-    let mut best: Option<(f64, Vec<Step>)> = None;
+    let mut places = places(program, (producer, reader), machine);
+    for (kept, evaluations) in [PROMISING, (1, EVALUATIONS)] {
+        places.sort_by(|a, b| a.cycles.total_cmp(&b.cycles));
+        places.truncate(kept);
+        for place in &mut places {
+            (place.inner, place.cycles) = inner(&mut place.trial, (producer, reader), evaluations, machine)?;
+        }
+    }
+    let place = places.pop().filter(|place| place.cycles < GAIN * apart)?;
+    Some((producer, place.outer, place.inner))
+}
+
+/// A place for a nest inside of another one.
+struct Place {
+    /// The steps of the nest that reads.
+    outer: Vec<Step>,
+    /// The program with these.
+    trial: Program,
+    /// The steps of the nest inside.
+    inner: Vec<Step>,
+    /// What both cost.
+    cycles: f64,
+}
+
+/// The places that can be worth it, after a glance at each.
+fn places(program: &Program, (producer, reader): (usize, usize), machine: &Machine) -> Vec<Place> {
+    let buffer = &program.kernel.buffers[program.nests[producer].buffer];
+    let mut places = Vec::new();
     let mut seen = Vec::new();
-    for steps in space::placements(program, &buffer.name, reader, machine) {
-        let Some(mut trial) = placed(program, reader, &steps) else { continue };
+    for outer in space::placements(program, &buffer.name, reader, machine) {
+        let Some(mut trial) = placed(program, reader, &outer) else { continue };
         let box_of = trial.shape(trial.nests[producer].buffer);
-        let outer = &trial.nests[reader];
-        let level = outer.computes.first().map_or(0, |inner| outer.level(Some(inner.at)));
-        let trips: f64 = outer.order[..level].iter().map(|&var| outer.vars[var].extent as f64).product();
+        let nest = &trial.nests[reader];
+        let level = nest.computes.first().map_or(0, |inner| nest.level(Some(inner.at)));
+        let trips: f64 = nest.order[..level].iter().map(|&var| nest.vars[var].extent as f64).product();
         let elements = box_of.iter().product::<i64>();
         let again = trips * elements as f64 / buffer.shape.iter().product::<i64>() as f64;
         let is_near = elements * buffer.dtype.bytes() as i64 <= machine.caches[1] / 2;
-        let on_threads = outer.order.iter().any(|&var| outer.vars[var].kind == LoopKind::Parallel);
+        let on_threads = nest.order.iter().any(|&var| nest.vars[var].kind == LoopKind::Parallel);
         let is_known = seen.contains(&(box_of.clone(), on_threads));
         if again > AGAIN || !is_near || on_threads && trips < machine.threads as f64 || is_known {
             continue;
         }
         seen.push((box_of, on_threads));
-        let Some((_, cycles)) = inner(&mut trial, (producer, reader), GLANCE, machine) else { continue };
-        if best.as_ref().is_none_or(|(least, _)| cycles < *least) {
-            best = Some((cycles, steps));
+        if let Some((inner, cycles)) = inner(&mut trial, (producer, reader), GLANCE, machine) {
+            places.push(Place { outer, trial, inner, cycles });
         }
     }
-    let (_, steps) = best.filter(|(cycles, _)| *cycles < apart)?;
-    let mut trial = placed(program, reader, &steps)?;
-    let (inner, cycles) = inner(&mut trial, (producer, reader), EVALUATIONS, machine)?;
-    (cycles < GAIN * apart).then_some((producer, steps, inner))
+    places
 }
 
 /// The program with some steps, if they are legal.

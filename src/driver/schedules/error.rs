@@ -36,6 +36,16 @@ pub fn unknown_target(target: &Ident, near: &[&str]) -> Diagnostic {
     diagnostic.help("`ftc targets` lists all of them; without `for`, a schedule is for any target")
 }
 
+/// E0514: a schedule of a variant that no function has.
+pub fn unknown_variant(variant: &Ident, known: &[&str]) -> Diagnostic {
+    let diagnostic = error("E0514", format!("no function has a variant `{}`", variant.name))
+        .primary(variant.span, "a variant is another body of a function");
+    match nearest(&variant.name, known.iter().copied()) {
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        None => diagnostic.help("without `as`, a schedule is about the first body"),
+    }
+}
+
 /// E1003: two schedules for one thing and target.
 pub fn two_blocks(second: &Schedule, first: &Schedule) -> Diagnostic {
     let place = |block: &Schedule| {

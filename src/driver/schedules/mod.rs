@@ -41,10 +41,22 @@ pub struct Block<'p> {
 
 /// The block for an export on a target, if there is one. Those of the export come before those of its function, and those
 /// of the root file before those beside the function; among them, the more the target of a block asks for, the better.
-pub fn find<'p>(program: &'p Program, export: &ast::Export, target: &Target, host: Option<&Host>) -> Option<Block<'p>> {
+/// A block that names a variant is there for that one alone.
+pub fn find<'p>(
+    program: &'p Program,
+    export: &ast::Export,
+    request: &Request,
+    target: &Target,
+    host: Option<&Host>,
+) -> Option<Block<'p>> {
+    let is_about = |written: &ast::Schedule| match &written.variant {
+        Some(variant) => request.variants.is_empty() || request.variants.contains(&variant.name),
+        None => true,
+    };
     let groups = program.schedules(select::symbol(export), &export.function.name);
     let best = |group: Vec<&'p ast::Schedule>| {
-        let fitting = group.into_iter().filter_map(|written| Some((fit::fit(written, target, host)?, written)));
+        let about = group.into_iter().filter(|written| is_about(written));
+        let fitting = about.filter_map(|written| Some((fit::fit(written, target, host)?, written)));
         // The first of equals.
         fitting.rev().max_by_key(|(fit, _)| *fit).map(|(_, written)| written)
     };
@@ -63,10 +75,15 @@ impl<'p> Block<'p> {
         &self.steps
     }
 
+    /// The variant that it is about; the first body if none.
+    pub fn variant(&self) -> Option<&'p str> {
+        self.written.variant.as_ref().map(|variant| variant.name.as_str())
+    }
+
     /// As `--emit schedule` writes it, with the numbers that `schedule` has in its holes.
     pub fn text(&self, schedule: &Schedule) -> String {
         let target = self.written.target.as_ref().map(|target| target.name.as_str());
-        text(&self.written.function.name, target, &schedule.to_string())
+        text(&self.written.function.name, self.variant(), target, &schedule.to_string())
     }
 
     /// The block with numbers in its holes, as the model likes them best for a machine.
@@ -151,19 +168,20 @@ impl<'p> Block<'p> {
     }
 }
 
-/// `schedule name for target { steps }`, for lines of steps.
-fn text(name: &str, target: Option<&str>, steps: &str) -> String {
+/// `schedule name as variant for target { steps }`, for lines of steps.
+fn text(name: &str, variant: Option<&str>, target: Option<&str>, steps: &str) -> String {
+    let variant = variant.map_or(String::new(), |variant| format!(" as {variant}"));
     let target = target.map_or(String::new(), |target| format!(" for {target}"));
     let steps: Vec<_> = steps.lines().map(|line| format!("    {line}\n")).collect();
     if steps.is_empty() {
-        return format!("schedule {name}{target} {{}}\n");
+        return format!("schedule {name}{variant}{target} {{}}\n");
     }
-    format!("schedule {name}{target} {{\n{}}}\n", steps.concat())
+    format!("schedule {name}{variant}{target} {{\n{}}}\n", steps.concat())
 }
 
 /// What `--emit schedule` writes for an export that no block is for: what was chosen.
-pub fn chosen_text(symbol: &str, target: &str, chosen: &Schedule) -> String {
-    text(symbol, Some(target), &chosen.to_string())
+pub fn chosen_text(symbol: &str, variant: Option<&str>, target: &str, chosen: &Schedule) -> String {
+    text(symbol, variant, Some(target), &chosen.to_string())
 }
 
 /// The first name of a step that is not there.
@@ -187,9 +205,12 @@ pub fn check(program: &Program, host: Option<&Host>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (index, block) in blocks.iter().enumerate() {
         let name = &block.function;
-        let target = block.target.as_ref().map(|target| target.name.as_str());
         if !known.contains(&name.name.as_str()) {
             found.push(error::unknown_function(name, nearest(&name.name, known.iter().copied())));
+        }
+        let variants = program.variant_names();
+        if let Some(written) = block.variant.as_ref().filter(|written| !variants.contains(&written.name.as_str())) {
+            found.push(error::unknown_variant(written, &variants));
         }
         if let Some(written) = &block.target
             && let Err(TargetError::Unknown { nearest, .. }) = Target::parse(&written.name, host)
@@ -197,7 +218,12 @@ pub fn check(program: &Program, host: Option<&Host>) -> Vec<Diagnostic> {
             found.push(error::unknown_target(written, &nearest));
         }
         let is_same = |other: &&&ast::Schedule| {
-            other.function.name == name.name && other.target.as_ref().map(|target| target.name.as_str()) == target
+            let is_named = |name: &Option<ast::Ident>, other: &Option<ast::Ident>| {
+                name.as_ref().map(|name| &name.name) == other.as_ref().map(|name| &name.name)
+            };
+            other.function.name == name.name
+                && is_named(&other.variant, &block.variant)
+                && is_named(&other.target, &block.target)
         };
         if let Some(first) = blocks[..index].iter().find(is_same) {
             found.push(error::two_blocks(block, first));
@@ -222,11 +248,13 @@ pub fn try_all(program: &Program) -> Vec<Diagnostic> {
         if open.is_empty() {
             continue;
         }
-        // What is wrong with the export was said.
-        let Ok(graph) = sema::instantiate(program, &export, &Request::default()) else { continue };
-        let naive = lower::lower(&graph);
         for written in open {
             done.push(written.span);
+            let variants = written.variant.iter().map(|variant| variant.name.clone()).collect();
+            let request = Request { variants, ..Request::default() };
+            // What is wrong with the export was said.
+            let Ok(graph) = sema::instantiate(program, &export, &request) else { continue };
+            let naive = lower::lower(&graph);
             let block = Block::new(program, &export, written);
             let known = block.holes().first().map_or(block.steps.steps.len(), |&(step, _)| step);
             found.extend(block.apply_first(&naive, known).err());

@@ -27,7 +27,7 @@ use super::lock::{self, Entry, Key, Pinned};
 use super::output::{self, Output};
 use super::select::{self, Selection};
 use super::session::{self, Outcome, Session};
-use super::{error as driver_error, instantiate, machine};
+use super::{error as driver_error, machine, variants};
 use crate::explore::Method;
 use crate::measure::worker;
 use crate::target::{Cpu, Target};
@@ -105,7 +105,7 @@ pub fn tune(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Event
     let path = request.lock.clone().unwrap_or_else(|| lock::beside(request.what.file.as_deref()));
     lock::open(session, &path, &target, Some(&model))?;
     output::check(session, &path)?;
-    let jobs = jobs(session, &request.what)?;
+    let jobs = jobs(session, &request.what, &target)?;
     let settings = Settings { method, seed, budget: limit, budget_text: budget, cpu, machine: model, threads };
     // Without a handler, Ctrl-C ends ftc at once; the log is complete even then.
     let _ = ctrlc::set_handler(|| {
@@ -136,12 +136,12 @@ fn runnable(session: &mut Session, target: &Target) -> Outcome<Cpu> {
     }
 }
 
-fn jobs(session: &mut Session, what: &Selection) -> Outcome<Vec<Job>> {
+fn jobs(session: &mut Session, what: &Selection, target: &Target) -> Outcome<Vec<Job>> {
     let selected = select::select(session, what)?;
     let mut jobs = Vec::new();
     session::for_each(&selected.exports, |export| {
-        let graph = instantiate(session, &selected.program, export, &selected.request)?;
-        jobs.push(Job { graph, ranges: Vec::new() });
+        let body = variants::of_export(session, &selected.program, export, &selected.request, target)?;
+        jobs.push(Job { graph: body.graph, ranges: Vec::new() });
         Ok(())
     })?;
     Ok(jobs)

@@ -110,9 +110,9 @@ fn expression(span: Span, error: &ShapeError) -> Diagnostic {
     let (code, message, label, help) = match error {
         ShapeError::Attribute => (
             "E0112",
-            "an attribute belongs before a function".to_owned(),
-            "what follows is no function",
-            "move it to the line before `fn`, or delete it",
+            "an attribute belongs before a function or a variant".to_owned(),
+            "what follows is neither",
+            "move it to the line before `fn` or `variant`, or delete it",
         ),
         ShapeError::EmptyParens => (
             "E0116",

@@ -9,7 +9,8 @@ impl<'a> Printer<'a> {
     pub(super) fn schedule(&mut self, item: &Schedule) -> Doc<'a> {
         let docs = self.doc_lines("///", &item.docs);
         let target = item.target.as_ref().map_or(String::new(), |target| format!(" for {}", target.name));
-        let head = self.text(format!("schedule {}{target} ", item.function.name));
+        let variant = item.variant.as_ref().map_or(String::new(), |variant| format!(" as {}", variant.name));
+        let head = self.text(format!("schedule {}{variant}{target} ", item.function.name));
         let mut rows = self.rows();
         for step in &item.steps {
             let span = step.span.range();

@@ -1,0 +1,113 @@
+//! Which body an export is compiled from: that of its function, or a variant.
+//!
+//! `--variant` says it, or a block `schedule f as winograd`; a block without a name is about the first body. Where nobody
+//! says it, a body that was measured is taken, else the one that the model likes best with the schedule that it would
+//! choose. Variants round differently: those that say `#[inexact]` have to be asked for, and none is a choice where
+//! tensors are stored in fewer than 32 bits, since the roundings of every intermediate would be seen.
+
+use crate::graph::Graph;
+use crate::loops::Kernel;
+use crate::lower;
+use crate::sema::{self, Program, Request, Unfit};
+use crate::syntax::ast;
+use crate::target::{Machine, Target};
+
+use super::lock::Pinned;
+use super::schedules::{self, Block};
+use super::session::{Outcome, Session};
+use super::{choose, error, instantiate, machine};
+
+/// The name in `--variant` that means the first body.
+pub const FIRST: &str = "none";
+
+/// What a variant must cost at most, of what the first body does: that one is the more exact.
+const GAIN: f64 = 0.9;
+
+/// What an export is compiled from.
+#[derive(Clone, Debug)]
+pub struct Body<'p> {
+    /// What is computed.
+    pub graph: Graph,
+    /// The variant that it comes from; the first body if none.
+    pub variant: Option<String>,
+    /// The schedule that is written for it.
+    pub block: Option<Block<'p>>,
+}
+
+/// The body of an export.
+pub fn of_export<'p>(
+    session: &mut Session,
+    program: &'p Program,
+    export: &ast::Export,
+    request: &Request,
+    target: &Target,
+) -> Outcome<Body<'p>> {
+    let block = schedules::find(program, export, request, target, machine::host().as_ref());
+    let variant = block.as_ref().and_then(Block::variant).map(str::to_owned);
+    let variant = variant.or_else(|| match request.variants.as_slice() {
+        [only] if only != FIRST => Some(only.clone()),
+        _ => None,
+    });
+    let asked = variant.as_ref().map_or_else(|| request.clone(), |name| with(request, name, Unfit::Refuse));
+    let graph = instantiate(session, program, export, &asked)?;
+    let is_open = block.is_none() && request.variants.is_empty();
+    let Some(machine) = machine::model(target).filter(|_| is_open) else { return Ok(Body { graph, variant, block }) };
+    let make = |name: &str| sema::instantiate(program, export, &with(request, name, Unfit::Skip)).ok();
+    let (graph, variant) = pick(session, program, graph, &machine, &make);
+    Ok(Body { graph, variant, block })
+}
+
+/// Refuses names of variants that do not exist.
+pub fn check(session: &mut Session, program: &Program, names: &[String]) -> Outcome<()> {
+    let known = program.variant_names();
+    match names.iter().find(|name| *name != FIRST && !known.contains(&name.as_str())) {
+        Some(name) => Err(session.user(error::unknown_variant(name, &known))),
+        None => Ok(()),
+    }
+}
+
+/// A request for a variant.
+pub fn with(request: &Request, variant: &str, unfit: Unfit) -> Request {
+    Request { variants: vec![variant.to_owned()], unfit, ..request.clone() }
+}
+
+/// The best body where nobody says which: the first one, or that of a variant as `make` makes it. Variants that it does
+/// not make are no choice.
+pub fn pick(
+    session: &mut Session,
+    program: &Program,
+    first: Graph,
+    machine: &Machine,
+    make: &dyn Fn(&str) -> Option<Graph>,
+) -> (Graph, Option<String>) {
+    if first.tensors.iter().any(|(_, tensor)| tensor.dtype.is_float() && tensor.dtype.bytes() < 4) {
+        return (first, None);
+    }
+    let text = first.to_string();
+    let mut bodies = vec![(first, None)];
+    for name in program.exact_variants() {
+        let graph = make(name).filter(|graph| graph.to_string() != text);
+        bodies.extend(graph.map(|graph| (graph, Some(name.to_owned()))));
+    }
+    if bodies.len() > 1 {
+        let kernels: Vec<_> = bodies.iter().map(|(graph, _)| lower::lower(graph)).collect();
+        let pinned = session.pinned.as_ref();
+        let best =
+            session.passes.run("variant", || measured(pinned, &kernels).unwrap_or_else(|| cheapest(&kernels, machine)));
+        bodies.truncate(best + 1);
+    }
+    bodies.pop().expect("the first body is there")
+}
+
+/// The body that the lock has the best time for, if it has one.
+fn measured(pinned: Option<&Pinned>, kernels: &[Kernel]) -> Option<usize> {
+    let seconds = kernels.iter().enumerate().filter_map(|(at, kernel)| Some((at, pinned?.seconds(kernel)?)));
+    seconds.min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(at, _)| at)
+}
+
+/// The body that the model likes best.
+fn cheapest(kernels: &[Kernel], machine: &Machine) -> usize {
+    let cycles: Vec<_> = kernels.iter().map(|kernel| choose::cycles(kernel, machine)).collect();
+    let best = (0..cycles.len()).min_by(|&a, &b| cycles[a].total_cmp(&cycles[b])).unwrap_or(0);
+    if cycles[best] < GAIN * cycles[0] { best } else { 0 }
+}
