@@ -4,7 +4,7 @@
 //! is refused and why. It takes a kernel that verifies and gives one.
 //!
 //! The kernel is taken apart into nests (`nest`), each primitive changes them (one file each: `split`, `fuse`,
-//! `reorder`, `parallel`, `vectorize`, `unroll`, `bind`, `stage`, `accumulate`, `rfactor`, `inline`, `compute`), and
+//! `reorder`, `parallel`, `vectorize`, `unroll`, `bind`, `stage`, `pipeline`, `accumulate`, `rfactor`, `inline`, `compute`), and
 //! `realize` writes the loops down again. Results stay the same to the bit, but for the order in which sums are joined.
 
 mod accumulate;
@@ -18,6 +18,7 @@ mod inline;
 pub mod nest;
 mod parallel;
 mod phases;
+mod pipeline;
 mod proofs;
 pub mod reads;
 mod realize;
@@ -94,7 +95,7 @@ impl Program {
 
 /// Once all steps are applied: whether the loops of a nest can be written down. It cannot say which step is at fault.
 pub fn check(nest: &Nest) -> Result<(), Refused> {
-    let checks = [bind::check, vectorize::check, accumulate::check, compute::check, stage::check];
+    let checks = [bind::check, vectorize::check, accumulate::check, compute::check, stage::check, pipeline::check];
     checks.iter().try_for_each(|check| check(nest)).map_err(|Refusal { message, help }| Refused {
         step: 0,
         message,
@@ -128,6 +129,7 @@ fn apply_step(program: &mut Program, step: &Step) -> Result<(), Refusal> {
             bind::bind(&mut program.nests[number], var, *to)
         }
         Step::Accumulate { at } => on_loop(program, at, accumulate::accumulate),
+        Step::Pipeline { axis } => on_loop(program, axis, pipeline::pipeline),
         Step::Rfactor { axis } => on_loop(program, axis, rfactor::rfactor),
         Step::Inline { tensor } => inline::inline(program, tensor),
         Step::Stage { operand, place, layout, scope } => {

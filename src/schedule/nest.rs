@@ -77,6 +77,8 @@ pub struct Nest {
     pub accumulate: Vec<VarId>,
     /// Copies of operands.
     pub copies: Vec<Copy>,
+    /// The loops whose shared copies are made one iteration ahead.
+    pub pipelined: Vec<VarId>,
     /// Other nests that run inside of loops of this one.
     pub computes: Vec<Computed>,
 }
@@ -405,8 +407,8 @@ fn recognize(kernel: &Kernel, stmt: &Stmt) -> Option<Nest> {
         _ => return None,
     };
     let order = vars.ids().collect();
-    let (accumulate, copies, computes) = (Vec::new(), Vec::new(), Vec::new());
-    Some(Nest { vars, order, buffer, at: at.clone(), result, reduction, accumulate, copies, computes })
+    let (accumulate, copies, pipelined, computes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    Some(Nest { vars, order, buffer, at: at.clone(), result, reduction, accumulate, copies, pipelined, computes })
 }
 
 fn is_accumulator(kernel: &Kernel, buffer: TensorId) -> bool {

@@ -16,6 +16,7 @@
 //! bind i.0 to grid.x                       as a coordinate of a GPU's grid or of its blocks
 //! stage B at k.0 as [k.1, j.1]             copy what `B` gives inside of loop k.0, in this order
 //! accumulate at k.0                        sums stay in registers inside of loop k.0
+//! pipeline k.0                             its shared copies are made one iteration ahead
 //! rfactor k.1                              each value of k.1 has a sum of its own; they are joined last
 //! inline t                                 `t` is not stored but computed where it is used
 //! compute t at y.p                         `t` is computed inside of loop y.p, as far as it is needed there
@@ -102,6 +103,11 @@ pub enum Step {
     Accumulate {
         /// Inside of which loop; the accumulators are all results that the loops inside it work on.
         at: String,
+    },
+    /// Copies that threads share are made one iteration ahead.
+    Pipeline {
+        /// The loop inside of which they are made.
+        axis: String,
     },
     /// Every value of a reduced axis gets accumulators of its own.
     Rfactor {
@@ -218,6 +224,7 @@ impl fmt::Display for Step {
                 if *scope == Scope::Stack { Ok(()) } else { write!(f, " in {}", scope_word(*scope)) }
             }
             Self::Accumulate { at } => write!(f, "accumulate at {at}"),
+            Self::Pipeline { axis } => write!(f, "pipeline {axis}"),
             Self::Rfactor { axis } => write!(f, "rfactor {axis}"),
             Self::Inline { tensor } => write!(f, "inline {tensor}"),
             Self::ComputeAt { tensor, at } => write!(f, "compute {tensor} at {at}"),

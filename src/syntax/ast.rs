@@ -334,6 +334,8 @@ pub enum StepKind {
     },
     /// `accumulate at k.0`
     Accumulate(Ident),
+    /// `pipeline k.0`
+    Pipeline(Ident),
     /// `rfactor k.1`
     Rfactor(Ident),
     /// `inline t`

@@ -9,7 +9,7 @@ use super::expect::Failure;
 use super::token::{Tok, Token};
 
 /// Every step by its word, and what it looks like.
-const FORMS: [(&str, &str); 13] = [
+const FORMS: [(&str, &str); 14] = [
     ("split", "split i by [?, 14]"),
     ("fuse", "fuse i j as ij"),
     ("phases", "phases p q by [2, 2]"),
@@ -20,6 +20,7 @@ const FORMS: [(&str, &str); 13] = [
     ("bind", "bind i.0 to grid.x"),
     ("stage", "stage B at k.0 as [k.1, j.1]"),
     ("accumulate", "accumulate at k.0"),
+    ("pipeline", "pipeline k.0"),
     ("rfactor", "rfactor k.1"),
     ("inline", "inline t"),
     ("compute", "compute t at y.i"),

@@ -95,6 +95,7 @@ fn what_makes_no_launch_is_refused() {
         ),
         ("bind i to grid.x\nbind j to grid.x", "step 2: `i` is bound to this coordinate already"),
         ("bind i to grid.x\nparallel j", "step 2: `j` runs on the threads of a CPU, and other loops on a GPU"),
+        ("pipeline k", "step 1: threads share no copy right inside of `k`"),
         ("stage A in shared", "step 1: only threads of a GPU's block share memory, and no loop is bound to them"),
         ("stage A\nbind i to grid.x", "step 2: the loops of this nest have copies placed in them already"),
         (

@@ -116,7 +116,14 @@ fn inside(kernel: &Kernel, rng: &mut StdRng, loops: &[String], schedule: &mut Sc
                 Step::Stage { operand, place: at.map(Place::Inside), layout, scope }
             }
         };
-        keep(kernel, schedule, step);
+        let copied = match &step {
+            Step::Stage { place: Some(Place::Inside(axis)), scope: Scope::Shared, .. } => Some(axis.clone()),
+            _ => None,
+        };
+        let is_kept = keep(kernel, schedule, step);
+        if let Some(axis) = copied.filter(|_| is_kept && rng.random_bool(0.5)) {
+            keep(kernel, schedule, Step::Pipeline { axis });
+        }
     }
 }
 

@@ -202,6 +202,7 @@ fn step() -> impl Strategy<Value = Step> {
         vec(name(), 1..5).prop_map(|axes| Step::Unroll { axes }),
         (name(), coordinate).prop_map(|(axis, (to, _))| Step::Bind { axis, to }),
         name().prop_map(|at| Step::Accumulate { at }),
+        name().prop_map(|axis| Step::Pipeline { axis }),
         name().prop_map(|axis| Step::Rfactor { axis }),
         name().prop_map(|tensor| Step::Inline { tensor }),
         (name(), name()).prop_map(|(tensor, at)| Step::ComputeAt { tensor, at }),

@@ -260,6 +260,7 @@ fn step() -> impl Strategy<Value = Step> {
         vec(axis(), 1..4).prop_map(StepKind::Unroll),
         (axis(), coordinate).prop_map(|(axis, to)| StepKind::Bind { axis, to }),
         axis().prop_map(StepKind::Accumulate),
+        axis().prop_map(StepKind::Pipeline),
         axis().prop_map(StepKind::Rfactor),
         axis().prop_map(StepKind::Inline),
         (axis(), axis()).prop_map(|(tensor, at)| StepKind::Compute { tensor, at }),

@@ -81,12 +81,18 @@ fn short(kernel: &mut Kernel, l: For) -> For {
     }
 }
 
-/// Bytes of the widest element in some statements.
+/// Bytes of the widest element in memory that some statements use.
 fn widest(kernel: &Kernel, block: &[Stmt]) -> i64 {
     let mut widest = 1;
     let mut pool = kernel.pool.clone();
     visit::visit(&mut pool, block, &mut |pool, stmt, _| {
-        let mut see = |id: TensorId| widest = widest.max(kernel.buffers[id].dtype.bytes() as i64);
+        // What a thread has in registers goes one by one.
+        let is_own = |id: TensorId| matches!(kernel.buffers[id].kind, BufferKind::Temp(Scope::Register | Scope::Stack));
+        let mut see = |id: TensorId| {
+            if !is_own(id) {
+                widest = widest.max(kernel.buffers[id].dtype.bytes() as i64);
+            }
+        };
         if let Some((buffer, _)) = visit::written(stmt) {
             see(buffer);
         }

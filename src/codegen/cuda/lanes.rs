@@ -16,6 +16,7 @@ use crate::arena::Id;
 use crate::expr::simplify::simplify;
 use crate::expr::{AxisId, Expr, ExprId, TensorId, affine};
 use crate::loops::{For, Stmt};
+use crate::scalar::ReduceOp;
 
 use super::expr::storage;
 use super::flat::{is_main, offset};
@@ -27,12 +28,25 @@ const WIDE: i64 = 16;
 impl Writer<'_> {
     /// Writes a vector loop, if something in it can be loaded or stored at once.
     pub(super) fn lanes(&mut self, l: &For) -> bool {
+        if let [Stmt::Reduce { buffer, at, op, value }] = l.body.as_slice() {
+            return self.joined_lanes(l, (*buffer, at, *op, *value));
+        }
         let [Stmt::Store { buffer, at, value }] = l.body.as_slice() else { return false };
         let to = self.start(*buffer, at, l);
         if let Some(to) = &to
             && let Some(value) = self.at_once(*value, l)
         {
             self.line(&format!("ftc_store(&{to}, {value});"));
+            return true;
+        }
+        if to.is_none()
+            && self.pool.axes(*value).contains(&l.axis)
+            && let Some(value) = self.at_once(*value, l)
+        {
+            let axis = self.names.axis(l.axis).to_owned();
+            let place = self.place(*buffer, at);
+            let value = format!("const auto ftc_lanes = {value};");
+            self.over_lanes(l, &[value], &format!("{place} = ftc_lanes.lane[{axis}];"), None);
             return true;
         }
         let loads = self.early(*value, l);
@@ -43,6 +57,47 @@ impl Writer<'_> {
         true
     }
 
+    /// Writes a vector loop that joins values, if something in it can be loaded at once.
+    fn joined_lanes(&mut self, l: &For, (buffer, at, op, value): (TensorId, &[ExprId], ReduceOp, ExprId)) -> bool {
+        let loads = self.early(value, l);
+        if loads.is_empty() {
+            return false;
+        }
+        let head = self.hoist(l, loads);
+        let place = self.place(buffer, at);
+        let joined = self.joined(op, &place, self.kernel.buffers[buffer].dtype, value);
+        self.over_lanes(l, &head, &joined, None);
+        self.hoists.clear();
+        true
+    }
+
+    /// Loads at once, as lines; what they give is known by its lanes from then on.
+    fn hoist(&mut self, l: &For, loads: Vec<(ExprId, TensorId, String)>) -> Vec<String> {
+        let axis = self.names.axis(l.axis).to_owned();
+        let mut lines = Vec::new();
+        for (number, (load, tensor, from)) in loads.into_iter().enumerate() {
+            let name = format!("{}_lanes{number}", self.names.buffer(tensor));
+            lines.push(format!("const auto {name} = ftc_load<{}>(&{from});", l.extent));
+            self.hoists.insert(load, format!("{name}.lane[{axis}]"));
+        }
+        lines
+    }
+
+    /// Some lines, then one for each lane, then another one.
+    fn over_lanes(&mut self, l: &For, head: &[String], each: &str, last: Option<String>) {
+        let axis = self.names.axis(l.axis).to_owned();
+        self.line("{");
+        for line in head {
+            self.line(&format!("  {line}"));
+        }
+        self.line("  #pragma unroll");
+        self.line(&format!("  for (int {axis} = 0; {axis} < {}; ++{axis}) {{ {each} }}", l.extent));
+        if let Some(last) = last {
+            self.line(&format!("  {last}"));
+        }
+        self.line("}");
+    }
+
     fn braces_of_lanes(
         &mut self,
         l: &For,
@@ -51,28 +106,19 @@ impl Writer<'_> {
         loads: Vec<(ExprId, TensorId, String)>,
     ) {
         let axis = self.names.axis(l.axis).to_owned();
-        self.line("{");
-        for (number, (load, tensor, from)) in loads.into_iter().enumerate() {
-            let name = format!("{}_lanes{number}", self.names.buffer(tensor));
-            self.line(&format!("  const auto {name} = ftc_load<{}>(&{from});", l.extent));
-            self.hoists.insert(load, format!("{name}.lane[{axis}]"));
-        }
+        let mut head = self.hoist(l, loads);
         let result = format!("{}_lanes", self.names.buffer(buffer));
         if to.is_some() {
             let dtype = storage(self.kernel.buffers[buffer].dtype);
-            self.line(&format!("  ftc_vec<{dtype}, {}> {result};", l.extent));
+            head.push(format!("ftc_vec<{dtype}, {}> {result};", l.extent));
         }
         let place = match to {
             Some(_) => format!("{result}.lane[{axis}]"),
             None => self.place(buffer, at),
         };
         let value = self.text(value);
-        self.line("  #pragma unroll");
-        self.line(&format!("  for (int {axis} = 0; {axis} < {}; ++{axis}) {{ {place} = {value}; }}", l.extent));
-        if let Some(to) = to {
-            self.line(&format!("  ftc_store(&{to}, {result});"));
-        }
-        self.line("}");
+        let last = to.map(|to| format!("ftc_store(&{to}, {result});"));
+        self.over_lanes(l, &head, &format!("{place} = {value};"), last);
         self.hoists.clear();
     }
 

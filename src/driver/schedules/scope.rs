@@ -48,6 +48,7 @@ impl Scope {
             | Step::Bind { .. }
             | Step::Stage { .. }
             | Step::Accumulate { .. }
+            | Step::Pipeline { .. }
             | Step::Rfactor { .. } => {}
             // Its loops run over the part that is needed, however much that is.
             Step::ComputeAt { tensor, .. } => {

@@ -55,6 +55,7 @@ fn step(kind: &StepKind) -> Option<Step> {
             scope: scope.as_ref().map_or(Scope::Stack, scope_of),
         },
         StepKind::Accumulate(at) => Step::Accumulate { at: text(at) },
+        StepKind::Pipeline(axis) => Step::Pipeline { axis: text(axis) },
         StepKind::Rfactor(axis) => Step::Rfactor { axis: text(axis) },
         StepKind::Inline(tensor) => Step::Inline { tensor: text(tensor) },
         StepKind::Compute { tensor, at } => Step::ComputeAt { tensor: text(tensor), at: text(at) },
@@ -93,6 +94,7 @@ pub(super) fn names(kind: &StepKind) -> Vec<(&Ident, Sort)> {
         | StepKind::Parallel(one)
         | StepKind::Vectorize(one)
         | StepKind::Accumulate(one)
+        | StepKind::Pipeline(one)
         | StepKind::Rfactor(one) => vec![axis(one)],
         StepKind::Fuse { axes, .. }
         | StepKind::Phases { axes, .. }

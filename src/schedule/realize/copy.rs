@@ -21,6 +21,7 @@ use crate::loops::{Block, BufferKind, For, LoopKind, Scope, Stmt};
 use crate::scalar::Const;
 use crate::schedule::nest::{Form, Layout, VarId};
 
+use super::ahead::BUFFERS;
 use super::{Along, Emit, Env, Purpose, Staged};
 
 /// Neighbours that a copy reads at once.
@@ -38,8 +39,10 @@ impl Emit<'_> {
             };
             let like = self.loaded(copy.operand);
             let shape = if reach.shared { self.shared_shape(copy.operand, &copy.layout, shape) } else { shape };
+            let ahead = copy.at.filter(|at| reach.shared && nest.pipelined.contains(at));
+            let shape = if ahead.is_some() { [vec![BUFFERS], shape].concat() } else { shape };
             let buffer = self.buffer(&format!("{}.copy", copy.name), like, shape, copy.scope);
-            self.plan.copies.push(Staged { reach, buffer, operand: copy.operand, layout: copy.layout.clone() });
+            self.plan.copies.push(Staged { reach, buffer, operand: copy.operand, layout: copy.layout.clone(), ahead });
         }
     }
 

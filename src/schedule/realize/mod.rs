@@ -14,6 +14,7 @@
 //!
 //! What comes in passed `check`; what goes out verifies.
 
+mod ahead;
 mod compute;
 mod copy;
 mod open;
@@ -139,6 +140,8 @@ struct Staged {
     buffer: TensorId,
     operand: ExprId,
     layout: Layout,
+    /// The loop of which every iteration has the other one of its two buffers.
+    ahead: Option<VarId>,
 }
 
 /// What is open around a place in the nest.

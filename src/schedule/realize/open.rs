@@ -23,7 +23,7 @@ use super::copy::LANES;
 use super::{Along, Emit, Env, Purpose};
 
 /// What goes inside a loop.
-type Inner<'b, 'a> = &'b mut dyn FnMut(&mut Emit<'a>, &Env) -> Block;
+pub(super) type Inner<'b, 'a> = &'b mut dyn FnMut(&mut Emit<'a>, &Env) -> Block;
 
 /// A part of a split variable whose outer parts are open.
 #[derive(Clone, Copy)]
@@ -202,6 +202,9 @@ impl<'a> Emit<'a> {
         }
         if env.along == Along::Split(var) && trips % LANES == 0 {
             return self.repeat_lanes(var, trips, env, inner);
+        }
+        if purpose == Purpose::Compute && self.nest.pipelined.contains(&var) {
+            return self.repeat_ahead(var, trips, env, inner);
         }
         let axis = self.axis(var, purpose);
         let kind = self.kind(var, env, purpose);

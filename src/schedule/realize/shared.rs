@@ -20,7 +20,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::expr::{Expr, ExprId, affine};
+use crate::expr::{Expr, ExprId, TensorId, affine};
 use crate::loops::{Axis, Block, For, LoopKind, Stmt};
 use crate::scalar::Op;
 use crate::schedule::nest::{Form, Layout, Var, VarId};
@@ -34,15 +34,30 @@ const BANKS: i64 = 128;
 /// Steps that are written out, at most.
 const WRITTEN_OUT: i64 = 16;
 
+/// Which half of making a copy is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fill {
+    /// Both.
+    Whole,
+    /// Elements are read into this buffer of each thread.
+    Fetch(TensorId),
+    /// They are stored from there.
+    Put(TensorId),
+}
+
 /// Elements in the order in which threads copy them, the fastest dimension last.
-struct Fill {
+struct Share {
     /// The extent of each dimension.
     extents: Vec<i64>,
     /// Elements that a thread copies at once.
     lanes: i64,
+    fill: Fill,
 }
 
-impl Emit<'_> {
+/// Says where an element of a copy goes, and what it is.
+type Element<'b, 'a> = &'b mut dyn FnMut(&mut Emit<'a>, &[ExprId]) -> (Vec<ExprId>, ExprId);
+
+impl<'a> Emit<'a> {
     /// Makes a copy that all threads of a block use, before what `inner` gives.
     pub(super) fn with_shared_copy(
         &mut self,
@@ -58,17 +73,7 @@ impl Emit<'_> {
         if is_first && level > self.nest.bound() {
             block.push(Stmt::Barrier);
         }
-        block.extend(match self.plan.copies[number].layout.clone() {
-            Layout::Loops(vars) => self.fill_loops(number, &vars, env),
-            Layout::Window(dims, default) => {
-                let (buffer, shape) = (self.plan.copies[number].buffer, &self.kernel.buffers);
-                let fill = Fill { extents: shape[buffer].shape.clone(), lanes: 1 };
-                self.fill(number, &fill, env, &mut |this, places| {
-                    let value = this.boxed(number, &dims, default, places, env);
-                    Stmt::Store { buffer, at: places.to_vec(), value }
-                })
-            }
-        });
+        block.extend(self.fill_copy(number, Fill::Whole, env));
         if is_last {
             block.push(Stmt::Barrier);
         }
@@ -78,21 +83,38 @@ impl Emit<'_> {
         block
     }
 
+    /// Makes a copy, or a half of that.
+    pub(super) fn fill_copy(&mut self, number: usize, fill: Fill, env: &Env) -> Block {
+        match self.plan.copies[number].layout.clone() {
+            Layout::Loops(vars) => self.fill_loops(number, &vars, fill, env),
+            Layout::Window(dims, default) => {
+                let buffer = self.plan.copies[number].buffer;
+                let shape = &self.kernel.buffers[buffer].shape;
+                let extents = shape[shape.len() - dims.len()..].to_vec();
+                let share = Share { extents, lanes: 1, fill };
+                self.fill(number, &share, env, &mut |this, places| {
+                    let value = this.boxed(number, &dims, default, places, env);
+                    (places.to_vec(), value)
+                })
+            }
+        }
+    }
+
     /// A copy with a dimension for each loop.
-    fn fill_loops(&mut self, number: usize, layout: &[VarId], env: &Env) -> Block {
-        let (buffer, operand) = (self.plan.copies[number].buffer, self.plan.copies[number].operand);
+    fn fill_loops(&mut self, number: usize, layout: &[VarId], fill: Fill, env: &Env) -> Block {
+        let operand = self.plan.copies[number].operand;
         let order = self.fill_order(operand, layout);
         let making = self.whole_parts(layout, env);
         let extents: Vec<_> = order.iter().map(|&var| self.trips(var, &making)).collect();
-        let lanes = self.lanes_of(operand, layout, &order, &extents, &making);
-        let fill = Fill { extents, lanes };
-        self.fill(number, &fill, env, &mut |this, places| {
+        let lanes = self.lanes_of(operand, &order, &extents, &making);
+        let share = Share { extents, lanes, fill };
+        self.fill(number, &share, env, &mut |this, places| {
             let mut env = making.clone();
             for (&var, &place) in order.iter().zip(places) {
                 env.value.insert(var, place);
             }
             let value = this.padded_operand(operand, &env);
-            Stmt::Store { buffer, at: this.copy_at(number, layout, &env), value }
+            (this.copy_at(number, layout, &env), value)
         })
     }
 
@@ -169,15 +191,15 @@ impl Emit<'_> {
         if is_padded { extent } else { self.left_for(var, env).unwrap_or(extent) }
     }
 
-    /// How many elements a thread can copy at once: they lie together in memory and in the copy, and are read under the
-    /// same conditions.
-    fn lanes_of(&mut self, operand: ExprId, layout: &[VarId], order: &[VarId], extents: &[i64], env: &Env) -> i64 {
+    /// How many elements a thread can read at once: they lie together in memory, and are read under the same conditions.
+    /// Where they lie together in the copy, too, they are also stored at once.
+    fn lanes_of(&mut self, operand: ExprId, order: &[VarId], extents: &[i64], env: &Env) -> i64 {
         let (Some(&fastest), Some(&extent)) = (order.last(), extents.last()) else { return 1 };
         let Expr::Load { tensor, at } = self.kernel.pool.get(operand).clone() else { return 1 };
         let bytes = self.kernel.buffers[tensor].dtype.bytes() as i64;
         let ragged = |&whole: &VarId| self.nest.leaves(whole).contains(&fastest);
         let is_guarded = env.guards.iter().any(ragged) || self.nest.vars.ids().any(|var| env.start.get(var).is_some());
-        if layout.last() != Some(&fastest) || is_guarded || !self.is_contiguous(operand, fastest) {
+        if is_guarded || !self.is_contiguous(operand, fastest) {
             return 1;
         }
         // What the other loops add to the place in memory, a multiple of so much.
@@ -240,16 +262,33 @@ impl Emit<'_> {
         vec![row, flat]
     }
 
-    /// Gives each thread its share of the elements; `store` copies one, whose places along the dimensions it is told.
-    fn fill(
-        &mut self,
-        number: usize,
-        fill: &Fill,
-        env: &Env,
-        store: &mut dyn FnMut(&mut Self, &[ExprId]) -> Stmt,
-    ) -> Block {
-        let (threads, lanes) = (self.nest.threads(), fill.lanes);
-        let elements: i64 = fill.extents.iter().product();
+    /// The extents of what one thread holds between the two halves of making a copy.
+    pub(super) fn share_shape(&mut self, number: usize, env: &Env) -> Vec<i64> {
+        let copy = &self.plan.copies[number];
+        let (operand, layout) = (copy.operand, copy.layout.clone());
+        let (extents, lanes) = match &layout {
+            Layout::Loops(vars) => {
+                let order = self.fill_order(operand, vars);
+                let making = self.whole_parts(vars, env);
+                let extents: Vec<_> = order.iter().map(|&var| self.trips(var, &making)).collect();
+                let lanes = self.lanes_of(operand, &order, &extents, &making);
+                (extents, lanes)
+            }
+            Layout::Window(dims, _) => {
+                let shape = &self.kernel.buffers[copy.buffer].shape;
+                (shape[shape.len() - dims.len()..].to_vec(), 1)
+            }
+        };
+        let at_once = self.nest.threads() * lanes;
+        let elements: i64 = extents.iter().product();
+        vec![(elements + at_once - 1) / at_once, lanes]
+    }
+
+    /// Gives each thread its share of the elements; `element` says for one, whose places along the dimensions it is told,
+    /// where it goes and what it is.
+    fn fill(&mut self, number: usize, share: &Share, env: &Env, element: Element<'_, 'a>) -> Block {
+        let (threads, lanes) = (self.nest.threads(), share.lanes);
+        let elements: i64 = share.extents.iter().product();
         let steps = (elements + threads * lanes - 1) / (threads * lanes);
         let name = self.kernel.buffers[self.plan.copies[number].buffer].name.clone();
         let step = (steps > 1).then(|| self.new_axis(&format!("{name}.step")));
@@ -264,9 +303,14 @@ impl Emit<'_> {
             let value = self.kernel.pool.axis(lane);
             flat = self.mixed(flat, lanes, value);
         }
-        let places = self.unmixed(flat, &fill.extents);
-        let stmt = store(self, &places);
-        let mut body = vec![stmt];
+        let places = self.unmixed(flat, &share.extents);
+        let (at, value) = element(self, &places);
+        let pool = &mut self.kernel.pool;
+        let own = [step, lane].map(|axis| match axis {
+            Some(axis) => pool.axis(axis),
+            None => pool.int(0),
+        });
+        let mut body = vec![self.filled(number, share.fill, own, (at, value), env)];
         if let Some(axis) = lane {
             body = vec![Stmt::For(For { axis, extent: lanes, kind: LoopKind::Vector, body })];
         }
@@ -283,11 +327,33 @@ impl Emit<'_> {
         }
         match step {
             Some(axis) => {
-                let kind = if steps <= WRITTEN_OUT { LoopKind::Unroll } else { LoopKind::Serial };
+                let kind =
+                    if steps <= WRITTEN_OUT || share.fill != Fill::Whole { LoopKind::Unroll } else { LoopKind::Serial };
                 vec![Stmt::For(For { axis, extent: steps, kind, body })]
             }
             None => body,
         }
+    }
+
+    /// The statement for one element of a copy.
+    fn filled(
+        &mut self,
+        number: usize,
+        fill: Fill,
+        own: [ExprId; 2],
+        (at, value): (Vec<ExprId>, ExprId),
+        env: &Env,
+    ) -> Stmt {
+        let buffer = self.plan.copies[number].buffer;
+        let value = match fill {
+            Fill::Fetch(held) => return Stmt::Store { buffer: held, at: own.to_vec(), value },
+            Fill::Whole => value,
+            Fill::Put(held) => {
+                let dtype = self.kernel.buffers[held].dtype;
+                self.kernel.pool.load(held, own.to_vec(), dtype)
+            }
+        };
+        Stmt::Store { buffer, at: self.in_turn(number, at, env), value }
     }
 
     /// `high * extent + low`

@@ -198,10 +198,12 @@ impl Emit<'_> {
             let read = match self.plan.copies[copy].layout.clone() {
                 Layout::Loops(vars) => {
                     let at = self.copy_at(copy, &vars, env);
-                    let dtype = self.kernel.buffers[buffer].dtype;
-                    self.kernel.pool.load(buffer, at, dtype)
+                    self.read_copy(copy, at, env)
                 }
-                Layout::Window(dims, _) => self.in_box(buffer, &dims, self.plan.copies[copy].reach, env),
+                Layout::Window(dims, _) => {
+                    let at = self.in_box(&dims, self.plan.copies[copy].reach, env);
+                    self.read_copy(copy, at, env)
+                }
             };
             reads.push((buffer, read));
         }
@@ -211,6 +213,12 @@ impl Emit<'_> {
             }
             _ => None,
         })
+    }
+
+    fn read_copy(&mut self, copy: usize, at: Vec<ExprId>, env: &Env) -> ExprId {
+        let buffer = self.plan.copies[copy].buffer;
+        let (at, dtype) = (self.in_turn(copy, at, env), self.kernel.buffers[buffer].dtype);
+        self.kernel.pool.load(buffer, at, dtype)
     }
 
     /// The element of a temporary whose dimensions are variables.

@@ -71,12 +71,10 @@ impl Emit<'_> {
         sum
     }
 
-    /// The element of a box that the statement reads.
-    pub(super) fn in_box(&mut self, buffer: TensorId, dims: &[Window], reach: Reach, env: &Env) -> ExprId {
+    /// The place in a box that the statement reads.
+    pub(super) fn in_box(&mut self, dims: &[Window], reach: Reach, env: &Env) -> Vec<ExprId> {
         let place = |dim| self.offset(self.backwards(dim, reach), dim, reach, Side::Inside, env);
-        let at = dims.iter().map(place).collect();
-        let dtype = self.kernel.buffers[buffer].dtype;
-        self.kernel.pool.load(buffer, at, dtype)
+        dims.iter().map(place).collect()
     }
 
     /// Fills a box.

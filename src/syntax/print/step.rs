@@ -52,6 +52,7 @@ impl<'a> Printer<'a> {
                 format!("stage {}{place}{layout}{}", operand.name, behind("in", scope.as_ref()))
             }
             StepKind::Accumulate(at) => format!("accumulate at {}", at.name),
+            StepKind::Pipeline(axis) => format!("pipeline {}", axis.name),
             StepKind::Rfactor(axis) => format!("rfactor {}", axis.name),
             StepKind::Inline(tensor) => format!("inline {}", tensor.name),
             StepKind::Compute { tensor, at } => format!("compute {} at {}", tensor.name, at.name),
