@@ -5,9 +5,10 @@ mod inside;
 
 use crate::explore::climb;
 use crate::loops::Kernel;
+use crate::measure::candidates;
 use crate::model;
 use crate::schedule::nest::{Nest, Program};
-use crate::schedule::{self, Schedule, Step};
+use crate::schedule::{Schedule, Step};
 use crate::space::knobs::Point;
 use crate::space::{self, NestSpace};
 use crate::target::Machine;
@@ -110,10 +111,6 @@ impl<'a> Judge<'a> {
 
     /// The cycles of the nest under some steps; none if they are refused.
     fn cycles(&mut self, steps: &[Step]) -> Option<f64> {
-        let legal = steps.iter().all(|step| self.program.apply(step).is_ok())
-            && schedule::check(&self.program.nests[self.number]).is_ok();
-        let cycles = legal.then(|| model::cycles(self.program, self.number, self.machine));
-        self.program.nests[self.number] = self.plain.clone();
-        cycles
+        candidates::cycles(self.program, self.number, &self.plain, steps, self.machine).ok()
     }
 }

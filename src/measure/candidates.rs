@@ -4,13 +4,13 @@
 //! each nest. Nests with the same knobs, such as the phases of a transposed convolution, share them: what is good for one
 //! is good for the others. Nests are predicted one by one and remembered, since a search changes few knobs at a time.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use crate::explore::{self, Reason};
 use crate::loops::{self, Kernel};
 use crate::model;
 use crate::schedule::nest::{Nest, Program};
-use crate::schedule::{self, Schedule, Step};
+use crate::schedule::{self, Refused, Schedule, Step};
 use crate::space::knobs::{Knob, Knobs, Point};
 use crate::space::{self, NestSpace};
 use crate::target::Machine;
@@ -91,7 +91,7 @@ impl Candidates {
     /// The loops under a schedule, as text.
     pub fn loops(&self, schedule: &Schedule) -> Result<String, Reason> {
         let kernel = schedule::apply(&self.kernel, schedule).map_err(|refused| refused_step(&refused.to_string()))?;
-        Ok(text(loops::simplify::simplify(kernel)))
+        Ok(loops::print::print(&loops::simplify::simplify(kernel)))
     }
 
     /// The plain loops.
@@ -159,38 +159,23 @@ impl Group {
 impl Part {
     fn predict(&self, program: &mut Program, machine: &Machine, own: &Point) -> Result<f64, Reason> {
         let steps = self.space.steps(own).map_err(rejected)?;
-        let applied = steps.iter().try_for_each(|step| program.apply(step));
-        let cycles = applied
-            .map_err(|refused| refused_step(&refused.message))
-            .and_then(|()| schedule::check(&program.nests[self.number]).map_err(|why| refused_step(&why.message)))
-            .map(|()| model::cycles(program, self.number, machine));
-        program.nests[self.number] = self.plain.clone();
-        cycles
+        cycles(program, self.number, &self.plain, &steps, machine).map_err(|refused| refused_step(&refused.message))
     }
 }
 
-/// A kernel as a text that reads back: the parts of a loop may each have a buffer, or an axis, of the same name.
-fn text(mut kernel: Kernel) -> String {
-    let mut taken = BTreeSet::new();
-    let ids: Vec<_> = kernel.buffers.iter().map(|(id, _)| id).collect();
-    for id in ids {
-        let name = unique(&mut taken, &kernel.buffers[id].name, "_");
-        kernel.buffers[id].name = name;
-    }
-    let mut taken = BTreeSet::new();
-    let ids: Vec<_> = kernel.axes.iter().map(|(id, _)| id).collect();
-    for id in ids {
-        let name = unique(&mut taken, &kernel.axes[id].name, ".x");
-        kernel.axes[id].name = name;
-    }
-    loops::print::print(&kernel)
-}
-
-/// A name that is not taken yet; now it is.
-fn unique(taken: &mut BTreeSet<String>, name: &str, between: &str) -> String {
-    let numbered = (2..).map(|number| format!("{name}{between}{number}"));
-    let free = std::iter::once(name.to_owned()).chain(numbered).find(|name| taken.insert(name.clone()));
-    free.unwrap_or_else(|| name.to_owned())
+/// The cycles of a nest under some steps, or why they are refused. The nest, which is plain before, is so again.
+pub fn cycles(
+    program: &mut Program,
+    nest: usize,
+    plain: &Nest,
+    steps: &[Step],
+    machine: &Machine,
+) -> Result<f64, Refused> {
+    let mut applied = steps.iter().try_for_each(|step| program.apply(step));
+    applied = applied.and_then(|()| schedule::check(&program.nests[nest]));
+    let cycles = applied.map(|()| model::cycles(program, nest, machine));
+    program.nests[nest] = plain.clone();
+    cycles
 }
 
 fn rejected(why: space::Rejected) -> Reason {

@@ -5,8 +5,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::place::Place;
+use ftc::driver::{self, Session, select};
+use ftc::loops;
+use ftc::measure::candidates::Candidates;
 use ftc::measure::crew::Crew;
 use ftc::measure::protocol::{Effort, Reply, Request, Setup, Time};
+use ftc::target::{Machine, Target};
 
 const CALL: &str = "gemm(A: f32[24, 20], B: f32[20, 32])";
 
@@ -156,4 +160,36 @@ fn constant_arguments_are_packed_before_the_calls_that_are_timed() {
     let call = "gemm(A: f32[24, 20], B: const f32[20, 32])";
     let ran = place.ftc(&["tune", "gemm.ft", "--export", call, "--threads", "1", "--budget", "12trials"]);
     assert!(ran.code == 0 && !ran.out.contains("crash"), "{ran:?}");
+}
+
+#[test]
+fn every_candidate_reads_back_from_its_text() {
+    let calls = [
+        "gemm(A: f32[37, 53], B: f32[53, 29])",
+        "softmax(x: f32[24, 40])",
+        "conv2d(x: f32[1, 8, 14, 14], w: f32[12, 8, 3, 3], pad = 1)",
+        "conv_transpose2d(x: f32[1, 4, 9, 9], w: f32[4, 6, 3, 3], stride = 2)",
+    ];
+    let mut session = Session::default();
+    let exports = calls.iter().enumerate().map(|(at, call)| format!("k{at} = {call}")).collect();
+    let what = select::Selection { exports, ..select::Selection::default() };
+    let selected = select::select(&mut session, &what).expect("the calls are right");
+    let Ok(Target::Cpu(cpu)) = Target::parse("x86-64-v4", None) else { panic!("a known target") };
+    for export in &selected.exports {
+        let graph = driver::instantiate(&mut session, &selected.program, export, &selected.request);
+        let kernel = ftc::lower::lower(&graph.expect("the call is right"));
+        let mut candidates = Candidates::of(&kernel, &Machine::of(&cpu, 2));
+        let starts = candidates.starts(4);
+        let near = starts.iter().flat_map(|start| candidates.knobs.neighbours(start)).collect::<Vec<_>>();
+        let mut legal = 0;
+        for point in starts.into_iter().chain(near) {
+            let Ok(schedule) = candidates.schedule(&point) else { continue };
+            let Ok(text) = candidates.loops(&schedule) else { continue };
+            let read = loops::parse::parse(&text).unwrap_or_else(|wrong| panic!("{wrong}\n{schedule}\n{text}"));
+            assert_eq!(loops::print::print(&read), text);
+            assert!(loops::verify::verify(&read).is_ok(), "{schedule}\n{text}");
+            legal += 1;
+        }
+        assert!(legal > 5, "{}: {legal}", kernel.name);
+    }
 }
