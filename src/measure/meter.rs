@@ -1,8 +1,8 @@
 //! What points of a kernel cost, by the clock.
 //!
 //! A batch is compiled on all cores, then timed one candidate at a time. Before each batch the best of the first batch is
-//! timed again: what it takes now, against what it took, says how much faster or slower the machine became, and times are
-//! divided by that. At the end the leaders are timed in turns, and of those that are nearly equal the simplest wins, so
+//! timed again: what it takes now, against what it took at first, says how much faster or slower the machine became, and
+//! times are divided by that. At the end the leaders are timed in turns, and of those that are nearly equal the simplest wins, so
 //! that two searches agree.
 //!
 //! Each trial goes to a [`Journal`], which can also know it from before, and says when the time is up.
@@ -85,8 +85,8 @@ pub struct Meter {
     pub fastest: f64,
     leaders: Vec<Leader>,
     known: BTreeSet<String>,
-    /// The best of the first batch, by which drift is seen, and its last readings.
-    anchor: Option<Leader>,
+    /// The library of the best of the first batch, by which drift is seen, and what it took at each look.
+    anchor: Option<PathBuf>,
     readings: Vec<f64>,
     drift: f64,
     made: usize,
@@ -216,21 +216,18 @@ impl Meter {
         Effort { samples: 7, seconds: 0.12, hopeless, fastest: self.fastest }
     }
 
-    /// Times the anchor again, to see what the machine became. Single readings are not believed: only where the last three
-    /// agree did the machine change; else something else ran beside.
+    /// Times the anchor again, to see what the machine became. It is compared with its own first readings, which were
+    /// taken in the same way: the time that made it the best was also lucky. Single readings are not believed: only where
+    /// the last three agree did the machine change; else something else ran beside.
     fn look_at_drift(&mut self, crew: &mut Crew) {
         if self.anchor.is_none() {
             self.drop_anchor();
         }
-        let Some(Leader { library, seconds, .. }) = self.anchor.clone() else { return };
+        let Some(library) = self.anchor.clone() else { return };
         let effort = Effort { samples: 3, hopeless: None, seconds: 0.05, ..self.effort() };
         if let Ok(samples) = self.clock(crew, Time { library, effort, checked: true }) {
-            self.readings.push(typical(&samples) / seconds);
-            let last = &self.readings[self.readings.len().saturating_sub(READINGS)..];
-            let [least, most] = [f64::min, f64::max].map(|pick| last.iter().copied().fold(last[0], pick));
-            if last.len() == READINGS && most < least * STEADY {
-                self.drift = median(last).clamp(0.5, 2.0);
-            }
+            self.readings.push(typical(&samples));
+            self.drift = drift(&self.readings).unwrap_or(self.drift);
         }
     }
 
@@ -239,7 +236,7 @@ impl Meter {
         let Some(best) = self.best() else { return };
         let library = self.setup.folder.join("anchor.so");
         if std::fs::copy(&best.library, &library).is_ok() {
-            self.anchor = Some(Leader { library, ..best.clone() });
+            self.anchor = Some(library);
         }
     }
 
@@ -333,6 +330,17 @@ impl Meter {
     }
 }
 
+/// How many times slower the machine is by the last readings than by the first ones; none if either do not agree.
+fn drift(readings: &[f64]) -> Option<f64> {
+    let agreed = |some: &[f64]| {
+        let [least, most] = [f64::min, f64::max].map(|pick| some.iter().copied().fold(some[0], pick));
+        (most < least * STEADY).then(|| median(some))
+    };
+    let first = readings.windows(READINGS).find_map(agreed)?;
+    let last = agreed(&readings[readings.len() - READINGS..])?;
+    Some((last / first).clamp(0.5, 2.0))
+}
+
 /// What a call takes when nothing disturbs it: the least of the samples.
 fn typical(samples: &[f64]) -> f64 {
     samples.iter().copied().fold(f64::INFINITY, f64::min)
@@ -342,4 +350,19 @@ fn median(samples: &[f64]) -> f64 {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted[sorted.len() / 2]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_changed_only_where_readings_agree() {
+        assert_eq!(drift(&[1.0, 1.0]), None);
+        assert_eq!(drift(&[1.0, 1.01, 1.0]), Some(1.0));
+        // One reading that was disturbed says nothing; three that agree do.
+        assert_eq!(drift(&[1.0, 1.0, 1.0, 1.5]), None);
+        assert_eq!(drift(&[1.0, 1.0, 1.0, 1.5, 1.5, 1.5]), Some(1.5));
+        assert_eq!(drift(&[5.0, 1.0, 1.0, 1.0, 1.2, 1.2, 1.2]), Some(1.2));
+    }
 }
