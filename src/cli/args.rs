@@ -64,7 +64,7 @@ pub(super) enum Command {
     /// Measure a suite of workloads, each checked against its definition
     Bench(super::bench::BenchArgs),
     /// Explain an error code, or what a source file computes: axes, reuse, what can be fused
-    Explain(ExplainArgs),
+    Explain(super::explain::ExplainArgs),
     /// Show the schedules that could be chosen: knobs, sizes, why points are left out, what the model likes
     Space(SpaceArgs),
     /// Write source files in the one canonical layout
@@ -173,18 +173,6 @@ pub(super) struct SpaceArgs {
     pub(super) target: String,
 }
 
-/// Arguments of `ftc explain`.
-#[derive(Debug, Args)]
-#[command(after_help = EXPLAIN)]
-pub(super) struct ExplainArgs {
-    /// An error code (E0203) or a source file; left out, all codes are listed
-    #[arg(value_name = "CODE|FILE")]
-    pub(super) subject: Option<String>,
-
-    #[command(flatten)]
-    pub(super) what: What,
-}
-
 /// Arguments of `ftc fmt`.
 #[derive(Debug, Args)]
 #[command(after_help = FMT)]
@@ -241,18 +229,6 @@ const SPACE: &str = "\
 Examples:
   ftc space conv.ft
   ftc space --export 'gemm(A: f32[512, 512], B: f32[512, 512])' --target x86-64-v4";
-
-const EXPLAIN: &str = "\
-Examples:
-  ftc explain E0203        what an error means, and how to mend it
-  ftc explain conv.ft      each export, stage by stage (below)
-  ftc explain --export 'gemm(A: f32[64, 64], B: f32[64, 64])'
-  ftc explain              all error codes
-
-Of each stage: its axes, and how far a step of each moves a subscript of each tensor (`dim 2 +1`);
-in a sum of products, whether an axis is of the first side alone (M), the second alone (N), reduced
-(K), or of all (batch); how often each element is read, and how many of them a tile of 8 along every
-axis touches; the splits that decide a condition on remainders; and what may become of its result.";
 
 const FMT: &str = "\
 Examples:

@@ -2,15 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::diag::codes;
 use crate::driver::build::{self, Built, Destination};
 use crate::driver::doctor::{self, Finding, State};
 use crate::driver::format::{self, Formatted};
 use crate::driver::select::Selection;
-use crate::driver::suggest::nearest;
-use crate::driver::{self, Outcome, Stop, error, explain, files, machine, run, session, tune};
+use crate::driver::{self, Outcome, Stop, files, machine, run, session, tune};
 
-use super::args::{BuildArgs, CheckArgs, ExplainArgs, FmtArgs, RunArgs, SpaceArgs, What};
+use super::args::{BuildArgs, CheckArgs, FmtArgs, RunArgs, SpaceArgs, What};
 use super::report::Report;
 
 pub(super) fn check(report: &mut Report, args: &CheckArgs) -> Outcome<()> {
@@ -50,43 +48,6 @@ pub(super) fn run(report: &mut Report, args: &RunArgs) -> Outcome<()> {
 pub(super) fn space(report: &mut Report, args: &SpaceArgs) -> Outcome<()> {
     let text = driver::space::space(&mut report.session, &selection(args.file.as_ref(), &args.what), &args.target)?;
     report.print(text)
-}
-
-pub(super) fn explain(report: &mut Report, args: &ExplainArgs) -> Outcome<()> {
-    let subject = match &args.subject {
-        None if args.what.exports.is_empty() => return report.print(list_of_codes()),
-        None => return explain_file(report, None, &args.what),
-        Some(subject) => subject,
-    };
-    if let Some(page) = codes::page(subject) {
-        return report.print(page);
-    }
-    if !Path::new(subject).exists() && !subject.contains(['.', '/', '-']) {
-        let known = codes::all();
-        let near = meant(subject, &known);
-        return Err(report.session.user(error::unknown_code(subject, near)));
-    }
-    explain_file(report, Some(&subject.into()), &args.what)
-}
-
-fn explain_file(report: &mut Report, file: Option<&PathBuf>, what: &What) -> Outcome<()> {
-    let text = explain::explain(&mut report.session, &selection(file, what))?;
-    report.print(text)
-}
-
-/// The code that was probably meant: `E203` and `203` for `E0203`, else the nearest.
-fn meant<'a>(subject: &str, known: &[&'a str]) -> Option<&'a str> {
-    let padded = format!("E{:0>4}", subject.trim_start_matches(['E', 'e']));
-    let exact = known.iter().find(|code| **code == padded);
-    exact.copied().or_else(|| nearest(subject, known.iter().copied()))
-}
-
-fn list_of_codes() -> String {
-    let title = |code: &str| {
-        let line = codes::page(code).and_then(|page| page.lines().next()).unwrap_or_default();
-        line.trim_start_matches('#').trim().to_owned() + "\n"
-    };
-    codes::all().into_iter().map(title).collect::<String>() + "\n`ftc explain CODE` says more.\n"
 }
 
 pub(super) fn fmt(report: &mut Report, args: &FmtArgs) -> Outcome<()> {

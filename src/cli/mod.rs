@@ -8,6 +8,7 @@ mod args;
 mod bench;
 mod commands;
 mod crash;
+mod explain;
 mod report;
 mod tune;
 
@@ -46,7 +47,7 @@ fn dispatch(cli: &Cli) -> u8 {
         Command::Check(args) => commands::check(&mut report, args),
         Command::Build(args) => commands::build(&mut report, args),
         Command::Run(args) => commands::run(&mut report, args),
-        Command::Explain(args) => commands::explain(&mut report, args),
+        Command::Explain(args) => explain::run(&mut report, args),
         Command::Space(args) => commands::space(&mut report, args),
         Command::Bench(args) => bench::run(&mut report, args),
         Command::Fmt(args) => commands::fmt(&mut report, args),

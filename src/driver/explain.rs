@@ -1,6 +1,9 @@
 //! `ftc explain FILE`: what the exports of a file compute. Their tensors and what they cost; then, stage by stage, what
-//! the analysis of the graph finds: axes, accesses, and what could be computed elsewhere.
+//! the analysis of the graph finds: axes, accesses, and what could be computed elsewhere. `page` is the same and much
+//! more as a page for a browser, `plot` draws on it.
 
+pub mod page;
+pub mod plot;
 mod stage;
 mod table;
 

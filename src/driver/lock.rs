@@ -275,10 +275,12 @@ pub fn decide(
 }
 
 /// The cycles that the model sees in a kernel under a schedule.
-fn cycles(kernel: &Kernel, schedule: &Schedule, machine: &Machine) -> Option<f64> {
+pub(super) fn cycles(kernel: &Kernel, schedule: &Schedule, machine: &Machine) -> Option<f64> {
     let mut program = Program::of(kernel);
     schedule.steps.iter().try_for_each(|step| program.apply(step)).ok()?;
-    let nests = (0..program.nests.len()).filter(|&nest| !program.nests[nest].order.is_empty());
+    // Nests inside of others count with those.
+    let is_outer = |&nest: &usize| !program.nests[nest].order.is_empty() && program.reader_of(nest).is_none();
+    let nests = (0..program.nests.len()).filter(is_outer);
     Some(nests.map(|nest| model::cycles(&program, nest, machine)).sum())
 }
 

@@ -1,5 +1,8 @@
 //! The machine that ftc runs on, and what a target's name means on it.
 
+use std::hint::black_box;
+use std::time::Instant;
+
 use crate::codegen;
 use crate::target::{Cpu, Facts, Host, Machine, Target, TargetError};
 
@@ -58,6 +61,25 @@ pub fn chooser(target: &Target) -> Chooser {
         (_, Some(machine)) => Chooser::Model(machine),
         (_, None) => Chooser::Nobody,
     }
+}
+
+/// Cycles in a second of this machine, about: what its processor says of itself is often less than what it does, so a
+/// chain of multiplications is timed, each of which waits for the one before.
+pub fn clock() -> f64 {
+    /// Multiplications, and the cycles of one with what joins it to the next.
+    const CHAIN: u32 = 1 << 20;
+    const LATENCY: f64 = 4.0;
+    if cfg!(debug_assertions) {
+        // The chain would be one of loads and stores.
+        return 3e9;
+    }
+    let seconds = (0..5).map(|turn| {
+        let begin = Instant::now();
+        let end = (0..CHAIN).fold(black_box(turn), |x: u64, _| x.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x55);
+        black_box(end);
+        begin.elapsed().as_secs_f64()
+    });
+    f64::from(CHAIN) * LATENCY / seconds.fold(f64::INFINITY, f64::min)
 }
 
 /// Why code for `cpu` cannot run on this machine; none if it can.

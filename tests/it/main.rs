@@ -38,6 +38,7 @@ mod loops_simplify;
 mod loops_verify;
 mod lower;
 mod pack;
+mod page;
 mod pages;
 mod place;
 mod run;

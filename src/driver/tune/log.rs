@@ -136,26 +136,41 @@ pub struct Past {
 
 /// Reads a log; says what is wrong with it.
 pub fn read(path: &Path) -> Result<Past, String> {
-    let text = std::fs::read(path).map_err(|cause| crate::driver::error::reason(&cause))?;
-    let mut past = Past { path: path.to_owned(), ..Past::default() };
-    for line in text.split_inclusive(|&byte| byte == b'\n') {
-        // A line without an end is one that was being written.
-        let Some(whole) = line.strip_suffix(b"\n") else { break };
-        match serde_json::from_slice(whole) {
-            Ok(Line::Search(header)) => past.header = Some(header),
-            Ok(Line::Trial(trial)) => {
+    let (lines, length) = whole_lines(path)?;
+    let mut past = Past { path: path.to_owned(), length, ..Past::default() };
+    for line in lines {
+        match line {
+            Line::Search(header) => past.header = Some(header),
+            Line::Trial(trial) => {
                 past.turns.push(trial.export.clone());
                 past.trials.insert((trial.export.clone(), trial.schedule.clone()), trial.record());
             }
-            Ok(Line::Winner(winner)) => past.winners.push(winner),
-            Err(cause) => return Err(format!("line {}: {cause}", past.turns.len() + past.winners.len() + 1)),
+            Line::Winner(winner) => past.winners.push(winner),
         }
-        past.length += line.len() as u64;
-    }
-    if past.header.is_none() && !text.is_empty() && past.length > 0 {
-        return Err("its first line does not say what was searched".to_owned());
     }
     Ok(past)
+}
+
+/// The lines of a log, in order; says what is wrong with it.
+pub fn lines(path: &Path) -> Result<Vec<Line>, String> {
+    whole_lines(path).map(|(lines, _)| lines)
+}
+
+/// The lines, and the bytes that they take.
+fn whole_lines(path: &Path) -> Result<(Vec<Line>, u64), String> {
+    let text = std::fs::read(path).map_err(|cause| crate::driver::error::reason(&cause))?;
+    let (mut lines, mut length) = (Vec::new(), 0);
+    for line in text.split_inclusive(|&byte| byte == b'\n') {
+        // A line without an end is one that was being written.
+        let Some(whole) = line.strip_suffix(b"\n") else { break };
+        let read = serde_json::from_slice(whole).map_err(|cause| format!("line {}: {cause}", lines.len() + 1));
+        lines.push(read?);
+        length += line.len() as u64;
+    }
+    match lines.first() {
+        None | Some(Line::Search(_)) => Ok((lines, length)),
+        Some(_) => Err("its first line does not say what was searched".to_owned()),
+    }
 }
 
 /// A log that is being written.

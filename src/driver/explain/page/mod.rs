@@ -1,0 +1,213 @@
+//! `ftc explain FILE --html`: one page about each export, that needs nothing else: its loops and assembly, its place under
+//! the roofline, and, with the log of a search, how its schedule was found.
+//!
+//! What stands on it is collected here; how it looks is `page.html`'s.
+
+mod listing;
+mod roofline;
+mod tuning;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use self::listing::{Instruction, LoopLine};
+use self::roofline::Roofline;
+use self::tuning::{Search, Shown};
+use super::plot;
+use crate::codegen::Form;
+use crate::driver::bench::report::time;
+use crate::driver::lock::{self, Key};
+use crate::driver::output::{self, Output};
+use crate::driver::select::{self, Selected, Selection};
+use crate::driver::session::{self, Outcome, Session, Stop};
+use crate::driver::tune::{error, log};
+use crate::driver::variants::{self, Body};
+use crate::driver::{Lowered, generate, lower, machine, pack, schedules};
+use crate::graph::Graph;
+use crate::loops::{self, Kernel};
+use crate::lower as plain;
+use crate::schedule::Schedule;
+use crate::syntax::ast;
+use crate::target::{Machine, Target};
+
+/// What the page is to be about.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The exports.
+    pub what: Selection,
+    /// The name of the target.
+    pub target: String,
+    /// The log of a search.
+    pub log: Option<PathBuf>,
+    /// The lock that the schedules come from; that beside the file if not given.
+    pub lock: Option<PathBuf>,
+    /// Where the page goes.
+    pub to: PathBuf,
+}
+
+/// The whole page.
+#[derive(Debug, Serialize)]
+struct Page {
+    version: &'static str,
+    target: String,
+    style: &'static str,
+    log: Option<String>,
+    exports: Vec<Section>,
+}
+
+/// One export.
+#[derive(Debug, Serialize)]
+struct Section {
+    name: String,
+    docs: String,
+    formula: String,
+    analysis: String,
+    schedule: String,
+    /// Where the schedule comes from.
+    origin: String,
+    loops: Vec<LoopLine>,
+    inner: Vec<Instruction>,
+    assembly: String,
+    roofline: Option<Roof>,
+    tuning: Option<Shown>,
+}
+
+/// The roofline in words, and drawn.
+#[derive(Debug, Serialize)]
+struct Roof {
+    plot: String,
+    measured: Option<String>,
+    speed: Option<String>,
+    share: Option<String>,
+    predicted: Option<String>,
+    intensity: String,
+    bound: &'static str,
+    peak: String,
+    bandwidth: String,
+    clock: String,
+}
+
+/// Writes the page.
+pub fn page(session: &mut Session, request: &Request) -> Outcome<()> {
+    output::check(session, &request.to)?;
+    let target = machine::target(session, &request.target)?;
+    let path = request.lock.clone().unwrap_or_else(|| lock::beside(request.what.file.as_deref()));
+    lock::open(session, &path, &target, machine::model(&target).as_ref())?;
+    let lines = match &request.log {
+        Some(path) => log::lines(path).map_err(|why| session.user(error::wrong_log(path, &why)))?,
+        None => Vec::new(),
+    };
+    let selected = select::select(session, &request.what)?;
+    let mut exports = Vec::new();
+    session::for_each(&selected.exports, |export| {
+        exports.push(section(session, &selected, export, &target, &lines)?);
+        Ok(())
+    })?;
+    let page = Page {
+        version: env!("CARGO_PKG_VERSION"),
+        target: lock::target_name(&target, machine::model(&target).map_or(1, |machine| machine.threads)),
+        style: plot::STYLE,
+        log: request.log.as_ref().map(|path| path.display().to_string()),
+        exports,
+    };
+    let text = render(&page).map_err(|cause| Stop::Internal(format!("the page cannot be made: {cause:#}")))?;
+    output::write_all(session, &[Output::new(&request.to, text)])
+}
+
+fn render(page: &Page) -> Result<String, minijinja::Error> {
+    let mut pages = minijinja::Environment::new();
+    pages.set_trim_blocks(true);
+    pages.set_lstrip_blocks(true);
+    pages.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+    pages.add_template("page.html", include_str!("page.html"))?;
+    pages.get_template("page.html")?.render(page)
+}
+
+fn section(
+    session: &mut Session,
+    selected: &Selected,
+    export: &ast::Export,
+    target: &Target,
+    lines: &[log::Line],
+) -> Outcome<Section> {
+    let body = variants::of_export(session, &selected.program, export, &selected.request, target)?;
+    let Body { graph, variant, block } = body;
+    let Lowered { kernel, schedule } = lower(session, &graph, block.as_ref(), &machine::chooser(target))?;
+    let naive = plain::lower(&graph);
+    let origin = origin(session, &naive, &schedule, block.is_some());
+    let text = match &block {
+        Some(block) => block.text(&schedule),
+        None => schedules::chosen_text(&kernel.name, variant.as_deref(), target.name(), &schedule),
+    };
+    let assembly = assembly(session, &kernel, target)?;
+    let search = Search::of(lines, &graph.name);
+    let model = machine::model(target);
+    let clock = machine::clock();
+    let seconds = search.seconds().or_else(|| pinned_seconds(session, &naive));
+    Ok(Section {
+        name: graph.name.clone(),
+        docs: select::docs(&selected.program, export).join("\n"),
+        formula: graph.to_string(),
+        analysis: super::describe(&graph),
+        schedule: text,
+        origin,
+        loops: listing::loops(&loops::print::print(&kernel)),
+        inner: listing::inner_loop(&assembly),
+        assembly,
+        roofline: model.as_ref().map(|machine| roof(&graph, &naive, &schedule, machine, clock, seconds)),
+        tuning: model.as_ref().and_then(|machine| search.show(&naive, machine, clock)),
+    })
+}
+
+/// What is called most: with `const` arguments, the function that takes them packed.
+fn assembly(session: &mut Session, kernel: &Kernel, target: &Target) -> Outcome<String> {
+    let Target::Cpu(cpu) = target else { return Ok(String::new()) };
+    let packing = pack(session, kernel)?;
+    let code = generate(session, kernel, packing.as_ref(), cpu, &[Form::Asm])?;
+    Ok(String::from_utf8_lossy(&code[0]).into_owned())
+}
+
+/// Where a schedule comes from.
+fn origin(session: &Session, naive: &Kernel, schedule: &Schedule, is_written: bool) -> String {
+    if is_written {
+        return "written in the source".to_owned();
+    }
+    let entry = session.pinned.as_ref().and_then(|pinned| {
+        let entry = pinned.lock.exact(&Key::of(naive, &pinned.target))?;
+        (lock::parse_schedule(&entry.schedule)? == *schedule).then(|| pinned.path.display().to_string())
+    });
+    entry.map_or_else(|| "chosen by the model, without measuring".to_owned(), |path| format!("measured, from {path}"))
+}
+
+fn pinned_seconds(session: &Session, naive: &Kernel) -> Option<f64> {
+    let pinned = session.pinned.as_ref()?;
+    pinned.lock.exact(&Key::of(naive, &pinned.target)).map(|entry| entry.seconds)
+}
+
+fn roof(
+    graph: &Graph,
+    naive: &Kernel,
+    schedule: &Schedule,
+    machine: &Machine,
+    clock: f64,
+    seconds: Option<f64>,
+) -> Roof {
+    let roofline = Roofline::of(graph, machine, clock);
+    let predicted = lock::cycles(naive, schedule, machine).map(|cycles| cycles / clock);
+    let mut known: Vec<_> = seconds.map(|seconds| ("measured", "s1", seconds)).into_iter().collect();
+    known.extend(predicted.map(|seconds| ("by the model", "s0 open", seconds)));
+    let giga = |value: f64| format!("{:.0} G", value / 1e9);
+    Roof {
+        plot: roofline.plot(&known).svg(),
+        measured: seconds.map(time),
+        speed: seconds.map(|seconds| giga(roofline.flops / seconds)),
+        share: seconds.map(|seconds| format!("{:.0} %", 100.0 * roofline.flops / seconds / roofline.roof())),
+        predicted: predicted.map(time),
+        intensity: format!("{:.1}", roofline.intensity()),
+        bound: if roofline.roof() < roofline.peak { "memory" } else { "arithmetic" },
+        peak: giga(roofline.peak),
+        bandwidth: giga(roofline.bandwidth),
+        clock: format!("{:.2}", clock / 1e9),
+    }
+}
