@@ -46,7 +46,8 @@ pub(super) struct BenchArgs {
     #[arg(long, default_value = "auto", value_name = "METHOD")]
     pub search: String,
 
-    /// Go by the schedules of this lock; with a budget, those that are found go there too
+    /// Go by the schedules of this lock, in the place of those that come with ftc; with a budget, those that are found go
+    /// there too
     #[arg(long, value_name = "FILE")]
     pub lock: Option<PathBuf>,
 

@@ -5,7 +5,14 @@
 //! same *structure* differ in sizes alone; the schedule of the nearest one is tried for a kernel that has none.
 //!
 //! Entries are tables of a list, in order, so that branches that tuned different kernels merge without help; where they
-//! tuned the same one and both entries stay, the faster one is taken.
+//! tuned the same one and both entries stay, the faster one is taken. `shipped` has the entries that come with ftc, `decide`
+//! says which entry is gone by.
+
+mod decide;
+mod shipped;
+
+pub(super) use decide::cycles;
+pub use decide::{decide, nearest_point};
 
 use std::path::{Path, PathBuf};
 
@@ -16,9 +23,7 @@ use super::session::Session;
 use super::tune::error;
 use crate::diag::Diagnostic;
 use crate::loops::{self, BufferKind, Kernel};
-use crate::model;
-use crate::schedule::nest::Program;
-use crate::schedule::{self, Schedule};
+use crate::schedule::Schedule;
 use crate::source::SourceMap;
 use crate::syntax::{ast, parser};
 use crate::target::{Machine, Target};
@@ -151,6 +156,11 @@ impl Lock {
         format!("{HEAD}{body}")
     }
 
+    /// All entries, in order.
+    pub fn entries(&self) -> &[Entry] {
+        &self.kernel
+    }
+
     /// The entry of a kernel: of the current version of ftc, the fastest.
     pub fn exact(&self, key: &Key) -> Option<&Entry> {
         let own = self.current(key).filter(|entry| entry.form == key.form);
@@ -201,6 +211,8 @@ pub struct Pinned {
     pub path: PathBuf,
     /// What is in it.
     pub lock: Lock,
+    /// What comes with ftc.
+    pub shipped: Lock,
     /// The target, in the lock's words.
     pub target: String,
 }
@@ -225,15 +237,9 @@ pub fn open(session: &mut Session, path: &Path, target: &Target, machine: Option
     let Some(machine) = machine else { return Ok(()) };
     let lock = read(path).map_err(|wrong| session.user(wrong))?;
     let target = target_name(target, machine.threads);
-    session.pinned = Some(Pinned { path: path.to_owned(), lock, target });
+    let shipped = shipped::lock(&target);
+    session.pinned = Some(Pinned { path: path.to_owned(), lock, shipped, target });
     Ok(())
-}
-
-impl Pinned {
-    /// The time that was measured for a kernel, if its entry can be used.
-    pub fn seconds(&self, kernel: &Kernel) -> Option<f64> {
-        self.lock.exact(&Key::of(kernel, &self.target)).map(|entry| entry.seconds)
-    }
 }
 
 /// Steps from their text.
@@ -246,42 +252,6 @@ pub fn parse_schedule(text: &str) -> Option<Schedule> {
         _ => None,
     });
     block.filter(|_| found.is_empty()).map(schedules::steps_of)
-}
-
-/// The schedule of a kernel: its own in the lock; else that of the nearest kernel, if the model thinks as well of it as of
-/// its own choice; else that choice. And what is to be said about it.
-pub fn decide(
-    pinned: &Pinned,
-    kernel: &Kernel,
-    machine: &Machine,
-    choose: impl FnOnce() -> Schedule,
-) -> (Schedule, Option<Diagnostic>) {
-    let key = Key::of(kernel, &pinned.target);
-    let applies = |schedule: &Schedule| schedule::apply(kernel, schedule).is_ok();
-    let finding = match pinned.lock.exact(&key) {
-        Some(entry) => match parse_schedule(&entry.schedule).filter(applies) {
-            Some(schedule) => return (schedule, None),
-            None => Some(error::unusable_entry(&pinned.path, entry)),
-        },
-        None => pinned.lock.stale(&key).map(|entry| error::stale_entry(&pinned.path, entry)),
-    };
-    let chosen = choose();
-    let near = pinned.lock.near(&key).into_iter().take(4).filter_map(|entry| parse_schedule(&entry.schedule));
-    // What fits another size well need not fit this one.
-    let limit = cycles(kernel, &chosen, machine).map_or(f64::INFINITY, |cycles| cycles * 1.05);
-    let is_good = |schedule: &Schedule| cycles(kernel, schedule, machine).is_some_and(|cycles| cycles <= limit);
-    let found = near.filter(applies).find(is_good);
-    (found.unwrap_or(chosen), finding)
-}
-
-/// The cycles that the model sees in a kernel under a schedule.
-pub(super) fn cycles(kernel: &Kernel, schedule: &Schedule, machine: &Machine) -> Option<f64> {
-    let mut program = Program::of(kernel);
-    schedule.steps.iter().try_for_each(|step| program.apply(step)).ok()?;
-    // Nests inside of others count with those.
-    let is_outer = |&nest: &usize| !program.nests[nest].order.is_empty() && program.reader_of(nest).is_none();
-    let nests = (0..program.nests.len()).filter(is_outer);
-    Some(nests.map(|nest| model::cycles(&program, nest, machine)).sum())
 }
 
 #[cfg(test)]

@@ -54,6 +54,11 @@ impl Loader for Modules {
     }
 }
 
+/// The text of a file in the embedded library's folder.
+pub(super) fn std_file(path: &str) -> Option<&'static str> {
+    STD.get_file(path)?.contents_utf8()
+}
+
 /// The modules of the standard library: `std::nn`.
 pub fn std_modules() -> Vec<String> {
     let mut modules: Vec<_> =

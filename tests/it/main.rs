@@ -34,6 +34,8 @@ mod interp;
 mod interp_grid;
 mod ir;
 mod ir_text;
+mod kills;
+mod locks;
 mod loops_simplify;
 mod loops_verify;
 mod lower;

@@ -140,15 +140,20 @@ pub fn bench(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Even
     measured
 }
 
-/// Schedules from a lock, if there is one, and those that are found on the way.
+/// Schedules from a lock, else those that come with ftc; and those that are found on the way.
 fn open_lock(session: &mut Session, request: &Request, cpu: &Cpu, threads: usize) -> Outcome<()> {
+    let target = Target::Cpu(cpu.clone());
     let Some(path) = &request.lock else {
-        let target = lock::target_name(&Target::Cpu(cpu.clone()), threads as i64);
-        session.pinned = Some(Pinned { path: lock::NAME.into(), lock: Lock::default(), target });
+        session.pinned = Some(Pinned::shipped(lock::target_name(&target, threads as i64)));
         return Ok(());
     };
     let machine = Machine::of(cpu, threads as i64);
-    lock::open(session, path, &Target::Cpu(cpu.clone()), Some(&machine))
+    lock::open(session, path, &target, Some(&machine))?;
+    if let Some(pinned) = &mut session.pinned {
+        // A lock that is named is all that counts, so that an empty one shows what the model alone does.
+        pinned.shipped = Lock::default();
+    }
+    Ok(())
 }
 
 fn write_lock(session: &mut Session, request: &Request) -> Outcome<()> {

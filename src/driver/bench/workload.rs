@@ -12,7 +12,6 @@ use super::timing::{self, Here, Plan, Timed};
 use super::{bind, error, reference};
 use crate::diag::Diagnostic;
 use crate::driver::loaded::{self, Loaded};
-use crate::driver::lock::Key;
 use crate::driver::machine::Chooser;
 use crate::driver::tune::search::{self, Job, Records, Settings};
 use crate::driver::{Outcome, Session, Stop, error as driver_error, lower, pack, variants};
@@ -138,9 +137,8 @@ fn tuned(session: &mut Session, bench: &Bench<'_>, made: &Made, machine: &Machin
             }
         }
     }
-    let naive = lower::lower(&made.graph);
-    let known = session.pinned.as_ref().and_then(|pinned| pinned.lock.exact(&Key::of(&naive, &pinned.target)));
-    let source = if known.is_some() { "lock" } else { "model" };
+    let naive = lower::lower(&made.body);
+    let source = session.pinned.as_ref().map_or("model", |pinned| pinned.source(&naive));
     source.clone_into(&mut row.schedule);
     Ok(())
 }

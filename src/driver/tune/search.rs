@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::super::bench::data::Range;
 use super::super::bench::options::Budget;
-use super::super::lock::{Entry, Key, Pinned};
+use super::super::lock::{self, Entry, Key, Pinned};
 use super::super::session::{Outcome, Session};
 use super::log::{Header, Line, Log, Past, Winner};
 use super::notes::{Notes, Source, Status};
@@ -17,7 +17,7 @@ use crate::loops::Kernel;
 use crate::lower;
 use crate::measure::crew::Crew;
 use crate::measure::meter::{Hands, Leader};
-use crate::space::knobs::{Knobs, Point};
+use crate::space::knobs::Point;
 use crate::target::{Cpu, Machine};
 
 /// How to search.
@@ -287,27 +287,10 @@ fn hints(pinned: Option<&Pinned>, open: &[Open<'_>], at: usize) -> Vec<Point> {
     });
     let mut texts: Vec<String> = texts.take(2).collect();
     if let Some(pinned) = pinned {
-        texts.extend(pinned.lock.exact(&own.key).map(|entry| entry.choices.clone()));
-        texts.extend(pinned.lock.near(&own.key).into_iter().take(2).map(|entry| entry.choices.clone()));
+        texts.extend(pinned.exact(&own.key).map(|entry| entry.choices.clone()));
+        texts.extend(pinned.near(&own.key).into_iter().take(2).map(|entry| entry.choices.clone()));
     }
-    texts.iter().filter_map(|text| nearest_point(knobs, text)).collect()
-}
-
-/// The point that is nearest to choices in another space: the same values, or the nearest numbers.
-fn nearest_point(knobs: &Knobs, choices: &str) -> Option<Point> {
-    let parts: Vec<&str> = choices.split(", ").collect();
-    let value = |knob: &crate::space::knobs::Knob| {
-        let text = parts.iter().find_map(|part| part.strip_prefix(knob.name.as_str())?.strip_prefix(' '))?;
-        let exact = knob.values.iter().position(|value| value == text);
-        let number = text.parse::<f64>().ok();
-        let distance = |value: &String| Some((value.parse::<f64>().ok()?.max(0.5) / number?.max(0.5)).ln().abs());
-        let near = || {
-            let all = knob.values.iter().enumerate().filter_map(|(at, value)| Some((at, distance(value)?)));
-            all.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(at, _)| at)
-        };
-        exact.or_else(near).map(|at| at as u16)
-    };
-    knobs.knobs.iter().map(value).collect::<Option<Vec<_>>>().map(Point)
+    texts.iter().filter_map(|text| lock::nearest_point(knobs, text)).collect()
 }
 
 /// Picks the winner among the leaders: the first that passes the check.

@@ -174,15 +174,18 @@ fn origin(session: &Session, naive: &Kernel, schedule: &Schedule, is_written: bo
         return "written in the source".to_owned();
     }
     let entry = session.pinned.as_ref().and_then(|pinned| {
-        let entry = pinned.lock.exact(&Key::of(naive, &pinned.target))?;
-        (lock::parse_schedule(&entry.schedule)? == *schedule).then(|| pinned.path.display().to_string())
+        let entry = pinned.exact(&Key::of(naive, &pinned.target))?;
+        let place = match pinned.source(naive) {
+            "shipped" => "by those who made ftc".to_owned(),
+            _ => format!("from {}", pinned.path.display()),
+        };
+        (lock::parse_schedule(&entry.schedule)? == *schedule).then(|| format!("measured, {place}"))
     });
-    entry.map_or_else(|| "chosen by the model, without measuring".to_owned(), |path| format!("measured, from {path}"))
+    entry.unwrap_or_else(|| "chosen by the model, without measuring".to_owned())
 }
 
 fn pinned_seconds(session: &Session, naive: &Kernel) -> Option<f64> {
-    let pinned = session.pinned.as_ref()?;
-    pinned.lock.exact(&Key::of(naive, &pinned.target)).map(|entry| entry.seconds)
+    session.pinned.as_ref()?.seconds(naive)
 }
 
 fn roof(

@@ -1,0 +1,147 @@
+//! The schedule of a kernel by the locks: its own entry, the user's before the one that comes with ftc; else that of the
+//! nearest kernel, made to fit; else what the model chooses.
+
+use super::{Entry, Key, Lock, Pinned, parse_schedule};
+use crate::diag::Diagnostic;
+use crate::driver::tune::error;
+use crate::loops::Kernel;
+use crate::measure::candidates::Candidates;
+use crate::model;
+use crate::schedule::nest::Program;
+use crate::schedule::{self, Schedule};
+use crate::space::knobs::{Knob, Knobs, Point};
+use crate::target::Machine;
+
+/// What an entry of another size may cost by the model, of what the model would choose: it was measured, but elsewhere.
+const TRUST: f64 = 1.05;
+/// Entries of other sizes that are looked at.
+const NEAR: usize = 4;
+
+/// The schedule of a kernel, and what is to be said about it.
+pub fn decide(
+    pinned: &Pinned,
+    kernel: &Kernel,
+    machine: &Machine,
+    choose: impl FnOnce() -> Schedule,
+) -> (Schedule, Option<Diagnostic>) {
+    let key = Key::of(kernel, &pinned.target);
+    let usable = |entry: &Entry| parse_schedule(&entry.schedule).filter(|own| schedule::apply(kernel, own).is_ok());
+    let finding = match pinned.lock.exact(&key) {
+        Some(entry) => match usable(entry) {
+            Some(schedule) => return (schedule, None),
+            None => Some(error::unusable_entry(&pinned.path, entry)),
+        },
+        None => pinned.lock.stale(&key).map(|entry| error::stale_entry(&pinned.path, entry)),
+    };
+    if let Some(schedule) = pinned.shipped.exact(&key).and_then(usable) {
+        return (schedule, finding);
+    }
+    let chosen = choose();
+    let near = [&pinned.lock, &pinned.shipped].into_iter().flat_map(|lock| lock.near(&key).into_iter().take(NEAR));
+    let near: Vec<_> = near.collect();
+    if near.is_empty() {
+        return (chosen, finding);
+    }
+    let limit = cycles(kernel, &chosen, machine).map_or(f64::INFINITY, |cycles| cycles * TRUST);
+    let candidates = Candidates::of(kernel, machine);
+    let found = near.into_iter().find_map(|entry| fitted(kernel, &candidates, entry, machine, limit));
+    (found.unwrap_or(chosen), finding)
+}
+
+/// The schedule of an entry for a kernel of other sizes: the same choices there, or the same steps, whichever the model
+/// likes better; none if it likes neither.
+fn fitted(kernel: &Kernel, candidates: &Candidates, entry: &Entry, machine: &Machine, limit: f64) -> Option<Schedule> {
+    let point = nearest_point(&candidates.knobs, &entry.choices);
+    let same_choices = point.and_then(|point| candidates.schedule(&point).ok());
+    let both = same_choices.into_iter().chain(parse_schedule(&entry.schedule));
+    let applicable = both.filter(|schedule| schedule::apply(kernel, schedule).is_ok());
+    let judged = applicable.filter_map(|schedule| Some((cycles(kernel, &schedule, machine)?, schedule)));
+    let best = judged.min_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best.0 <= limit).then_some(best.1)
+}
+
+/// The point that is nearest to choices in another space: the same values, or the nearest numbers.
+pub fn nearest_point(knobs: &Knobs, choices: &str) -> Option<Point> {
+    let chosen =
+        |part: &'_ str, knob: &Knob| Some(part.strip_prefix(knob.name.as_str())?.strip_prefix(' ')?.to_owned());
+    let value = |knob: &Knob| {
+        let mut parts = choices.split(", ").filter(|part| {
+            // `blocks of rows` is no value of the knob `blocks` where there is a knob `blocks of`.
+            let mut longer = knobs.knobs.iter().filter(|other| other.name.len() > knob.name.len());
+            longer.all(|other| chosen(part, other).is_none())
+        });
+        let text = parts.find_map(|part| chosen(part, knob))?;
+        let exact = knob.values.iter().position(|value| *value == text);
+        let number = text.parse::<f64>().ok();
+        let distance = |value: &String| Some((value.parse::<f64>().ok()?.max(0.5) / number?.max(0.5)).ln().abs());
+        let near = || {
+            let all = knob.values.iter().enumerate().filter_map(|(at, value)| Some((at, distance(value)?)));
+            all.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(at, _)| at)
+        };
+        exact.or_else(near).map(|at| at as u16)
+    };
+    knobs.knobs.iter().map(value).collect::<Option<Vec<_>>>().map(Point)
+}
+
+/// The cycles that the model sees in a kernel under a schedule.
+pub(in crate::driver) fn cycles(kernel: &Kernel, schedule: &Schedule, machine: &Machine) -> Option<f64> {
+    let mut program = Program::of(kernel);
+    schedule.steps.iter().try_for_each(|step| program.apply(step)).ok()?;
+    // Nests inside of others count with those.
+    let is_outer = |&nest: &usize| !program.nests[nest].order.is_empty() && program.reader_of(nest).is_none();
+    let nests = (0..program.nests.len()).filter(is_outer);
+    Some(nests.map(|nest| model::cycles(&program, nest, machine)).sum())
+}
+
+impl Pinned {
+    /// No lock but what comes with ftc.
+    pub fn shipped(target: String) -> Self {
+        Self { path: super::NAME.into(), lock: Lock::default(), shipped: super::shipped::lock(&target), target }
+    }
+
+    /// The entry of a kernel, the user's own before the one that comes with ftc.
+    pub fn exact(&self, key: &Key) -> Option<&Entry> {
+        self.lock.exact(key).or_else(|| self.shipped.exact(key))
+    }
+
+    /// Entries of kernels that differ in sizes alone: the user's own, then those that come with ftc, each the nearest first.
+    pub fn near(&self, key: &Key) -> Vec<&Entry> {
+        [&self.lock, &self.shipped].into_iter().flat_map(|lock: &Lock| lock.near(key)).collect()
+    }
+
+    /// The time that was measured for a kernel, if its entry can be used.
+    pub fn seconds(&self, kernel: &Kernel) -> Option<f64> {
+        self.exact(&Key::of(kernel, &self.target)).map(|entry| entry.seconds)
+    }
+
+    /// In a word, where the schedule of a kernel with its own entry comes from; the model if it has none.
+    pub fn source(&self, kernel: &Kernel) -> &'static str {
+        let key = Key::of(kernel, &self.target);
+        match (self.lock.exact(&key), self.shipped.exact(&key)) {
+            (Some(_), _) => "lock",
+            (None, Some(_)) => "shipped",
+            (None, None) => "model",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_of_another_space_become_the_nearest() {
+        let kinds = Knob::any("copy", ["no", "near"].map(str::to_owned));
+        let knobs = Knobs { knobs: vec![Knob::line("rows", [1, 6, 14]), kinds] };
+        assert_eq!(nearest_point(&knobs, "rows 12, copy near"), Some(Point(vec![2, 1])));
+        assert_eq!(nearest_point(&knobs, "rows 5, copy near, more yes"), Some(Point(vec![1, 1])));
+        assert_eq!(nearest_point(&knobs, "rows 5"), None);
+    }
+
+    #[test]
+    fn a_name_may_begin_like_another_one() {
+        let of = Knob::any("blocks of", ["rows", "vectors"].map(str::to_owned));
+        let knobs = Knobs { knobs: vec![of, Knob::line("blocks", [1, 2, 4])] };
+        assert_eq!(nearest_point(&knobs, "blocks of vectors, blocks 4"), Some(Point(vec![1, 2])));
+    }
+}
