@@ -50,7 +50,7 @@ impl<'a> Simplifier<'a> {
         }
         let simpler = if is_sum(pool, id) {
             let view = self.view(pool, id);
-            let view = recombine(pool, view);
+            let view = recombine(pool, view, &mut self.ranges);
             rebuild(pool, &view)
         } else {
             let children: Vec<_> = pool.children(id).into_iter().map(|child| self.simplify(pool, child)).collect();
@@ -134,7 +134,7 @@ impl<'a> Simplifier<'a> {
         }
         let of = if op == Op::Div { quotient } else { remainder };
         let view = of(pool, &dividend, divisor, &mut self.ranges);
-        let view = recombine(pool, view);
+        let view = recombine(pool, view, &mut self.ranges);
         Some(rebuild(pool, &view))
     }
 

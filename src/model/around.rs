@@ -8,6 +8,10 @@ use crate::schedule::nest::{Copy, Layout, Role};
 use super::body::store_cost;
 use super::view::{Moved, View};
 
+/// What it costs to add to results that are in memory, against writing them: they have gone from the near caches, and
+/// nothing else is left to do while they come.
+const JOIN: f64 = 8.0;
+
 /// Cycles of one thread doing everything.
 pub(super) fn cycles(view: &View<'_>) -> f64 {
     // Counting and jumping of the innermost loop hide behind its body.
@@ -23,7 +27,7 @@ fn tiles(view: &View<'_>) -> f64 {
     let inside = &view.loops[view.tile..];
     let results: f64 = inside.iter().filter(|l| l.role != Role::Reduced).map(|l| l.trips as f64).product();
     let lanes = view.vector().map_or(1, |(_, lanes)| lanes);
-    let again = if view.loops[..view.tile].iter().any(|l| l.role == Role::Reduced && l.trips > 1) { 1.6 } else { 1.0 };
+    let again = if view.loops[..view.tile].iter().any(|l| l.role == Role::Reduced && l.trips > 1) { JOIN } else { 1.0 };
     let private: f64 = inside.iter().filter(|l| l.role == Role::Private).map(|l| l.trips as f64).product();
     let join = if private > 1.0 { results * 0.5 + 10.0 } else { 0.0 };
     view.trips_outside(view.tile) * (results / lanes as f64 * store_cost(view, &view.store) * again + join + 4.0)
@@ -78,7 +82,7 @@ fn moving(view: &View<'_>, load: &Moved, elements: i64) -> f64 {
     let caches = view.machine.caches.iter().zip(view.machine.bandwidth);
     let beyond = caches.filter(|&(&cache, _)| elements * bytes > cache);
     // A line that is written is read first, and written back later.
-    beyond.map(|(_, rate)| 5.0 * bytes as f64 / rate).sum()
+    beyond.map(|(_, rate)| 4.5 * bytes as f64 / rate).sum()
 }
 
 /// The time of a nest when one of its loops is on threads.

@@ -70,11 +70,17 @@ fn unrolled(view: &View<'_>, takes: impl Fn(Role) -> bool) -> f64 {
     written_out.map(|l| l.trips as f64).product()
 }
 
+/// Whether an access reads from a copy that has nothing else in it than what a part of the loops reads.
+fn is_compact(view: &View<'_>, load: &Moved) -> bool {
+    load.copy
+        .map(|copy| &view.copies()[copy])
+        .is_some_and(|copy| copy.at.is_some() || matches!(copy.layout, Layout::Loops(_)))
+}
+
 /// Cycles lost to lines that take each other's place: rows that are far apart by a power of two fall into one set of the
 /// first cache, which holds few lines.
 fn conflicts(view: &View<'_>, load: &Moved) -> f64 {
-    let is_packed = load.copy.is_some_and(|copy| matches!(view.copies()[copy].layout, Layout::Loops(_)));
-    if is_packed {
+    if is_compact(view, load) {
         return 0.0;
     }
     let rows = (view.body..view.loops.len()).filter(|&at| view.loops[at].kind == LoopKind::Unroll);
@@ -92,8 +98,7 @@ fn conflicts(view: &View<'_>, load: &Moved) -> f64 {
 /// every page, so that what prefetches is of no help.
 fn stall(view: &View<'_>, load: &Moved) -> f64 {
     let step = view.body.checked_sub(1).and_then(|around| load.strides[around]).unwrap_or(0);
-    let is_packed = load.copy.is_some_and(|copy| matches!(view.copies()[copy].layout, Layout::Loops(_)));
-    if is_packed || step.abs() * load.access.bytes < COLUMN {
+    if is_compact(view, load) || step.abs() * load.access.bytes < COLUMN {
         return 0.0;
     }
     match view.vector() {
@@ -155,7 +160,7 @@ fn load_cost(view: &View<'_>, load: &Moved) -> f64 {
     };
     // In a box, fused axes are rows of another length than in the tensor.
     // The same holds where conditions cut the rows.
-    let cut = view.is_fused(last) && (copy.is_some() || load.guarded[last]);
+    let cut = load.uses(last) && view.is_fused(last) && (copy.is_some() || load.guarded[last]);
     let stride = if cut { None } else { load.strides[last] };
     times
         * (guard

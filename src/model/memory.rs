@@ -1,10 +1,15 @@
 //! Bytes that move between caches: for each cache, the loops of which everything fits into it run without missing; what
 //! they touch is loaded once for each iteration of the loops outside, unless the loop just outside does not change it.
 
+use std::collections::BTreeMap;
+
 use super::view::{Moved, View};
+use crate::expr::AxisId;
 
 /// Bytes of a line of a cache.
 const LINE: i64 = 64;
+/// For each cache, the bytes that could come from beyond it until the first line of a run does.
+const START: [f64; 2] = [20.0, 500.0];
 
 /// Whether a nest has run just before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,11 +22,12 @@ pub(super) enum Run {
 /// Cycles to move everything between the caches.
 pub(super) fn cycles(view: &View<'_>, run: Run) -> f64 {
     let machine = view.machine;
-    machine.caches.iter().zip(machine.bandwidth).map(|(&bytes, rate)| beyond(view, bytes, run) / rate).sum()
+    let caches = machine.caches.iter().zip(machine.bandwidth).zip(START);
+    caches.map(|((&bytes, rate), start)| beyond(view, bytes, start, run) / rate).sum()
 }
 
-/// Bytes that come from beyond a cache of so many bytes.
-fn beyond(view: &View<'_>, cache: i64, run: Run) -> f64 {
+/// Bytes that come from beyond a cache of so many bytes, with those that could have come while runs were found.
+fn beyond(view: &View<'_>, cache: i64, start: f64, run: Run) -> f64 {
     let fits =
         |level: usize| view.loads.iter().chain([&view.store]).map(|a| footprint(view, a, level)).sum::<i64>() <= cache;
     let level = (0..=view.loops.len()).find(|&level| fits(level)).unwrap_or(view.loops.len());
@@ -31,32 +37,73 @@ fn beyond(view: &View<'_>, cache: i64, run: Run) -> f64 {
         Run::Again => level == 0 && !access.moves,
     };
     let accesses = view.loads.iter().chain([&view.store]).filter(|access| !stays(access));
-    accesses.map(|access| traffic(view, access, level)).sum()
+    accesses.map(|access| traffic(view, access, level, start)).sum()
 }
 
 /// Bytes of an access that loops outside of `level` bring in.
-fn traffic(view: &View<'_>, access: &Moved, level: usize) -> f64 {
+fn traffic(view: &View<'_>, access: &Moved, level: usize, start: f64) -> f64 {
     // What the loops just outside do not change stays.
     let mut outer = level;
     while outer > 0 && !access.uses(outer - 1) {
         outer -= 1;
     }
-    footprint(view, access, level) as f64 * view.trips_outside(outer)
+    let bytes = footprint(view, access, level) as f64;
+    let runs = runs(view, access, level);
+    (bytes + runs * start) * view.trips_outside(outer)
+}
+
+/// What the loops from a level on read of a tensor.
+struct Reach {
+    /// Elements, those too that lie in lines between them.
+    elements: i64,
+    /// Elements next to each other.
+    run: i64,
+}
+
+fn reach(view: &View<'_>, moved: &Moved, level: usize) -> Reach {
+    let access = &moved.access;
+    let covered = |steps: &BTreeMap<AxisId, i64>, extent: i64| {
+        let reach = steps.iter().map(|(&axis, step)| step.abs() * (view.trips_inside(axis, level) - 1)).sum::<i64>();
+        (1 + reach).min(extent.max(1))
+    };
+    let mut outer: i64 =
+        access.steps.iter().zip(&access.shape).map(|(steps, &extent)| covered(steps, extent)).product();
+    let mut all = Reach { elements: 1, run: 1 };
+    let (mut is_run, mut bytes) = (true, access.bytes);
+    for (steps, &extent) in access.steps.iter().zip(&access.shape).rev() {
+        let own = covered(steps, extent);
+        outer /= own;
+        bytes = bytes.saturating_mul(extent.max(1));
+        // Gaps within a line are read, too.
+        let own = if outer > 1 && bytes <= LINE { extent.max(1) } else { own };
+        all.elements = all.elements.saturating_mul(own);
+        if is_run {
+            all.run = all.run.saturating_mul(own);
+            is_run = own >= extent;
+        }
+    }
+    let irregular = access.irregular.iter().map(|&axis| view.trips_inside(axis, level)).fold(1, i64::saturating_mul);
+    all.elements = all.elements.saturating_mul(irregular).min(access.shape.iter().product::<i64>().max(1));
+    all
 }
 
 /// Bytes of an access while the loops from `level` on run, in whole lines.
 fn footprint(view: &View<'_>, moved: &Moved, level: usize) -> i64 {
-    let access = &moved.access;
-    let elements = access.footprint(&|axis| view.trips_inside(axis, level));
-    let row = match access.steps.last() {
-        Some(steps) => {
-            1 + steps.iter().map(|(&axis, step)| step.abs() * (view.trips_inside(axis, level) - 1)).sum::<i64>()
-        }
-        None => 1,
-    };
-    let per_line = (LINE / access.bytes).max(1);
-    let packed = moved.copy.is_some();
-    let waste = if packed || row >= per_line { 1 } else { (per_line / row.max(1)).max(1) };
-    let whole = access.shape.iter().product::<i64>() * access.bytes;
-    (elements * access.bytes).saturating_mul(waste).min(whole.max(elements * access.bytes))
+    let bytes = moved.access.bytes;
+    if moved.copy.is_some() {
+        return moved.access.footprint(&|axis| view.trips_inside(axis, level)).saturating_mul(bytes);
+    }
+    let Reach { elements, run } = reach(view, moved, level);
+    let whole = moved.access.shape.iter().product::<i64>() * bytes;
+    let runs = (elements / run).max(1);
+    runs.saturating_mul((run * bytes).max(LINE)).min(whole.max(elements * bytes))
+}
+
+/// Runs of elements next to each other, each of which has to be found.
+fn runs(view: &View<'_>, moved: &Moved, level: usize) -> f64 {
+    if moved.copy.is_some() {
+        return 1.0;
+    }
+    let Reach { elements, run } = reach(view, moved, level);
+    (elements as f64 / run as f64).max(1.0)
 }

@@ -24,6 +24,9 @@ use crate::target::Machine;
 
 use memory::Run;
 
+/// The part of the shorter of two times that the longer one does not hide: of computing, and of moving data.
+const OVERLAP: f64 = 0.3;
+
 static NONE: BTreeSet<TensorId> = BTreeSet::new();
 
 /// The cycles that a nest takes, with those that are computed inside of it. For one that is itself computed inside of
@@ -38,7 +41,7 @@ pub fn cycles(program: &Program, nest: usize, machine: &Machine) -> f64 {
     let compute = body::cycles(&view) + around::cycles(&view);
     let memory = memory::cycles(&view, if reader.is_some() { Run::Again } else { Run::First });
     // Loads that miss overlap with computing, but not fully.
-    let mut one_thread = compute.max(memory) + 0.5 * compute.min(memory);
+    let mut one_thread = compute.max(memory) + OVERLAP * compute.min(memory);
     for inner in &view.nest.computes {
         one_thread += view.trips_outside(view.nest.level(Some(inner.at))) * cycles(program, inner.nest, machine);
     }

@@ -52,8 +52,8 @@ impl Machine {
             loads: 2.0,
             issue: 5.0,
             latency: 4.0,
-            caches: [40 << 10, 5 << 18],
-            bandwidth: [48.0, 9.0],
+            caches: [44 << 10, 5 << 18],
+            bandwidth: [40.0, 9.0],
             dots: Dots {
                 mixed: facts.vnni,
                 same: facts.vnni_signs,
