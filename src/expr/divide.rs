@@ -165,7 +165,12 @@ pub(super) fn recombine(pool: &mut Pool, view: Linear, ranges: &mut Ranges<'_>) 
 }
 
 /// The atom `y % c` of a sum that is there `m` times, for a `y` with the remainder of `x`.
-fn same_remainder(pool: &Pool, view: &Linear, (x, c, m): (&Linear, i64, i64), ranges: &mut Ranges<'_>) -> Option<ExprId> {
+fn same_remainder(
+    pool: &Pool,
+    view: &Linear,
+    (x, c, m): (&Linear, i64, i64),
+    ranges: &mut Ranges<'_>,
+) -> Option<ExprId> {
     let is_multiple = |apart: &Linear| apart.terms.values().chain([&apart.constant]).all(|k| k % c == 0);
     let mut found = view.terms.iter().filter(|&(_, &k)| k == m).filter_map(|(&atom, _)| {
         let (y, _) = as_divided(pool, Op::Mod, atom).filter(|&(_, divisor)| divisor == c)?;

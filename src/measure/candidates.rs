@@ -2,7 +2,7 @@
 //!
 //! A point has a value for each knob of each nest; its schedule is the steps that join and divide nests, then those of
 //! each nest. Nests with the same knobs, such as the phases of a transposed convolution, share them: what is good for one
-//! is good for the others. Nests are predicted one by one and remembered, since a search changes few knobs at a time.
+//! is good for the others, unless no point is a schedule of all of them. Nests are predicted one by one and remembered, since a search changes few knobs at a time.
 
 use std::collections::HashMap;
 
@@ -47,6 +47,9 @@ struct Part {
     plain: Nest,
 }
 
+/// Points all over a space that are tried before nests are said to have no schedule in common.
+const GUESSES: usize = 500;
+
 /// Predictions for the start of each nest.
 const CLIMB: usize = 1500;
 
@@ -66,6 +69,7 @@ impl Candidates {
                 None => groups.push(Group { knobs, first: 0, nests: vec![part], known: HashMap::new() }),
             }
         }
+        let mut groups: Vec<_> = groups.into_iter().flat_map(|group| group.that_fit(&mut program, machine)).collect();
         let mut knobs = Knobs::default();
         let several = groups.len() > 1;
         for group in &mut groups {
@@ -92,6 +96,11 @@ impl Candidates {
     pub fn loops(&self, schedule: &Schedule) -> Result<String, Reason> {
         let kernel = schedule::apply(&self.kernel, schedule).map_err(|refused| refused_step(&refused.to_string()))?;
         Ok(loops::print::print(&loops::simplify::simplify(kernel)))
+    }
+
+    /// Whether schedules leave out products by zero that the plain loops compute.
+    pub fn skip_zeros(&self) -> bool {
+        self.fixed.iter().any(|step| matches!(step, Step::Phases { .. }))
     }
 
     /// The plain loops.
@@ -140,6 +149,22 @@ impl Candidates {
 }
 
 impl Group {
+    /// The group, if its nests have schedules in common; else one for each nest.
+    fn that_fit(mut self, program: &mut Program, machine: &Machine) -> Vec<Self> {
+        if self.nests.len() > 1 && self.guesses().iter().all(|own| self.predict(program, machine, own).is_err()) {
+            let Self { knobs, nests, .. } = self;
+            let alone = |part| Self { knobs: knobs.clone(), first: 0, nests: vec![part], known: HashMap::new() };
+            return nests.into_iter().map(alone).collect();
+        }
+        vec![self]
+    }
+
+    /// Points that can be schedules of its nests.
+    fn guesses(&self) -> Vec<Point> {
+        let starts = self.nests.iter().flat_map(|part| part.space.starts());
+        starts.chain(explore::spread(&self.knobs, GUESSES)).collect()
+    }
+
     /// Its part of a point.
     fn own(&self, point: &Point) -> Point {
         Point(point.0[self.first..self.first + self.knobs.knobs.len()].to_vec())

@@ -15,6 +15,9 @@ use std::time::Duration;
 use super::protocol::{Build, Reply, Request, Setup};
 use crate::explore::Reason;
 
+/// How often a thread of OpenMP looks for work before it sleeps: through the time from call to call, not for longer.
+const SPINS: &str = "20000";
+
 /// Libraries that a worker loads before it is replaced: some cannot be unloaded.
 const LOADS: usize = 128;
 /// How long a worker may take to get ready.
@@ -119,6 +122,8 @@ struct Process {
 impl Process {
     fn start(program: &PathBuf) -> Result<Self, Reason> {
         let mut command = Command::new(program);
+        // What was timed last must not look for work on the cores of what is timed next.
+        command.env("GOMP_SPINCOUNT", SPINS);
         command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(|cause| Reason::new("worker", cause.to_string()))?;
         let (Some(requests), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {

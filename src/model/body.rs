@@ -167,7 +167,7 @@ fn load_cost(view: &View<'_>, load: &Moved) -> f64 {
             + match stride {
                 Some(0) => 1.0,
                 Some(1) => 1.1 * registers,
-                Some(2..=4) => 4.0 * registers,
+                Some(2..=4) => 8.0 * registers,
                 Some(_) => 1.5 * lanes as f64,
                 None => 3.0 * lanes as f64,
             })

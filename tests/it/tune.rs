@@ -36,6 +36,15 @@ fn a_search_pins_its_winner_and_build_goes_by_it() {
     assert_eq!(text(&place, "log.jsonl").lines().count(), 14);
 }
 
+/// What is multiplied by zero is left out there, so numbers that are not finite are no test.
+#[test]
+fn schedules_that_leave_out_products_by_zero_win() {
+    let place = Place::new();
+    let call = "conv_transpose2d(x: f32[1, 4, 5, 5], w: f32[4, 6, 3, 3], stride = 2, pad = 1)";
+    let ran = place.ftc(&["tune", "--export", call, "--threads", "1", "--budget", "6trials"]);
+    assert!(ran.code == 0 && ran.out.contains("6 trials"), "{ran:?}");
+}
+
 #[test]
 fn a_replay_writes_the_same_log_and_a_torn_log_is_gone_on_with() {
     let place = place();

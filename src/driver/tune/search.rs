@@ -315,7 +315,9 @@ fn finish(
         *known = (*known).max(count);
     }
     let Some(winner) = winner else {
-        let counted = reasons.iter().map(|(kind, count)| format!("{kind}: {count}")).collect::<Vec<_>>().join(", ");
+        let mut counted: Vec<_> = reasons.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
+        counted.extend(refused.first().map(|reason| format!("the winner: {}: {}", reason.kind, reason.detail)));
+        let counted = counted.join(", ");
         return Err(session.environment(error::nothing_found(&name, &counted)));
     };
     notes.write(&Line::Winner(winner.clone()));

@@ -72,6 +72,11 @@ pub struct Recipe<'a> {
     pub seed: u64,
 }
 
+/// Numbers that schedules trip over.
+const ODD: &[f64] = &[f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 1e-40, 3e18];
+/// Those of them of which a product by zero is zero.
+const FINITE: &[f64] = &[-0.0, 1e-40, 3e18];
+
 /// Starts of a search.
 const STARTS: usize = 8;
 
@@ -79,13 +84,16 @@ impl Subject {
     /// Makes inputs and expected outputs.
     pub fn new(recipe: &Recipe<'_>, crew: &mut Crew) -> Result<Self, Reason> {
         let folder = tempfile::Builder::new().prefix("ftc-tune-").tempdir().map_err(|cause| files(&cause))?;
+        let mut candidates = Candidates::of(recipe.naive, recipe.machine);
+        // A product by zero that is left out would be NaN for these.
+        let odd = if candidates.skip_zeros() { FINITE } else { ODD };
         let mut rng = data::source(recipe.seed, &recipe.graph.name);
         let mut inputs = Vec::new();
         for set in 0..=CHECKED {
             let mut values = random(recipe, &mut rng).ok_or_else(no_memory)?;
             if set == ADVERSE {
                 for values in &mut values {
-                    disturb(values, &mut rng);
+                    disturb(values, odd, &mut rng);
                 }
             }
             inputs.push(values);
@@ -102,7 +110,6 @@ impl Subject {
             }
         }
         let fastest = floor::floor(recipe.graph, recipe.machine, recipe.threads);
-        let mut candidates = Candidates::of(recipe.naive, recipe.machine);
         let starts = candidates.starts(STARTS);
         let meter = Meter::new(candidates, setup, Processor::from(recipe.cpu), fastest);
         let graph = recipe.graph.clone();
@@ -211,13 +218,12 @@ fn random(recipe: &Recipe<'_>, rng: &mut StdRng) -> Option<Vec<Values>> {
 }
 
 /// Puts numbers into floats that schedules trip over, a few among many.
-fn disturb(values: &mut Values, rng: &mut StdRng) {
-    const ODD: [f64; 6] = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 1e-40, 3e18];
-    if !values.dtype().is_float() || values.len() < 4 * ODD.len() {
+fn disturb(values: &mut Values, odd: &[f64], rng: &mut StdRng) {
+    if !values.dtype().is_float() || values.len() < 4 * odd.len() {
         return;
     }
     let mut items: Vec<f64> = (0..values.len()).filter_map(|at| values.get_f64(at)).collect();
-    for odd in ODD {
+    for &odd in odd {
         let at = rng.random_range(0..items.len());
         // What the type cannot hold is infinite in it.
         items[at] = if values.dtype() == DType::F16 && odd > 1e5 { 6e4 } else { odd };
