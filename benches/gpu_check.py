@@ -30,6 +30,8 @@ def conv(**options):
 CASES = {
     "gemm_2048": ([(2048, 2048)] * 2, f32, f32, mm),
     "gemm_by_hand": ([(2048, 2048)] * 2, f32, f32, mm),
+    "gemm_ahead": ([(2048, 2048)] * 2, f32, f32, mm),
+    "gemm_ahead_8": ([(2048, 2048)] * 2, f32, f32, mm),
     "gemm_512": ([(512, 512)] * 2, f32, f32, mm),
     "gemm_ragged": ([(1000, 37), (37, 129)], f32, f32, mm),
     "gemm_nt_1000": ([(1000, 500), (700, 500)], f32, f32, lambda a, b: a @ b.T),
@@ -39,11 +41,17 @@ CASES = {
     "gemm_bytes": ([(128, 256), (256, 192)], i8, i32, mm),
     "batched": ([(8, 128, 64), (8, 64, 96)], f32, f32, mm),
     "gemv_1024": ([(1024, 1024), (1024,)], f32, f32, mm),
+    "gemv_warps": ([(1024, 1024), (1024,)], f32, f32, mm),
     "conv_56": ([(1, 64, 56, 56), (64, 64, 3, 3)], f32, f32, conv(padding=1)),
+    "conv_56_ahead": ([(1, 64, 56, 56), (64, 64, 3, 3)], f32, f32, conv(padding=1)),
     "conv_14": ([(1, 256, 14, 14), (512, 256, 3, 3)], f32, f32, conv(padding=1)),
+    "conv_14_split": ([(1, 256, 14, 14), (512, 256, 3, 3)], f32, f32, conv(padding=1)),
+    "conv_14_large": ([(1, 256, 14, 14), (512, 256, 3, 3)], f32, f32, conv(padding=1)),
     "conv_stem": ([(1, 3, 112, 112), (32, 3, 7, 7)], f32, f32, conv(stride=2, padding=3)),
     "conv_1x1": ([(1, 256, 28, 28), (128, 256, 1, 1)], f32, f32, conv()),
     "softmax_rows": ([(512, 1000)], f32, f32, lambda x: torch.softmax(x, 1)),
+    "softmax_threads": ([(512, 1000)], f32, f32, lambda x: torch.softmax(x, 1)),
+    "total_all": ([(1000000,)], f32, f32, lambda x: x.sum().reshape(1)),
     "relu_all": ([(1000, 777)], f32, f32, torch.relu),
 }
 TOLERANCE = {f32: 2e-5, f64: 1e-13, f16: 2e-3, bf16: 1e-2, i32: 0.0}

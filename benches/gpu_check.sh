@@ -4,6 +4,7 @@
 #   benches/gpu_check.sh              all of it
 #   benches/gpu_check.sh generate     only the CUDA C, on any machine with ftc
 #   benches/gpu_check.sh run [NAME…]  compile that CUDA C and run it, on a machine with nvcc and PyTorch, without ftc
+#   benches/gpu_check.sh sanitize     run the small ones under compute-sanitizer: accesses outside, races
 #
 # FTC names the compiler (target/release/ftc), OUT the folder for what is made (target/gpu_check), ARCH the GPU (sm_90).
 set -euo pipefail
@@ -14,10 +15,29 @@ arch=${ARCH:-sm_90}
 what=${1:-all}
 [ $# -eq 0 ] || shift
 
-if [ "$what" != run ]; then
-    "$ftc" build benches/gpu_check.ft --target "cuda:$arch" --emit cuda,header,schedule -o "$out"
-fi
-if [ "$what" != generate ]; then
-    nvcc -std=c++17 -O3 -arch "$arch" -shared -Xcompiler -fPIC -cudart shared "$out"/*.cu -o "$out/libgpu_check.so"
-    python3 benches/gpu_check.py "$out/libgpu_check.so" "$@"
+# Compiles what is in a folder, several files at a time, into a library beside it.
+compile() {
+    find "$1" -name '*.cu' | xargs -P "$(nproc)" -I{} nvcc -std=c++17 -O3 -arch "$arch" -c -Xcompiler -fPIC {} -o {}.o
+    nvcc -arch "$arch" -shared -cudart shared "$1"/*.o -o "$1.so"
+}
+
+case $what in
+    all | generate)
+        "$ftc" build benches/gpu_check.ft --target "cuda:$arch" --emit cuda,header,schedule -o "$out/large"
+        "$ftc" build benches/gpu_small.ft --target "cuda:$arch" --emit cuda,header,schedule -o "$out/small"
+        ;;
+esac
+case $what in
+    all | run)
+        compile "$out/large"
+        python3 benches/gpu_check.py "$out/large.so" "$@"
+        ;;
+esac
+if [ "$what" = sanitize ]; then
+    compile "$out/small"
+    nvcc -std=c++17 -O1 -arch "$arch" benches/gpu_call.cpp -ldl -o "$out/call"
+    for tool in memcheck racecheck initcheck; do
+        echo "$tool:"
+        compute-sanitizer --tool "$tool" --error-exitcode 1 "$out/call" "$out/small.so" "$out/small/gpu_small.h"
+    done
 fi

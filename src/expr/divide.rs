@@ -66,7 +66,22 @@ pub(super) fn remainder(pool: &mut Pool, e: &Linear, c: i64, ranges: &mut Ranges
             return sum;
         }
     }
+    let rest = above_zero(pool, rest, c, ranges);
     divided(pool, Op::Mod, &rest, c)
+}
+
+/// The same but for multiples of `c`, and without negative values where that is enough: of those, remainders are what C
+/// and processors call so.
+fn above_zero(pool: &Pool, rest: Linear, c: i64, ranges: &mut Ranges<'_>) -> Linear {
+    let is_above = |pool: &Pool, view: &Linear, ranges: &mut Ranges<'_>| {
+        bounds(pool, view, ranges).and_then(|wide| wide.fit(DType::I64)).is_some_and(|interval| interval.lo >= 0)
+    };
+    if is_above(pool, &rest, ranges) {
+        return rest;
+    }
+    let terms = rest.terms.iter().map(|(&atom, &k)| (atom, floor_mod(k, c))).collect();
+    let least = Linear { terms, constant: rest.constant };
+    if is_above(pool, &least, ranges) && is_exact(pool, &least, ranges) { least } else { rest }
 }
 
 /// The remainder of a coefficient that is nearest to 0.
@@ -153,12 +168,13 @@ fn open_remainders(pool: &Pool, e: &Linear, c: i64, ranges: &mut Ranges<'_>) -> 
 }
 
 /// Joins quotients and remainders of the same dividend: `m*c * (x / c) + m * (x % c)` is `m * x`, and
-/// `m * x - m*c * (x / c)` is `m * (x % c)`. Also with `x % a / c` and `x % c`, where `c` divides `a`; and with the
-/// remainder of what differs from `x` by multiples of `c`, as `remainder` makes it.
+/// `m * x - m*c * (x / c)` is `m * (x % c)`. Also with `x % a / c` and `x % c`, where `c` divides `a`, and where dividends
+/// differ by multiples of what they are divided by, as `remainder` makes them: `12 * (x / 4) + 3 * ((x + 8) % 4)` is
+/// `3 * x`.
 pub(super) fn recombine(pool: &mut Pool, view: Linear, ranges: &mut Ranges<'_>) -> Linear {
     let mut view = view;
-    // Each round removes an atom or leaves fewer quotients.
-    while let Some(joined) = join_once(pool, &view, ranges) {
+    // Each round removes an atom or leaves fewer quotients, or fewer remainders.
+    while let Some(joined) = join_once(pool, &view, ranges).or_else(|| join_alike(pool, &view, ranges)) {
         view = joined;
     }
     view
@@ -210,6 +226,38 @@ fn join_once(pool: &mut Pool, view: &Linear, ranges: &mut Ranges<'_>) -> Option<
             let divisor = pool.int(c);
             let rest = pool.binary(Op::Mod, x, divisor);
             return without.add_scaled(m, &Linear::atom(x))?.add_scaled(negated, &Linear::atom(rest));
+        }
+    }
+    None
+}
+
+/// Joins `m*d * (x / (d*q))` and `m * (v % d)` to `m * (x / q)`, where `v` and `x / q` have the same remainder by `d`.
+fn join_alike(pool: &mut Pool, view: &Linear, ranges: &mut Ranges<'_>) -> Option<Linear> {
+    let of = |op| {
+        let parts = view.terms.iter().filter_map(|(&atom, &k)| Some((atom, k, as_divided(pool, op, atom)?)));
+        parts.collect::<Vec<_>>()
+    };
+    let (quotients, remainders) = (of(Op::Div), of(Op::Mod));
+    for &(high, k, (x, n)) in &quotients {
+        for &(low, m, (v, d)) in &remainders {
+            if n % d != 0 || m.checked_mul(d) != Some(k) {
+                continue;
+            }
+            let whole = linear(pool, x);
+            let base = as_divided(pool, Op::Mod, x).filter(|&(_, a)| a % n == 0).map(|(inner, _)| linear(pool, inner));
+            let part = |pool: &mut Pool, e: &Linear, ranges: &mut Ranges<'_>| {
+                if n == d { e.clone() } else { quotient(pool, e, n / d, ranges) }
+            };
+            let v = linear(pool, v);
+            let is_alike = |e: &Linear| {
+                e.sub(&v).is_some_and(|less| less.constant % d == 0 && less.terms.values().all(|&k| k % d == 0))
+            };
+            let joined = part(pool, &whole, ranges);
+            let fits = is_alike(&joined) || base.is_some_and(|base| is_alike(&part(pool, &base, ranges)));
+            if fits && is_exact(pool, &joined, ranges) {
+                let without = view.add_scaled(k.checked_neg()?, &Linear::atom(high))?;
+                return without.add_scaled(m.checked_neg()?, &Linear::atom(low))?.add_scaled(m, &joined);
+            }
         }
     }
     None

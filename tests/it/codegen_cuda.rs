@@ -129,6 +129,39 @@ fn one_thread_has_its_large_temporaries_in_the_workspace() {
     assert!(code.contains("0, stream>>>(x, y, reinterpret_cast<float *>(workspace + 0));"), "{code}");
 }
 
+/// The statements of the only function for the GPU.
+fn device(body: &str) -> String {
+    let text = format!("kernel f(x: f32[100, 196]) -> (y: f32[100, 196]) {{ {body} }}");
+    let kernel = parse::parse(&text).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(verify::verify(&kernel), Ok(()));
+    let code = cuda::source(&kernel, &gpu(), &[]).expect("it is possible");
+    let (_, body) = code.split_once("__launch_bounds__").expect("there is a function");
+    body.split_once("extern").expect("it ends").0.to_owned()
+}
+
+#[test]
+fn conditions_that_lanes_decide_alike_are_asked_once() {
+    let guarded = |cond: &str| {
+        device(&format!(
+            "grid.x for a in 100 {{ block.x for t in 64 {{ vector for l in 4 {{ if {cond} {{ y[a, t * 4 + l] = x[a, t * 4 + l] }} }} }} }}"
+        ))
+    };
+    for cond in ["t * 4 + l < 196", "195 >= t * 4 + l", "t * 4 + l <= 195", "196 > t * 4 + l"] {
+        assert!(guarded(cond).contains("ftc_store(&y["), "{cond}: {}", guarded(cond));
+    }
+    for cond in ["t * 4 + l < 195", "t * 4 + l <= 192"] {
+        assert!(!guarded(cond).contains("ftc_store(&y["), "{cond}: {}", guarded(cond));
+    }
+    let chosen = device(
+        "grid.x for a in 100 { block.x for t in 49 { alloc r: f32[4] register {
+            vector for m in 4 { r[m] = 0.0 }
+            vector for l in 4 { r[l] += if t * 4 + l < 100 { x[a, t * 4 + l] } else { 1.0 } }
+            vector for n in 4 { y[a, t * 4 + n] = r[n] }
+        } } }",
+    );
+    assert!(chosen.contains("= (t < 25) ? ftc_load<4>(&x[4 * t + 196 * a]) : ftc_splat<4, float>(1.0f);"), "{chosen}");
+}
+
 #[test]
 fn names_of_c_are_left_to_c() {
     let text = "kernel k(threadIdx: f32[4], float: f32[4], ftc_x: f32[4]) -> (k: f32[4]) {

@@ -165,6 +165,9 @@ impl Writer<'_> {
     }
 
     fn expr(&mut self, id: ExprId) -> Text {
+        if let Some(hoisted) = self.hoisted(id) {
+            return Text::primary(hoisted);
+        }
         match self.pool.get(id).clone() {
             Expr::Const(value) => literal(value),
             Expr::Axis(axis) => {
@@ -181,14 +184,11 @@ impl Writer<'_> {
                 let text = format!("{} ? {} : {}", cond.at(CHOICE + 1), then.at(CHOICE + 1), otherwise.at(CHOICE));
                 Text::new(text, CHOICE).narrow(is_int)
             }
-            Expr::Load { tensor, at } => self.load(id, tensor, &at),
+            Expr::Load { tensor, at } => self.load(tensor, &at),
         }
     }
 
-    fn load(&mut self, id: ExprId, tensor: TensorId, at: &[ExprId]) -> Text {
-        if let Some(hoisted) = self.hoisted(id) {
-            return Text::primary(hoisted);
-        }
+    fn load(&mut self, tensor: TensorId, at: &[ExprId]) -> Text {
         let place = self.place(tensor, at);
         let buffer = &self.kernel.buffers[tensor];
         if buffer.dtype == DType::Bool && is_main(&buffer.kind) {

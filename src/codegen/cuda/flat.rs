@@ -16,6 +16,8 @@ use crate::loops::{Axis, Block, BufferKind, For, Kernel, LoopKind, Scope, Stmt};
 
 use crate::codegen::bounds;
 
+use super::uniform;
+
 /// Bytes that one instruction moves, at most.
 const WIDE: i64 = 16;
 
@@ -27,6 +29,7 @@ pub(super) fn flatten(kernel: &Kernel) -> Kernel {
     flat.body = body;
     let domain = bounds::domain(&flat);
     let body = std::mem::take(&mut flat.body);
+    let body = uniform::decide(&mut flat, body, &domain);
     let mut work = Work { kernel: &mut flat, domain: &domain };
     let body = work.block(body);
     flat.body = body;
@@ -113,7 +116,8 @@ fn replace(kernel: &mut Kernel, block: Block, axis: AxisId, value: ExprId) -> Bl
     map(kernel, block, &mut moved)
 }
 
-fn map(kernel: &mut Kernel, block: Block, change: &mut dyn FnMut(&mut Kernel, ExprId) -> ExprId) -> Block {
+/// Changes all expressions of some statements.
+pub(super) fn map(kernel: &mut Kernel, block: Block, change: &mut dyn FnMut(&mut Kernel, ExprId) -> ExprId) -> Block {
     let mut result = Block::new();
     for stmt in block {
         result.push(match stmt {

@@ -10,7 +10,7 @@
 //!           ftc_store(&y[4 * i], y_lanes);
 //! ```
 //!
-//! Only what is loaded whatever conditions in the value say is loaded early. All other vector loops are loops.
+//! Only what is loaded whatever conditions that differ between lanes say is loaded early. All other vector loops are loops.
 
 use crate::arena::Id;
 use crate::expr::simplify::simplify;
@@ -72,13 +72,13 @@ impl Writer<'_> {
     }
 
     /// Loads at once, as lines; what they give is known by its lanes from then on.
-    fn hoist(&mut self, l: &For, loads: Vec<(ExprId, TensorId, String)>) -> Vec<String> {
+    fn hoist(&mut self, l: &For, loads: Vec<Early>) -> Vec<String> {
         let axis = self.names.axis(l.axis).to_owned();
         let mut lines = Vec::new();
-        for (number, (load, tensor, from)) in loads.into_iter().enumerate() {
+        for (number, Early { id, tensor, value }) in loads.into_iter().enumerate() {
             let name = format!("{}_lanes{number}", self.names.buffer(tensor));
-            lines.push(format!("const auto {name} = ftc_load<{}>(&{from});", l.extent));
-            self.hoists.insert(load, format!("{name}.lane[{axis}]"));
+            lines.push(format!("const auto {name} = {value};"));
+            self.hoists.insert(id, format!("{name}.lane[{axis}]"));
         }
         lines
     }
@@ -103,7 +103,7 @@ impl Writer<'_> {
         l: &For,
         (buffer, at, value): (TensorId, &[ExprId], ExprId),
         to: Option<&str>,
-        loads: Vec<(ExprId, TensorId, String)>,
+        loads: Vec<Early>,
     ) {
         let axis = self.names.axis(l.axis).to_owned();
         let mut head = self.hoist(l, loads);
@@ -173,21 +173,40 @@ impl Writer<'_> {
         }
     }
 
-    /// The loads that are evaluated in every lane, and can be at once; each with its tensor and its first element.
-    fn early(&mut self, value: ExprId, l: &For) -> Vec<(ExprId, TensorId, String)> {
+    /// What is evaluated in every lane, and can be loaded at once: loads, and choices between them that all lanes decide
+    /// alike. Each with its tensor and what it gives.
+    fn early(&mut self, value: ExprId, l: &For) -> Vec<Early> {
         let mut open = vec![value];
-        let mut loads: Vec<(ExprId, TensorId, String)> = Vec::new();
+        let mut found: Vec<Early> = Vec::new();
         while let Some(id) = open.pop() {
-            match self.pool.get(id).clone() {
-                Expr::Select { cond, .. } => open.push(cond),
-                Expr::Load { tensor, at } if self.pool.axes(id).contains(&l.axis) => match self.start(tensor, &at, l) {
-                    Some(from) if !loads.iter().any(|(known, ..)| *known == id) => loads.push((id, tensor, from)),
-                    _ => open.extend(at),
+            if found.iter().any(|early| early.id == id) {
+                continue;
+            }
+            let varies = self.pool.axes(id).contains(&l.axis);
+            let tensor = match self.pool.get(id).clone() {
+                Expr::Load { tensor, .. } => Some(tensor),
+                Expr::Select { then, .. } => match *self.pool.get(then) {
+                    Expr::Load { tensor, .. } => Some(tensor),
+                    _ => None,
                 },
-                _ => open.extend(self.pool.children(id)),
+                _ => None,
+            };
+            match tensor.filter(|_| varies).and_then(|tensor| Some((tensor, self.at_once(id, l)?))) {
+                Some((tensor, value)) => found.push(Early { id, tensor, value }),
+                None => match *self.pool.get(id) {
+                    Expr::Select { cond, .. } => open.push(cond),
+                    _ => open.extend(self.pool.children(id)),
+                },
             }
         }
-        loads.sort_by_key(|(id, ..)| id.index());
-        loads
+        found.sort_by_key(|early| early.id.index());
+        found
     }
+}
+
+/// A value that is loaded for all lanes at once.
+struct Early {
+    id: ExprId,
+    tensor: TensorId,
+    value: String,
 }

@@ -23,6 +23,10 @@ const STATIC_SHARED: usize = 48 << 10;
 /// Alignment of what is shared, and of what is in the workspace.
 const ALIGN: usize = 16;
 const ALIGN_WORKSPACE: usize = 256;
+/// Threads of a processor that hide each other's waiting well, even where each has much to do.
+const BUSY_THREADS: i64 = 512;
+/// Registers of temporaries that are much, and leave enough beside them for all else.
+const MUCH: std::ops::RangeInclusive<usize> = 68..=84;
 /// Values in a line of a table.
 const COLUMNS: usize = 16;
 
@@ -129,10 +133,10 @@ impl<'a> Functions<'a> {
         let body = writer.out;
         let coordinates = self.coordinates(launch, &body);
         let params: Vec<_> = args.iter().map(|&id| self.param(id)).collect();
-        let threads = launch.threads();
+        let bounds = bounds(self.kernel, launch);
         let _ = write!(
             self.device,
-            "static __global__ void __launch_bounds__({threads}) {name}({}) {{\n{coordinates}{}{body}}}\n\n",
+            "static __global__ void __launch_bounds__({bounds}) {name}({}) {{\n{coordinates}{}{body}}}\n\n",
             params.join(", "),
             if shared.is_dynamic {
                 format!("  extern __shared__ __align__({ALIGN}) unsigned char ftc_shared[];\n")
@@ -293,6 +297,24 @@ impl<'a> Functions<'a> {
         let _ = writeln!(out, "\nextern \"C\" int32_t {name}_call(void *const *args, cudaStream_t stream) {{");
         let _ = writeln!(out, "  return {name}({});\n}}", args.join(", "));
     }
+}
+
+/// The threads of a block, and where much is in their registers, how many blocks a processor is to hold, so that nvcc
+/// takes no more registers than for a quarter of all threads.
+fn bounds(kernel: &Kernel, launch: &Launch<'_>) -> String {
+    let threads = launch.threads();
+    let mut own = BTreeSet::new();
+    visit::visit(&mut kernel.pool.clone(), launch.body, &mut |_, stmt, _| {
+        if let Stmt::Alloc { buffer, .. } = stmt {
+            own.insert(*buffer);
+        }
+    });
+    let is_own = |&&id: &&TensorId| matches!(kernel.buffers[id].kind, BufferKind::Temp(Scope::Register | Scope::Stack));
+    let registers: usize = own.iter().filter(is_own).map(|&id| kernel.buffers[id].bytes().div_ceil(4)).sum();
+    if BUSY_THREADS % threads == 0 && threads < BUSY_THREADS && MUCH.contains(&registers) {
+        return format!("{threads}, {}", BUSY_THREADS / threads);
+    }
+    threads.to_string()
 }
 
 /// The shared memory of a block.

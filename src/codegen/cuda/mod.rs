@@ -19,6 +19,7 @@ mod flat;
 mod lanes;
 mod launch;
 mod names;
+mod uniform;
 mod write;
 
 use crate::loops::Kernel;

@@ -21,7 +21,7 @@ pub(super) struct Writer<'a> {
     pub(super) pool: Pool,
     pub(super) domain: &'a Domain,
     ranges: Ranges<'a>,
-    /// Loads whose values were loaded at once, and what they are called in a loop over lanes.
+    /// Values that were loaded at once, and what they are called in a loop over lanes.
     pub(super) hoists: BTreeMap<ExprId, String>,
     /// The coordinates of the block.
     pub(super) threads: Vec<Coordinate>,
@@ -46,7 +46,7 @@ impl<'a> Writer<'a> {
         known.modulus % of == 0 && known.residue % of == 0
     }
 
-    /// What a load is called where its value was loaded with others.
+    /// What a value is called where its value was loaded with others.
     pub(super) fn hoisted(&self, id: ExprId) -> Option<&str> {
         self.hoists.get(&id).map(String::as_str)
     }

@@ -195,39 +195,55 @@ impl<'a> Emit<'a> {
     /// Where they lie together in the copy, too, they are also stored at once.
     fn lanes_of(&mut self, operand: ExprId, order: &[VarId], extents: &[i64], env: &Env) -> i64 {
         let (Some(&fastest), Some(&extent)) = (order.last(), extents.last()) else { return 1 };
-        let Expr::Load { tensor, at } = self.kernel.pool.get(operand).clone() else { return 1 };
-        let bytes = self.kernel.buffers[tensor].dtype.bytes() as i64;
-        let ragged = |&whole: &VarId| self.nest.leaves(whole).contains(&fastest);
-        let is_guarded = env.guards.iter().any(ragged) || self.nest.vars.ids().any(|var| env.start.get(var).is_some());
-        if is_guarded || !self.is_contiguous(operand, fastest) {
+        let Expr::Load { tensor, .. } = *self.kernel.pool.get(operand) else { return 1 };
+        let is_moved = self.nest.vars.ids().any(|var| env.start.get(var).is_some());
+        if is_moved || !self.runs_along(operand, fastest) {
             return 1;
         }
-        // What the other loops add to the place in memory, a multiple of so much.
+        let bytes = self.kernel.buffers[tensor].dtype.bytes() as i64;
         let threads = self.nest.threads();
         let elements: i64 = extents.iter().product();
-        let row = self.kernel.buffers[tensor].shape.last().copied().unwrap_or(1);
-        let aligned = |lanes: i64| {
-            let last = at.last().is_some_and(|&last| self.is_multiple(last, fastest, lanes));
-            extent % lanes == 0 && row % lanes == 0 && last && elements >= threads * lanes
+        let ragged: Vec<_> =
+            env.guards.iter().copied().filter(|&whole| self.nest.leaves(whole).contains(&fastest)).collect();
+        let fits = |lanes: i64| {
+            let is_whole = |&whole: &VarId| self.nest.vars[whole].extent % lanes == 0;
+            extent % lanes == 0
+                && ragged.iter().all(is_whole)
+                && elements >= threads * lanes
+                && self.is_aligned(operand, fastest, lanes)
         };
         let widest = WIDE / bytes;
         std::iter::successors(Some(widest), |lanes| Some(lanes / 2))
-            .find(|&lanes| lanes <= 1 || aligned(lanes))
+            .find(|&lanes| lanes <= 1 || fits(lanes))
             .unwrap_or(1)
             .max(1)
     }
 
-    /// Whether a subscript is a multiple of `lanes` where `var`, the last part of its axis or all of it, is.
-    fn is_multiple(&self, subscript: ExprId, var: VarId, lanes: i64) -> bool {
-        let pool = &self.kernel.pool;
-        let view = affine::linear(pool, subscript);
-        let root = self.nest.vars[var].part_of.map_or(var, |(whole, _)| whole);
-        let others = |(&atom, &step): (&ExprId, &i64)| {
-            let is_root = matches!(pool.get(atom), Expr::Axis(axis) if self.nest.vars[root].axis == Some(*axis));
-            is_root || step % lanes == 0
-        };
-        // The other parts of the axis step by multiples of this one's extent.
-        self.nest.vars[var].extent % lanes == 0 && view.constant % lanes == 0 && view.terms.iter().all(others)
+    /// Whether the place in memory is a multiple of `lanes` where `var`, the last part of its variable or all of it, is.
+    fn is_aligned(&self, operand: ExprId, var: VarId, lanes: i64) -> bool {
+        let Expr::Load { tensor, at } = self.kernel.pool.get(operand) else { return false };
+        let (pool, nest) = (&self.kernel.pool, self.nest);
+        let root = nest.vars[var].part_of.map_or(var, |(whole, _)| whole);
+        let along: Vec<_> = nest
+            .vars
+            .iter()
+            .filter(|&(id, other)| id == root || matches!(other.form, Form::Fused { into, .. } if into == root))
+            .filter_map(|(_, other)| other.axis)
+            .collect();
+        let mut size = 1;
+        let mut is_multiple = nest.vars[var].extent % lanes == 0;
+        for (&subscript, &extent) in at.iter().zip(&self.kernel.buffers[*tensor].shape).rev() {
+            let view = affine::linear(pool, subscript);
+            is_multiple &= view.constant * size % lanes == 0;
+            // What goes along memory adds up to the value of the variable.
+            let others = view
+                .terms
+                .iter()
+                .filter(|&(&atom, _)| !matches!(pool.get(atom), Expr::Axis(axis) if along.contains(axis)));
+            is_multiple &= others.into_iter().all(|(_, &step)| step * size % lanes == 0);
+            size *= extent;
+        }
+        is_multiple
     }
 
     /// The extents of a copy. Where it is filled across its own order, rows are what lies between neighbours in memory:
