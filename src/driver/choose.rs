@@ -5,7 +5,7 @@ mod inside;
 
 use crate::explore::climb;
 use crate::loops::Kernel;
-use crate::measure::candidates;
+use crate::measure::candidates as measured;
 use crate::model;
 use crate::schedule::nest::{Nest, Program};
 use crate::schedule::{Schedule, Step};
@@ -14,6 +14,7 @@ use crate::space::{self, NestSpace};
 use crate::target::Machine;
 
 use inside::Chosen;
+pub use inside::candidates;
 
 /// Points of one nest that the model is asked about, at most.
 const EVALUATIONS: usize = 8000;
@@ -111,6 +112,6 @@ impl<'a> Judge<'a> {
 
     /// The cycles of the nest under some steps; none if they are refused.
     fn cycles(&mut self, steps: &[Step]) -> Option<f64> {
-        candidates::cycles(self.program, self.number, &self.plain, steps, self.machine).ok()
+        measured::cycles(self.program, self.number, &self.plain, steps, self.machine).ok()
     }
 }

@@ -5,11 +5,13 @@
 //!
 //! - `protocol`: what ftc and a worker say to each other; `worker`: the worker's side; `crew`: ftc's side;
 //! - `callee`: which of a candidate's functions is called, and with what;
-//! - `candidates`: the space of a whole kernel, and the schedule, loops and prediction of each point;
+//! - `candidates`: the space of a whole kernel, and the schedule, loops and prediction of each point; `arrangement`: the
+//!   part of it in which nests are where they are;
 //! - `meter`: seconds of points, drift, the final among the leaders;
 //! - `accuracy`: how far results may be from those expected.
 
 pub mod accuracy;
+mod arrangement;
 mod callee;
 pub mod candidates;
 pub mod crew;

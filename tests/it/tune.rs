@@ -5,11 +5,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::place::Place;
-use ftc::driver::{self, Session, select};
+use ftc::driver::{self, Session, choose, select};
 use ftc::loops;
-use ftc::measure::candidates::Candidates;
 use ftc::measure::crew::Crew;
 use ftc::measure::protocol::{Effort, Reply, Request, Setup, Time};
+use ftc::space::knobs::Point;
 use ftc::target::{Machine, Target};
 
 const CALL: &str = "gemm(A: f32[24, 20], B: f32[20, 32])";
@@ -187,7 +187,7 @@ fn every_candidate_reads_back_from_its_text() {
     for export in &selected.exports {
         let graph = driver::instantiate(&mut session, &selected.program, export, &selected.request);
         let kernel = ftc::lower::lower(&graph.expect("the call is right"));
-        let mut candidates = Candidates::of(&kernel, &Machine::of(&cpu, 2));
+        let mut candidates = choose::candidates(&kernel, &Machine::of(&cpu, 2));
         let starts = candidates.starts(4);
         let near = starts.iter().flat_map(|start| candidates.knobs.neighbours(start)).collect::<Vec<_>>();
         let mut legal = 0;
@@ -201,4 +201,25 @@ fn every_candidate_reads_back_from_its_text() {
         }
         assert!(legal > 5, "{}: {legal}", kernel.name);
     }
+}
+
+#[test]
+fn where_an_intermediate_is_computed_is_a_choice() {
+    let mut session = Session::default();
+    let exports = vec!["softmax(x: f32[64, 256])".to_owned()];
+    let what = select::Selection { exports, ..select::Selection::default() };
+    let selected = select::select(&mut session, &what).expect("the call is right");
+    let graph = driver::instantiate(&mut session, &selected.program, &selected.exports[0], &selected.request);
+    let Ok(Target::Cpu(cpu)) = Target::parse("x86-64-v4", None) else { panic!("a known target") };
+    let kernel = ftc::lower::lower(&graph.expect("the call is right"));
+    let mut candidates = choose::candidates(&kernel, &Machine::of(&cpu, 2));
+    assert_eq!(candidates.knobs.knobs[0].name, "inside");
+    let starts = candidates.starts(8);
+    let inside =
+        |start: &&Point| candidates.schedule(start).is_ok_and(|schedule| schedule.to_string().contains("compute "));
+    assert!(starts.iter().any(|start| inside(&start)) && starts.iter().any(|start| !inside(&start)));
+    let mut strange = starts.iter().find(|start| start.0[0] == 0).expect("nothing is inside").clone();
+    *strange.0.last_mut().expect("there are knobs") = 1;
+    assert_eq!(candidates.predict(&strange).expect_err("that knob means nothing here").kind, "same");
+    assert!(starts.iter().all(|start| candidates.predict(start).is_ok_and(f64::is_finite)));
 }

@@ -3,7 +3,8 @@
 //! It takes what is best for each nest on its own, and compares: a nest with the box that it reads computed inside of it,
 //! against both one after another. Each nest has a part in one such pair at most.
 
-use crate::loops::{BufferKind, LoopKind};
+use crate::loops::{BufferKind, Kernel, LoopKind};
+use crate::measure::candidates::{Candidates, Placement};
 use crate::model;
 use crate::schedule::nest::Program;
 use crate::schedule::{self, Step};
@@ -47,6 +48,40 @@ pub(super) fn inside(program: &Program, chosen: &mut [Chosen], machine: &Machine
     }
 }
 
+/// Places of each pair of nests that a search is offered, and pairs.
+const OFFERED: usize = 2;
+const PAIRS: usize = 2;
+
+/// All candidates of a kernel: the space that searches go through, with the places that look best for each intermediate.
+pub fn candidates(kernel: &Kernel, machine: &Machine) -> Candidates {
+    let mut program = Program::of(kernel);
+    space::fusions(&mut program);
+    space::structure(&mut program);
+    let mut found = Vec::new();
+    for reader in (0..program.nests.len()).rev() {
+        for producer in (0..reader).rev().filter(|&producer| can_be_inside(&program, producer)) {
+            let mut places = places(&program, (producer, reader), machine);
+            places.sort_by(|a, b| a.cycles.total_cmp(&b.cycles));
+            let [tensor, outer] =
+                [producer, reader].map(|nest| &program.kernel.buffers[program.nests[nest].buffer].name);
+            let named = places.into_iter().take(OFFERED).enumerate().map(|(at, place)| {
+                let name = format!("{tensor} in {outer} {}", at + 1);
+                Placement { name, steps: place.outer, producer, reader }
+            });
+            found.extend(named);
+        }
+    }
+    found.truncate(OFFERED * PAIRS);
+    Candidates::with(kernel, machine, &found)
+}
+
+/// Whether a nest makes an intermediate, on each call: what is computed ahead of all calls costs nothing.
+fn can_be_inside(program: &Program, nest: usize) -> bool {
+    let buffer = program.nests[nest].buffer;
+    let is_temp = matches!(program.kernel.buffers[buffer].kind, BufferKind::Temp(_));
+    is_temp && !program.ahead.contains(&buffer) && !program.nests[nest].order.is_empty()
+}
+
 /// The best place for a nest inside of another one, with the steps of both, if there is one that is worth it.
 fn best(
     program: &Program,
@@ -54,9 +89,7 @@ fn best(
     chosen: &[Chosen],
     machine: &Machine,
 ) -> Option<(usize, Vec<Step>, Vec<Step>)> {
-    let buffer = &program.kernel.buffers[program.nests[producer].buffer];
-    // What is computed ahead of all calls costs nothing.
-    if !matches!(buffer.kind, BufferKind::Temp(_)) || program.ahead.contains(&program.nests[producer].buffer) {
+    if !can_be_inside(program, producer) {
         return None;
     }
     let apart = chosen[producer].cycles + chosen[reader].cycles;

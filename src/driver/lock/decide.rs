@@ -3,6 +3,7 @@
 
 use super::{Entry, Key, Lock, Pinned, parse_schedule};
 use crate::diag::Diagnostic;
+use crate::driver::choose;
 use crate::driver::tune::error;
 use crate::loops::Kernel;
 use crate::measure::candidates::Candidates;
@@ -43,7 +44,7 @@ pub fn decide(
         return (chosen, finding);
     }
     let limit = cycles(kernel, &chosen, machine).map_or(f64::INFINITY, |cycles| cycles * TRUST);
-    let candidates = Candidates::of(kernel, machine);
+    let candidates = choose::candidates(kernel, machine);
     let found = near.into_iter().find_map(|entry| fitted(kernel, &candidates, entry, machine, limit));
     (found.unwrap_or(chosen), finding)
 }

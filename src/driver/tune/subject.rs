@@ -20,7 +20,6 @@ use crate::explore::Reason;
 use crate::graph::Graph;
 use crate::loops::{self, Kernel};
 use crate::measure::accuracy;
-use crate::measure::candidates::Candidates;
 use crate::measure::crew::Crew;
 use crate::measure::meter::{Leader, Meter};
 use crate::measure::protocol::{Call, Processor, Reply, Request, Setup};
@@ -84,7 +83,7 @@ impl Subject {
     /// Makes inputs and expected outputs.
     pub fn new(recipe: &Recipe<'_>, crew: &mut Crew) -> Result<Self, Reason> {
         let folder = tempfile::Builder::new().prefix("ftc-tune-").tempdir().map_err(|cause| files(&cause))?;
-        let mut candidates = Candidates::of(recipe.naive, recipe.machine);
+        let mut candidates = choose::candidates(recipe.naive, recipe.machine);
         // A product by zero that is left out would be NaN for these.
         let odd = if candidates.skip_zeros() { FINITE } else { ODD };
         let mut rng = data::source(recipe.seed, &recipe.graph.name);

@@ -8,6 +8,7 @@
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 
+use crate::driver::choose;
 use crate::explore::{self, Evaluate, Found, Limits, Method, Reason, Trial};
 use crate::loops::Kernel;
 use crate::measure::candidates::Candidates;
@@ -66,7 +67,7 @@ impl Turns {
     pub fn start(kernel: &Kernel, machine: &Machine, plan: Plan) -> std::io::Result<Self> {
         let (requests, asked) = mpsc::channel();
         let (trials, answers) = mpsc::channel();
-        let mut remote = Remote { candidates: Candidates::of(kernel, machine), requests, trials: answers };
+        let mut remote = Remote { candidates: choose::candidates(kernel, machine), requests, trials: answers };
         let knobs = remote.candidates.knobs.clone();
         let search = move || {
             let Plan { method, seed, limits, starts } = plan;

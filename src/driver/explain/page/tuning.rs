@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use super::super::plot::{Axis, Mark, Plot};
 use crate::driver::bench::report::time;
+use crate::driver::choose;
 use crate::driver::lock;
 use crate::driver::tune::log::{Line, Outcome, TrialLine, Winner};
 use crate::loops::Kernel;
-use crate::measure::candidates::Candidates;
 use crate::space::knobs::{Knobs, Point};
 use crate::target::Machine;
 
@@ -165,7 +165,7 @@ impl Search {
         let own = self.measured().find(|(_, _, trial)| trial.schedule == winner.schedule);
         let others = self.measured().filter(|(_, _, trial)| trial.schedule != winner.schedule);
         let (_, seconds, second) = others.min_by(|a, b| a.1.total_cmp(&b.1))?;
-        let knobs = Candidates::of(naive, machine).knobs;
+        let knobs = choose::candidates(naive, machine).knobs;
         let terms = [&winner.schedule, &second.schedule].map(|text| cycles_of(text, naive, machine));
         let own_seconds = own.map(|(_, seconds, _)| seconds);
         let mut rows: Vec<[String; 3]> = Vec::new();

@@ -1,0 +1,243 @@
+//! One arrangement of a kernel's nests: which of them are one, which run inside of others, and what is left to choose.
+//!
+//! Nests with the same knobs, such as the phases of a transposed convolution, share them: what is good for one is good
+//! for the others, unless no point is a schedule of all of them. Nests are predicted one by one and remembered, since a
+//! search changes few knobs at a time.
+
+use std::collections::HashMap;
+
+use crate::explore::{self, Reason};
+use crate::model;
+use crate::schedule::nest::{Nest, Program};
+use crate::schedule::{self, Refused, Step};
+use crate::space::NestSpace;
+use crate::space::knobs::{Knob, Knobs, Point};
+use crate::target::Machine;
+
+use super::candidates::{refused_step, rejected};
+
+/// Where an intermediate is computed: inside of the nest that reads it.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// For people, and for other sizes.
+    pub name: String,
+    /// The steps of the nest that reads, the last of which compute the other one inside.
+    pub steps: Vec<Step>,
+    /// The number of the nest that is computed inside.
+    pub producer: usize,
+    /// The number of the nest that reads.
+    pub reader: usize,
+}
+
+/// One arrangement.
+#[derive(Debug)]
+pub(super) struct Arrangement {
+    /// What can be chosen, nest after nest.
+    pub(super) knobs: Knobs,
+    /// After its own steps.
+    program: Program,
+    fixed: Vec<Step>,
+    groups: Vec<Group>,
+}
+
+/// Nests that share knobs.
+#[derive(Debug)]
+struct Group {
+    knobs: Knobs,
+    /// The first of them among those of the arrangement.
+    first: usize,
+    nests: Vec<Part>,
+    known: HashMap<Point, Result<f64, Reason>>,
+}
+
+/// One nest.
+#[derive(Debug)]
+struct Part {
+    number: usize,
+    /// The nest whose cycles count: that which it runs inside of, or itself.
+    judged: usize,
+    space: NestSpace,
+    /// As it is without steps.
+    plain: Nest,
+}
+
+/// Points all over a space that are tried before nests are said to have no schedule in common.
+const GUESSES: usize = 500;
+
+/// Predictions for the start of each nest.
+const CLIMB: usize = 1500;
+
+impl Arrangement {
+    /// All nests one after the other, in a program in which steps have joined and divided them.
+    pub(super) fn apart(program: Program, fixed: Vec<Step>, machine: &Machine) -> Self {
+        Self::of(program, fixed, None, machine)
+    }
+
+    /// With one nest inside of another one; none if that is refused.
+    pub(super) fn placed(
+        mut program: Program,
+        mut fixed: Vec<Step>,
+        place: &Placement,
+        machine: &Machine,
+    ) -> Option<Self> {
+        place.steps.iter().try_for_each(|step| program.apply(step)).ok()?;
+        schedule::check(&program.nests[place.reader]).ok()?;
+        fixed.extend(place.steps.iter().cloned());
+        Some(Self::of(program, fixed, Some(place), machine))
+    }
+
+    fn of(mut program: Program, fixed: Vec<Step>, place: Option<&Placement>, machine: &Machine) -> Self {
+        let mut groups: Vec<Group> = Vec::new();
+        // What reads has its steps already.
+        let is_open = |&number: &usize| place.is_none_or(|place| number != place.reader);
+        let nests = (0..program.nests.len()).filter(|&number| !program.nests[number].order.is_empty());
+        for number in nests.filter(is_open) {
+            let space = NestSpace::of(&program, number, machine);
+            let (knobs, plain) = (space.knobs.clone(), program.nests[number].clone());
+            let inside = place.filter(|place| number == place.producer);
+            let part = Part { number, judged: inside.map_or(number, |place| place.reader), space, plain };
+            let alike = |group: &&mut Group| group.knobs == knobs && inside.is_none() && !group.is_inside();
+            match groups.iter_mut().find(alike) {
+                Some(group) => group.nests.push(part),
+                None => groups.push(Group { knobs, first: 0, nests: vec![part], known: HashMap::new() }),
+            }
+        }
+        let mut groups: Vec<_> = groups.into_iter().flat_map(|group| group.that_fit(&mut program, machine)).collect();
+        let mut knobs = Knobs::default();
+        let several = groups.len() > 1;
+        for group in &mut groups {
+            group.first = knobs.knobs.len();
+            let prefix = if several { format!("nest {} ", group.nests[0].number + 1) } else { String::new() };
+            let named = |knob: &Knob| Knob { name: format!("{prefix}{}", knob.name), ..knob.clone() };
+            knobs.knobs.extend(group.knobs.knobs.iter().map(named));
+        }
+        Self { knobs, program, fixed, groups }
+    }
+
+    /// Whether its own steps leave out products by zero.
+    pub(super) fn skips_zeros(&self) -> bool {
+        self.fixed.iter().any(|step| matches!(step, Step::Phases { .. }))
+    }
+
+    /// The steps of a point; they may still be refused.
+    pub(super) fn steps(&self, point: &[u16]) -> Result<Vec<Step>, Reason> {
+        let mut steps = self.fixed.clone();
+        for group in &self.groups {
+            for part in &group.nests {
+                steps.extend(part.space.steps(&group.own(point)).map_err(rejected)?);
+            }
+        }
+        Ok(steps)
+    }
+
+    /// The cycles of a point, or why it is no schedule.
+    pub(super) fn predict(&mut self, point: &[u16], machine: &Machine) -> Result<f64, Reason> {
+        let Self { program, groups, .. } = self;
+        let mut cycles = 0.0;
+        for group in groups {
+            cycles += group.predict(program, machine, &group.own(point))?;
+        }
+        Ok(cycles)
+    }
+
+    /// Points to start from: the best by the model for all nests; then, nest by nest, what the space of the nest offers.
+    pub(super) fn starts(&mut self, count: usize, machine: &Machine) -> Vec<Vec<u16>> {
+        let Self { program, groups, .. } = self;
+        let mut best = Vec::new();
+        let mut others: Vec<(f64, usize, Point)> = Vec::new();
+        for (at, group) in groups.iter_mut().enumerate() {
+            let mut starts = group.nests[0].space.starts();
+            starts.extend(explore::spread(&group.knobs, 4));
+            let cost = |start| (group.predict(program, machine, start).unwrap_or(f64::INFINITY), start);
+            let mut scored: Vec<_> = starts.iter().map(cost).collect();
+            scored.sort_by(|a, b| a.0.total_cmp(&b.0));
+            others.extend(scored.iter().take(count).map(|&(cost, start)| (cost, at, start.clone())));
+            let knobs = group.knobs.clone();
+            let climbed = explore::climb(&knobs, &starts, CLIMB, |own| group.predict(program, machine, own).ok());
+            best.push(climbed.map_or_else(|| knobs.point(0), |climbed| climbed.point));
+        }
+        let joined = |best: &[Point]| best.iter().flat_map(|own| own.0.iter().copied()).collect::<Vec<_>>();
+        let mut found = vec![joined(&best)];
+        others.retain(|(cost, _, _)| cost.is_finite());
+        others.sort_by(|a, b| a.0.total_cmp(&b.0));
+        for (_, at, own) in others {
+            let mut all = best.clone();
+            all[at] = own;
+            found.push(joined(&all));
+        }
+        found.truncate(count);
+        found
+    }
+}
+
+impl Group {
+    /// The group, if its nests have schedules in common; else one for each nest.
+    fn that_fit(mut self, program: &mut Program, machine: &Machine) -> Vec<Self> {
+        if self.nests.len() > 1 && self.guesses().iter().all(|own| self.predict(program, machine, own).is_err()) {
+            let Self { knobs, nests, .. } = self;
+            let alone = |part| Self { knobs: knobs.clone(), first: 0, nests: vec![part], known: HashMap::new() };
+            return nests.into_iter().map(alone).collect();
+        }
+        vec![self]
+    }
+
+    /// Points that can be schedules of its nests.
+    fn guesses(&self) -> Vec<Point> {
+        let starts = self.nests.iter().flat_map(|part| part.space.starts());
+        starts.chain(explore::spread(&self.knobs, GUESSES)).collect()
+    }
+
+    /// Its part of a point.
+    fn own(&self, point: &[u16]) -> Point {
+        Point(point[self.first..self.first + self.knobs.knobs.len()].to_vec())
+    }
+
+    fn is_inside(&self) -> bool {
+        self.nests.iter().any(|part| part.judged != part.number)
+    }
+
+    fn predict(&mut self, program: &mut Program, machine: &Machine, own: &Point) -> Result<f64, Reason> {
+        if let Some(known) = self.known.get(own) {
+            return known.clone();
+        }
+        let mut nests = self.nests.iter();
+        let predicted = nests.try_fold(0.0, |sum, part| Ok(sum + part.predict(program, machine, own)?));
+        self.known.insert(own.clone(), predicted.clone());
+        predicted
+    }
+}
+
+impl Part {
+    fn predict(&self, program: &mut Program, machine: &Machine, own: &Point) -> Result<f64, Reason> {
+        let steps = self.space.steps(own).map_err(rejected)?;
+        let Self { number, judged, plain, .. } = self;
+        let judge = |program: &Program| model::cycles(program, *judged, machine);
+        under(program, *number, plain, &steps, judge).map_err(|refused| refused_step(&refused.message))
+    }
+}
+
+/// The cycles of a nest under some steps, or why they are refused. The nest, which is plain before, is so again.
+pub fn cycles(
+    program: &mut Program,
+    nest: usize,
+    plain: &Nest,
+    steps: &[Step],
+    machine: &Machine,
+) -> Result<f64, Refused> {
+    under(program, nest, plain, steps, |program| model::cycles(program, nest, machine))
+}
+
+/// What is true of a program with a nest under some steps.
+fn under<T>(
+    program: &mut Program,
+    nest: usize,
+    plain: &Nest,
+    steps: &[Step],
+    ask: impl FnOnce(&Program) -> T,
+) -> Result<T, Refused> {
+    let mut applied = steps.iter().try_for_each(|step| program.apply(step));
+    applied = applied.and_then(|()| schedule::check(&program.nests[nest]));
+    let answer = applied.map(|()| ask(program));
+    program.nests[nest] = plain.clone();
+    answer
+}
