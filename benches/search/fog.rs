@@ -1,16 +1,8 @@
-//! Methods of search side by side: the best time found against the number of trials, over several seeds.
+//! Searches where nothing is measured.
 //!
-//! ```text
-//! cargo bench --bench search -- OUT.svg [trials] [seeds]
-//! ```
-//!
-//! Nothing is measured: the spaces are those of real kernels, and the cost of a point is what the model says of another
-//! machine, with smaller caches and slower memory, times a factor for each pair of values that the model knows nothing
-//! of. What methods may predict is the model's opinion of this machine: wrong in the way in which models are. The table
-//! has, for each method, the geometric mean over kernels and seeds of its best over the best that any method found; the
-//! plot has the same after each trial.
-
-#![expect(clippy::print_stdout, reason = "a benchmark reports on standard output")]
+//! The spaces are those of real kernels, and the cost of a point is what the model says of another machine, with smaller
+//! caches and slower memory, times a factor for each pair of values that the model knows nothing of. What methods may
+//! predict is the model's opinion of this machine: wrong in the way in which models are.
 
 use ftc::driver::{Session, modules::Modules, select};
 use ftc::explore::{Evaluate, Limits, Method, Reason, Trial, explore};
@@ -20,6 +12,9 @@ use ftc::measure::candidates::Candidates;
 use ftc::sema;
 use ftc::space::knobs::Point;
 use ftc::target::{Cpu, Host, Machine, Target};
+
+use crate::curves::Curve;
+use crate::methods;
 
 const KERNELS: [&str; 4] = [
     "gemm(A: f32[512, 512], B: f32[512, 512])",
@@ -69,21 +64,28 @@ impl Evaluate for Foggy {
     }
 }
 
-/// The best seconds after each trial.
-fn curve(foggy: &mut Foggy, method: Method, trials: usize, seed: u64) -> Vec<f64> {
+/// The curve of one search.
+fn curve(foggy: &mut Foggy, kernel: usize, method: (Method, &str), trials: usize, seed: u64) -> Curve {
     let knobs = foggy.opinion.knobs.clone();
     let limits = Limits { trials, expected: trials, batch: 8 };
-    let found = explore(method, &knobs, &[], limits, seed, foggy);
-    let mut best = f64::INFINITY;
-    let mut curve: Vec<f64> = Vec::new();
-    for (_, trial) in found.history {
-        if let Trial::Measured(seconds) = trial {
-            best = best.min(seconds);
+    let found = explore(method.0, &knobs, &[], limits, seed, foggy);
+    let seconds = |trial: &Trial| if let Trial::Measured(seconds) = trial { Some(*seconds) } else { None };
+    let history = found.history.iter().enumerate();
+    let points = history.filter_map(|(at, (_, trial))| Some((at + 1, None, seconds(trial)?)));
+    Curve { kernel: KERNELS[kernel].to_owned(), method: method.1.to_owned(), points: points.collect(), end: None }
+}
+
+/// All searches.
+pub(crate) fn curves(trials: usize, seeds: usize) -> Vec<Curve> {
+    let mut curves = Vec::new();
+    for (kernel, graph) in graphs().iter().enumerate() {
+        let mut foggy = Foggy::of(graph, &machine());
+        for method in methods() {
+            let seeds = 0..seeds as u64;
+            curves.extend(seeds.map(|seed| curve(&mut foggy, kernel, method, trials, seed)));
         }
-        curve.push(best);
     }
-    curve.resize(trials, best);
-    curve
+    curves
 }
 
 fn graphs() -> Vec<Graph> {
@@ -103,80 +105,4 @@ fn machine() -> Machine {
     let Ok(Target::Cpu(cpu)) = Target::parse("x86-64-v4", host) else { panic!("a known target") };
     let cpu: Cpu = cpu;
     Machine::of(&cpu, 2)
-}
-
-fn main() {
-    let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let Some((out, rest)) = arguments.split_first() else {
-        println!("usage: cargo bench --bench search -- OUT.svg [trials] [seeds]");
-        return;
-    };
-    let number = |at: usize, default: usize| rest.get(at).and_then(|text| text.parse().ok()).unwrap_or(default);
-    let (trials, seeds) = (number(0, 200), number(1, 5));
-    let methods: Vec<_> = Method::ALL.into_iter().filter(|(method, _)| *method != Method::Exhaustive).collect();
-    let mut sums = vec![vec![0.0; trials]; methods.len()];
-    for graph in graphs() {
-        let mut foggy = Foggy::of(&graph, &machine());
-        let mut curves: Vec<Vec<Vec<f64>>> = Vec::new();
-        for (method, _) in &methods {
-            curves.push((0..seeds as u64).map(|seed| curve(&mut foggy, *method, trials, seed)).collect());
-        }
-        let ends = curves.iter().flatten().filter_map(|curve| curve.last().copied());
-        let best = ends.fold(f64::INFINITY, f64::min);
-        for (sum, curves) in sums.iter_mut().zip(&curves) {
-            for curve in curves {
-                // What has no time yet counts as a hundred times the best.
-                sum.iter_mut().zip(curve).for_each(|(sum, seconds)| *sum += (seconds / best).min(100.0).ln());
-            }
-        }
-    }
-    let count = (KERNELS.len() * seeds) as f64;
-    let means: Vec<Vec<f64>> = sums.iter().map(|sum| sum.iter().map(|ln| (ln / count).exp()).collect()).collect();
-    let marks = [10, 25, 50, 100, 200, 400].map(|mark: usize| mark.min(trials));
-    println!("{:10} {}", "best after", marks.map(|mark| format!("{mark:>8}")).concat());
-    for ((_, name), mean) in methods.iter().zip(&means) {
-        println!("{name:10} {}", marks.map(|mark| format!("{:>8.3}", mean[mark - 1])).concat());
-    }
-    let lines: Vec<_> = methods.iter().zip(&means).map(|((_, name), mean)| (*name, mean.as_slice())).collect();
-    std::fs::write(out, svg(&lines)).expect("the plot can be written");
-}
-
-/// Lines over the logarithm of trials; the times over the best, from 1 to 3, upwards.
-fn svg(lines: &[(&str, &[f64])]) -> String {
-    const COLOURS: [&str; 6] = ["#1b6ac9", "#d1495b", "#edae49", "#00798c", "#7a7a7a", "#8f5fbf"];
-    let trials = lines[0].1.len() as f64;
-    let x = |trial: f64| 60.0 + 620.0 * trial.ln() / trials.ln();
-    let y = |ratio: f64| 400.0 - 360.0 * ratio.clamp(1.0, 3.0).log(3.0);
-    let mut parts = vec![
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 800 450\" font-family=\"sans-serif\" font-size=\"13\">"
-            .to_owned(),
-        "<rect width=\"800\" height=\"450\" fill=\"white\"/>".to_owned(),
-        "<text x=\"60\" y=\"22\">Best time found over the best of all, geometric mean; over trials</text>".to_owned(),
-    ];
-    for ratio in [1.0, 1.1, 1.25, 1.5, 2.0, 3.0] {
-        let at = y(ratio);
-        parts.push(format!(
-            "<path d=\"M60 {at:.1}H680\" stroke=\"#ddd\"/><text x=\"22\" y=\"{:.1}\">{ratio}</text>",
-            at + 4.0
-        ));
-    }
-    for trial in [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0].into_iter().filter(|&trial| trial <= trials) {
-        let at = x(trial);
-        parts.push(format!(
-            "<path d=\"M{at:.1} 40V400\" stroke=\"#eee\"/><text x=\"{:.1}\" y=\"420\">{trial}</text>",
-            at - 6.0
-        ));
-    }
-    for (number, ((name, line), colour)) in lines.iter().zip(COLOURS).enumerate() {
-        let points = line.iter().enumerate().map(|(at, &ratio)| format!("{:.1},{:.1}", x(at as f64 + 1.0), y(ratio)));
-        let points: Vec<_> = points.collect();
-        parts.push(format!(
-            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
-            points.join(" ")
-        ));
-        let at = 60.0 + 22.0 * number as f64;
-        parts.push(format!("<path d=\"M695 {at}h20\" stroke=\"{colour}\" stroke-width=\"3\"/><text x=\"722\" y=\"{:.1}\">{name}</text>", at + 4.0));
-    }
-    parts.push("</svg>\n".to_owned());
-    parts.join("\n")
 }

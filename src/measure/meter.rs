@@ -41,6 +41,8 @@ pub struct Record {
     pub samples: Vec<f64>,
     /// How many times slower the machine was than at the beginning.
     pub drift: f64,
+    /// Seconds since the search began; none where the journal is to say.
+    pub at: Option<f64>,
     /// What became of it.
     pub trial: Trial,
 }
@@ -145,6 +147,7 @@ impl Meter {
             if open.state.is_ok() && !hands.journal.has_time() {
                 break;
             }
+            let at = record.as_ref().and_then(|record| record.at);
             let (trial, samples) = match record {
                 Some(record) => {
                     self.drift = record.drift;
@@ -152,8 +155,8 @@ impl Meter {
                 }
                 None => self.time(hands.crew, &open),
             };
-            self.note(hands.journal, open, &trial, samples);
-            trials.push(trial);
+            trials.push(trial.clone());
+            self.note(hands.journal, open, trial, samples, at);
         }
         trials
     }
@@ -250,14 +253,13 @@ impl Meter {
         }
     }
 
-    fn note(&mut self, journal: &mut dyn Journal, open: Open, trial: &Trial, samples: Vec<f64>) {
+    fn note(&mut self, journal: &mut dyn Journal, open: Open, trial: Trial, samples: Vec<f64>, at: Option<f64>) {
         let cycles = self.candidates.predict(&open.point).ok();
         let Open { point, schedule, text, library, .. } = open;
         self.known.insert(text.clone());
-        let record =
-            Record { point: point.clone(), schedule: text, cycles, samples, drift: self.drift, trial: trial.clone() };
+        let record = Record { point: point.clone(), schedule: text, cycles, samples, drift: self.drift, at, trial };
         journal.record(&record);
-        if let Trial::Measured(seconds) = *trial {
+        if let Trial::Measured(seconds) = record.trial {
             self.lead(Leader { point, schedule, seconds, library });
         }
     }

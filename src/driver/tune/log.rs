@@ -60,6 +60,9 @@ pub struct TrialLine {
     pub outcome: Outcome,
     /// How much slower the machine was than at the beginning.
     pub drift: f64,
+    /// Seconds since the search began, with those of the searches that it goes on from.
+    #[serde(default)]
+    pub at: f64,
     /// Seconds that the clock said.
     pub samples: Vec<f64>,
     /// The steps.
@@ -101,8 +104,9 @@ impl TrialLine {
             Trial::Rejected(Reason { kind, detail }) => Outcome::Rejected(kind, detail),
             Trial::Failed(Reason { kind, detail }) => Outcome::Failed(kind, detail),
         };
-        let Record { point, schedule, cycles, samples, drift, .. } = record.clone();
-        Self { export: export.to_owned(), number, point: point.0, cycles, outcome, drift, samples, schedule }
+        let Record { point, schedule, cycles, samples, drift, at, .. } = record.clone();
+        let at = at.unwrap_or_default();
+        Self { export: export.to_owned(), number, point: point.0, cycles, outcome, drift, at, samples, schedule }
     }
 
     /// The record that the line was made of.
@@ -112,8 +116,8 @@ impl TrialLine {
             Outcome::Rejected(kind, detail) => Trial::Rejected(Reason { kind, detail }),
             Outcome::Failed(kind, detail) => Trial::Failed(Reason { kind, detail }),
         };
-        let Self { point, schedule, cycles, samples, drift, .. } = self.clone();
-        Record { point: Point(point), schedule, cycles, samples, drift, trial }
+        let Self { point, schedule, cycles, samples, drift, at, .. } = self.clone();
+        Record { point: Point(point), schedule, cycles, samples, drift, at: Some(at), trial }
     }
 }
 
@@ -130,6 +134,8 @@ pub struct Past {
     pub turns: Vec<String>,
     /// The winners.
     pub winners: Vec<Winner>,
+    /// Seconds of the search up to its last trial.
+    pub seconds: f64,
     /// Bytes up to the end of the last whole line.
     pub length: u64,
 }
@@ -143,6 +149,7 @@ pub fn read(path: &Path) -> Result<Past, String> {
             Line::Search(header) => past.header = Some(header),
             Line::Trial(trial) => {
                 past.turns.push(trial.export.clone());
+                past.seconds = past.seconds.max(trial.at);
                 past.trials.insert((trial.export.clone(), trial.schedule.clone()), trial.record());
             }
             Line::Winner(winner) => past.winners.push(winner),

@@ -151,6 +151,11 @@ impl<'a> Notes<'a> {
     }
 }
 
+/// To a thousandth.
+fn rounded(seconds: f64) -> f64 {
+    (seconds * 1e3).round() / 1e3
+}
+
 impl Journal for Notes<'_> {
     fn recall(&mut self, schedule: &str) -> Option<Record> {
         self.past.trials.get(&(self.export.clone(), schedule.to_owned())).cloned()
@@ -160,7 +165,8 @@ impl Journal for Notes<'_> {
         self.made += 1;
         let export = self.export.clone();
         let number = self.made;
-        self.write(&Line::Trial(TrialLine::of(&export, number, record)));
+        let at = record.at.unwrap_or_else(|| self.past.seconds + rounded(self.started.elapsed().as_secs_f64()));
+        self.write(&Line::Trial(TrialLine::of(&export, number, &Record { at: Some(at), ..record.clone() })));
         let status = self.status(&export);
         status.trials += 1;
         match &record.trial {
