@@ -56,7 +56,11 @@ fn show(curves: &[Curve], along: Along, end: f64, out: &Path) {
     let marks: Vec<_> =
         [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0].into_iter().filter(|&at| at <= end).collect();
     let what = if along == Along::Trials { "trials" } else { "seconds" };
-    println!("{:10} {}", format!("{what}:"), marks.iter().map(|mark| format!("{mark:>8}")).collect::<String>());
+    println!(
+        "{:10} {}",
+        format!("{what}:"),
+        marks.iter().map(|mark| format!("{mark:>8}")).collect::<Vec<_>>().concat()
+    );
     let mut drawn = Vec::new();
     let mut legend = Vec::new();
     for (number, (_, name)) in methods().enumerate() {
