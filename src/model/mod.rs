@@ -13,6 +13,7 @@
 mod around;
 mod body;
 mod memory;
+mod terms;
 mod view;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ use crate::schedule::nest::{Program, VarId};
 use crate::target::Machine;
 
 use memory::Run;
+pub use terms::{Terms, terms};
 
 /// The part of the shorter of two times that the longer one does not hide: of computing, and of moving data.
 const OVERLAP: f64 = 0.3;

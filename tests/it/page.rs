@@ -39,7 +39,9 @@ fn a_page_with_a_log_shows_the_search() {
     place.ftc(&tune).succeeds();
     let text = page(&place, &["--export", CALL, "--log", "log.jsonl"]);
     check_alone(&text);
-    for part in ["12 of 12 trials were measured", "Rank correlation", "Why the winner beat the runner-up"] {
+    for part in
+        ["12 of 12 trials were measured", "Rank correlation", "Why the winner beat the runner-up", "innermost loops"]
+    {
         assert!(text.contains(part), "{part}\n{text}");
     }
     assert!(!text.contains("ftc tune FILE --log"));

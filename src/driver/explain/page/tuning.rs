@@ -9,6 +9,8 @@ use crate::driver::choose;
 use crate::driver::lock;
 use crate::driver::tune::log::{Line, Outcome, TrialLine, Winner};
 use crate::loops::Kernel;
+use crate::model::{self, Terms};
+use crate::schedule::nest::Program;
 use crate::space::knobs::{Knobs, Point};
 use crate::target::Machine;
 
@@ -166,11 +168,15 @@ impl Search {
         let others = self.measured().filter(|(_, _, trial)| trial.schedule != winner.schedule);
         let (_, seconds, second) = others.min_by(|a, b| a.1.total_cmp(&b.1))?;
         let knobs = choose::candidates(naive, machine).knobs;
-        let terms = [&winner.schedule, &second.schedule].map(|text| cycles_of(text, naive, machine));
+        let terms = [&winner.schedule, &second.schedule].map(|text| terms_of(text, naive, machine));
         let own_seconds = own.map(|(_, seconds, _)| seconds);
         let mut rows: Vec<[String; 3]> = Vec::new();
-        if let [Some(a), Some(b)] = terms {
-            rows.push(["cycles by the model".to_owned(), cycles(a), cycles(b)]);
+        if let [Some((a, cycles_a)), Some((b, cycles_b))] = terms {
+            let row = |name: &str, a: f64, b: f64| [name.to_owned(), cycles(a), cycles(b)];
+            rows.push(row("innermost loops", a.body, b.body));
+            rows.push(row("around them", a.around, b.around));
+            rows.push(row("memory", a.memory, b.memory));
+            rows.push(row("all together, on threads", cycles_a, cycles_b));
         }
         let in_search = own_seconds.map_or_else(|| "no trial".to_owned(), time);
         rows.push(["measured in the search".to_owned(), in_search, time(seconds)]);
@@ -200,21 +206,42 @@ fn differing(knobs: &Knobs, a: &[u16], b: &[u16]) -> Vec<[String; 3]> {
     changed.map(row).collect()
 }
 
-/// The model's cycles of a schedule.
-fn cycles_of(text: &str, naive: &Kernel, machine: &Machine) -> Option<f64> {
-    lock::cycles(naive, &lock::parse_schedule(text)?, machine)
+/// The model's terms of a schedule, and its cycles.
+fn terms_of(text: &str, naive: &Kernel, machine: &Machine) -> Option<(Terms, f64)> {
+    let mut program = Program::of(naive);
+    lock::parse_schedule(text)?.steps.iter().try_for_each(|step| program.apply(step)).ok()?;
+    // Nests inside of others count with those.
+    let outer = |&nest: &usize| !program.nests[nest].order.is_empty() && program.reader_of(nest).is_none();
+    let mut sum = (Terms::default(), 0.0);
+    for nest in (0..program.nests.len()).filter(outer) {
+        let Terms { body, around, memory } = model::terms(&program, nest, machine);
+        sum.0.body += body;
+        sum.0.around += around;
+        sum.0.memory += memory;
+        sum.1 += model::cycles(&program, nest, machine);
+    }
+    Some(sum)
 }
 
 /// In a sentence.
-fn verdict(cycles: &[Option<f64>; 2], winner: f64, second: f64) -> String {
+fn verdict(terms: &[Option<(Terms, f64)>; 2], winner: f64, second: f64) -> String {
     let clock = match second / winner {
         ratio if ratio > 1.015 => format!("The clock has the winner ahead by {:.1} %.", (ratio - 1.0) * 100.0),
         ratio if ratio > 0.985 => "By the clock they are as good as equal; the simpler one is taken.".to_owned(),
         _ => "The runner-up had a better time once, and lost the final, in which both take turns.".to_owned(),
     };
-    let [Some(a), Some(b)] = cycles else { return clock };
-    let model = match b / a {
-        ratio if ratio > 1.005 => format!(" The model expects {:.1} %.", (ratio - 1.0) * 100.0),
+    let [Some((a, cycles_a)), Some((b, cycles_b))] = terms else { return clock };
+    let parts = [
+        ("the innermost loops", b.body - a.body),
+        ("what is around them", b.around - a.around),
+        ("memory", b.memory - a.memory),
+    ];
+    let model = match cycles_b / cycles_a {
+        ratio if ratio > 1.005 => {
+            let most = parts.into_iter().fold(("", 0.0), |most, part| if part.1 > most.1 { part } else { most });
+            let why = if most.0.is_empty() { String::new() } else { format!(", most of it in {}", most.0) };
+            format!(" The model expects {:.1} %{why}.", (ratio - 1.0) * 100.0)
+        }
         ratio if ratio < 0.995 => {
             " The model would have preferred the runner-up: only measuring shows this.".to_owned()
         }
