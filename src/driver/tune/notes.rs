@@ -54,6 +54,8 @@ impl std::fmt::Debug for Notes<'_> {
     }
 }
 
+/// The share of a time that is left to the final and the checks of winners.
+const LEFT: f64 = 0.07;
 /// Trials of an export before it may end without a result.
 const AT_LEAST: usize = 32;
 
@@ -137,7 +139,7 @@ impl<'a> Notes<'a> {
     fn used(&self) -> f64 {
         match self.budget {
             Budget::Trials(count) => self.made as f64 / f64::from(count.max(1)),
-            Budget::Time(time) => self.started.elapsed().as_secs_f64() / time.as_secs_f64().max(1e-9),
+            Budget::Time(time) => self.started.elapsed().as_secs_f64() / (time.as_secs_f64() * (1.0 - LEFT)).max(1e-9),
         }
     }
 
