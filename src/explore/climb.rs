@@ -60,7 +60,7 @@ pub fn spread(knobs: &Knobs, count: usize) -> Vec<Point> {
             let part = (0.5 + number as f64 * step).fract();
             (part * knob.values.len() as f64) as u16
         };
-        Point(knobs.knobs.iter().enumerate().map(value).collect())
+        knobs.canonical(Point(knobs.knobs.iter().enumerate().map(value).collect()))
     };
     (0..count).map(point).collect()
 }
@@ -114,7 +114,7 @@ fn sweep<F: FnMut(&Point) -> Option<f64>>(knobs: &Knobs, seen: &mut Seen<F>, her
         for value in 0..knob.values.len() as u16 {
             let mut point = from.clone();
             point.0[number] = value;
-            let Some(next) = seen.place(point) else { return here.cost < before };
+            let Some(next) = seen.place(knobs.canonical(point)) else { return here.cost < before };
             if next.cost < here.cost {
                 *here = next;
             }

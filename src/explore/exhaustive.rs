@@ -11,7 +11,7 @@ impl Explore for Exhaustive {
         let mut batch = Vec::new();
         for index in 0..search.knobs.size() {
             let point = search.knobs.point(index);
-            if search.predict(&point).is_some() {
+            if search.knobs.canonical(point.clone()) == point && search.predict(&point).is_some() {
                 batch.push(point);
             }
             if batch.len() == search.batch {

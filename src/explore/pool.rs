@@ -75,5 +75,5 @@ fn child(search: &mut Search<'_>, alive: &[(Point, f64)]) -> Option<Point> {
             point = next;
         }
     }
-    Some(point)
+    Some(search.knobs.canonical(point))
 }

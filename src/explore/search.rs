@@ -238,7 +238,7 @@ impl<'a> Search<'a> {
     /// A point at random, legal or not.
     pub fn any_point(&mut self) -> Point {
         let values = self.knobs.knobs.iter().map(|knob| self.rng.random_range(0..knob.values.len()) as u16);
-        Point(values.collect())
+        self.knobs.canonical(Point(values.collect()))
     }
 
     /// A legal point at random that was not tried. Spaces can be so full of holes that chance alone finds none: then it

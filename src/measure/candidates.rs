@@ -2,7 +2,7 @@
 //!
 //! A point has a value for each knob of each nest; its schedule is the steps that join and divide nests, then those of
 //! each nest. Where intermediates can be computed inside of the nests that read them, the first knob says which is; each
-//! such arrangement has knobs of its own, and those of the others are at their first values:
+//! such arrangement has knobs of its own, and those of the others are at the values that the model likes best:
 //!
 //! ```text
 //! inside  apart | z in y 1 | z in y 2      nest 1 …, nest 2 …      z in y 1: nest 1 …      z in y 2: nest 1 …
@@ -13,7 +13,7 @@ use crate::loops::{self, Kernel};
 use crate::schedule::nest::Program;
 use crate::schedule::{self, Schedule};
 use crate::space;
-use crate::space::knobs::{Knob, Knobs, Point};
+use crate::space::knobs::{Knob, Knobs, Only, Point};
 use crate::target::Machine;
 
 use super::arrangement::Arrangement;
@@ -49,13 +49,19 @@ impl Candidates {
         let names: Vec<_> =
             std::iter::once(APART.to_owned()).chain(named.iter().map(|place| place.name.clone())).collect();
         let mut knobs = Knobs::default();
-        if arrangements.len() > 1 {
-            knobs.knobs.push(Knob::any("inside", names.clone()));
+        if arrangements.len() == 1 {
+            knobs.clone_from(&arrangements[0].knobs);
+            return Self { knobs, kernel: kernel.clone(), machine: *machine, arrangements };
         }
-        for (name, arrangement) in names.iter().zip(&arrangements) {
+        knobs.knobs.push(Knob::any("inside", names.clone()));
+        for ((value, name), arrangement) in (0..).zip(&names).zip(&mut arrangements) {
             let prefix = if name == APART { String::new() } else { format!("{name}: ") };
-            let own = arrangement.knobs.knobs.iter();
-            knobs.knobs.extend(own.map(|knob| Knob { name: format!("{prefix}{}", knob.name), ..knob.clone() }));
+            let home = arrangement.starts(1, machine).swap_remove(0);
+            let own = arrangement.knobs.knobs.iter().zip(home);
+            knobs.knobs.extend(own.map(|(knob, home)| {
+                let only = Some(Only { knob: 0, value, home });
+                Knob { name: format!("{prefix}{}", knob.name), only, ..knob.clone() }
+            }));
         }
         Self { knobs, kernel: kernel.clone(), machine: *machine, arrangements }
     }
@@ -68,7 +74,7 @@ impl Candidates {
         let which = usize::from(point.0[0]);
         let first = 1 + self.arrangements[..which].iter().map(|other| other.knobs.knobs.len()).sum::<usize>();
         let end = first + self.arrangements[which].knobs.knobs.len();
-        if point.0[1..first].iter().chain(&point.0[end..]).any(|&value| value != 0) {
+        if self.knobs.canonical(point.clone()) != *point {
             return Err(Reason::new("same", "it differs in what has no meaning where it is"));
         }
         Ok((which, &point.0[first..end]))
@@ -83,7 +89,7 @@ impl Candidates {
             self.arrangements.iter().enumerate().flat_map(|(number, other)| {
                 if number == which { own.to_vec() } else { vec![0; other.knobs.knobs.len()] }
             });
-        Point(std::iter::once(which as u16).chain(parts).collect())
+        self.knobs.canonical(Point(std::iter::once(which as u16).chain(parts).collect()))
     }
 
     /// The schedule of a point; it may still be refused when it is applied.

@@ -15,6 +15,20 @@ pub struct Knob {
     pub values: Vec<String>,
     /// How values are neighbours.
     pub order: Order,
+    /// Where it means something; everywhere if none.
+    pub only: Option<Only>,
+}
+
+/// A knob that means something only where another one has some value. Elsewhere it has the value `home`, so that no two
+/// points say the same, and so that whoever turns that other knob comes to a good place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Only {
+    /// The number of the other knob, an earlier one.
+    pub knob: usize,
+    /// The number of its value.
+    pub value: u16,
+    /// The number of the own value elsewhere.
+    pub home: u16,
 }
 
 /// How the values of a knob are neighbours.
@@ -50,12 +64,12 @@ impl Knob {
     /// A knob of sizes.
     pub fn line(name: impl Into<String>, values: impl IntoIterator<Item = i64>) -> Self {
         let values = values.into_iter().map(|value| value.to_string()).collect();
-        Self { name: name.into(), values, order: Order::Line }
+        Self { name: name.into(), values, order: Order::Line, only: None }
     }
 
     /// A knob of kinds.
     pub fn any(name: impl Into<String>, values: impl IntoIterator<Item = String>) -> Self {
-        Self { name: name.into(), values: values.into_iter().collect(), order: Order::Any }
+        Self { name: name.into(), values: values.into_iter().collect(), order: Order::Any, only: None }
     }
 }
 
@@ -82,6 +96,23 @@ impl Knobs {
         digits.fold(0, |index, (&value, knob)| index * knob.values.len() as u128 + u128::from(value))
     }
 
+    /// Whether a knob means something at a point.
+    pub fn is_meant(&self, point: &Point, knob: usize) -> bool {
+        self.knobs[knob].only.is_none_or(|only| point.0[only.knob] == only.value)
+    }
+
+    /// The point that says the same, with the knobs at home that mean nothing there.
+    pub fn canonical(&self, mut point: Point) -> Point {
+        for (number, knob) in self.knobs.iter().enumerate() {
+            if let Some(only) = knob.only
+                && point.0[only.knob] != only.value
+            {
+                point.0[number] = only.home;
+            }
+        }
+        point
+    }
+
     /// All directions, those of one knob next to each other.
     pub fn directions(&self) -> Vec<Direction> {
         let of = |(knob, k): (usize, &Knob)| {
@@ -96,7 +127,7 @@ impl Knobs {
         self.knobs.iter().enumerate().flat_map(of).collect()
     }
 
-    /// The neighbour of a point in a direction; none where a line ends.
+    /// The neighbour of a point in a direction; none where a line ends, and where the knob means nothing.
     pub fn step(&self, point: &Point, direction: Direction) -> Option<Point> {
         let knob = &self.knobs[direction.knob];
         let count = knob.values.len() as i32;
@@ -107,7 +138,8 @@ impl Knobs {
         };
         let mut next = point.clone();
         next.0[direction.knob] = value as u16;
-        Some(next)
+        let next = self.canonical(next);
+        (next != *point).then_some(next)
     }
 
     /// All neighbours of a point.
@@ -115,12 +147,14 @@ impl Knobs {
         self.directions().into_iter().filter_map(|direction| self.step(point, direction)).collect()
     }
 
-    /// A point as a text: `vector k, row q, rows 14`.
+    /// A point as a text: `vector k, row q, rows 14`; nothing for a schedule that is no point.
     pub fn show(&self, point: &Point) -> String {
-        let values = self.knobs.iter().zip(&point.0);
-        let texts: Vec<_> =
-            values.map(|(knob, &value)| format!("{} {}", knob.name, knob.values[usize::from(value)])).collect();
-        texts.join(", ")
+        if point.0.len() != self.knobs.len() {
+            return String::new();
+        }
+        let meant = self.knobs.iter().enumerate().filter(|&(number, _)| self.is_meant(point, number));
+        let texts = meant.map(|(number, knob)| format!("{} {}", knob.name, knob.values[usize::from(point.0[number])]));
+        texts.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -141,8 +175,20 @@ mod tests {
             name: format!("k{number}"),
             values: (0..count).map(|value| value.to_string()).collect(),
             order: if number % 2 == 0 { Order::Line } else { Order::Any },
+            only: None,
         };
         Knobs { knobs: counts.iter().enumerate().map(knob).collect() }
+    }
+
+    #[test]
+    fn knobs_that_mean_nothing_are_at_home() {
+        let mut knobs = knobs(&[2, 3, 3]);
+        knobs.knobs[1].only = Some(Only { knob: 0, value: 0, home: 2 });
+        knobs.knobs[2].only = Some(Only { knob: 0, value: 1, home: 1 });
+        let near: Vec<_> = knobs.neighbours(&Point(vec![0, 1, 1])).into_iter().map(|point| point.0).collect();
+        assert_eq!(near, [vec![1, 2, 1], vec![0, 2, 1], vec![0, 0, 1]]);
+        assert_eq!(knobs.canonical(Point(vec![1, 0, 0])), Point(vec![1, 2, 0]));
+        assert_eq!(knobs.show(&Point(vec![1, 2, 0])), "k0 1, k2 0");
     }
 
     proptest! {

@@ -219,7 +219,7 @@ fn where_an_intermediate_is_computed_is_a_choice() {
         |start: &&Point| candidates.schedule(start).is_ok_and(|schedule| schedule.to_string().contains("compute "));
     assert!(starts.iter().any(|start| inside(&start)) && starts.iter().any(|start| !inside(&start)));
     let mut strange = starts.iter().find(|start| start.0[0] == 0).expect("nothing is inside").clone();
-    *strange.0.last_mut().expect("there are knobs") = 1;
+    *strange.0.last_mut().expect("there are knobs") += 1;
     assert_eq!(candidates.predict(&strange).expect_err("that knob means nothing here").kind, "same");
     assert!(starts.iter().all(|start| candidates.predict(start).is_ok_and(f64::is_finite)));
 }

@@ -81,7 +81,11 @@ pub fn nearest_point(knobs: &Knobs, choices: &str) -> Option<Point> {
         };
         exact.or_else(near).map(|at| at as u16)
     };
-    knobs.knobs.iter().map(value).collect::<Option<Vec<_>>>().map(Point)
+    let values: Vec<_> = knobs.knobs.iter().map(value).collect();
+    let point = knobs.canonical(Point(values.iter().map(|value| value.unwrap_or_default()).collect()));
+    // What means nothing where it is need not be said.
+    let is_known = (0..values.len()).all(|number| values[number].is_some() || !knobs.is_meant(&point, number));
+    is_known.then_some(point)
 }
 
 /// The cycles that the model sees in a kernel under a schedule.
