@@ -14,7 +14,7 @@ C_DEMO = $(CC) -std=c11 -O2 -Wall -Wextra -Wl,-rpath,'$$ORIGIN'
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 16
 
-setup: ## install what is missing: LLVM 22 and a C compiler
+setup: ## install what is missing: LLVM 22, a C compiler, nvcc
 	@.ci/setup.sh
 
 build: setup ## build ftc: target/release/ftc

@@ -1,9 +1,34 @@
 #!/usr/bin/env bash
-# Brings what ftc needs from the operating system: LLVM 22 and a C compiler. Called by `make setup`.
+# Brings what ftc needs: from the operating system LLVM 22 and a C compiler; as Python packages nvcc, for CUDA C. Called by
+# `make setup`.
 #
 # Does nothing, and says so, when all of it is there. On Debian it installs what is missing with apt-get (through sudo
-# where it does not run as root); elsewhere it lists what is missing and how to get it. It changes nothing else.
+# where it does not run as root); elsewhere it lists what is missing and how to get it. nvcc goes to `target/nvcc`, where
+# ftc finds it, if the machine has none; without it, all but tests of CUDA C and what needs a GPU works. It changes nothing
+# else.
 set -euo pipefail
+
+cd "$(dirname "$0")/.."
+
+# nvcc for machines without a CUDA toolkit, into a folder of its own: its parts in versions that fit each other.
+bring_nvcc() {
+    local folder=target/nvcc
+    local parts=(nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-runtime==13.0.96
+        nvidia-cuda-cccl==13.0.85)
+    if command -v nvcc >/dev/null || [ -x "${NVCC:-}" ] || [ -x "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc" ]; then
+        return
+    fi
+    [ -x "$folder/nvidia/cu13/bin/nvcc" ] && return
+    echo "setup: bringing nvcc to $folder"
+    rm -rf "$folder.part"
+    if PIP_ROOT_USER_ACTION=ignore python3 -m pip install -q --no-deps --no-compile --only-binary=:all: --disable-pip-version-check \
+        --target "$folder.part" "${parts[@]}"; then
+        rm -rf "$folder" && mv "$folder.part" "$folder"
+    else
+        rm -rf "$folder.part"
+        echo "setup: there is no nvcc, and pip could not bring it: CUDA C is written, but not compiled" >&2
+    fi
+}
 
 # What is needed, as: Debian package | a file that it brings | what it is for.
 # The file decides, so a system that has LLVM from elsewhere is left alone.
@@ -40,6 +65,7 @@ if ! command -v cargo >/dev/null; then
     echo "setup: cargo is missing: install Rust 1.90 or newer, with rustfmt and clippy" >&2
     exit 2
 fi
+bring_nvcc
 if [ ${#missing[@]} -eq 0 ]; then
     echo "setup: all there (LLVM in $llvm)"
     exit 0

@@ -1,7 +1,7 @@
 //! CUDA C to what a GPU runs, through nvcc.
 //!
-//! nvcc is where the environment says, `NVCC` or `CUDA_HOME`, on the path, in its usual place, or in the wheels of
-//! Python's packages. The `cc` crate runs it, as it does in build scripts.
+//! nvcc is where the environment says, `NVCC` or `CUDA_HOME`, on the path, in its usual place, in the folder to which
+//! `make setup` brings it, or among Python's packages. The `cc` crate runs it, as it does in build scripts.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -134,8 +134,16 @@ fn places() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     places.extend(std::env::split_paths(&path).map(|folder| folder.join("nvcc")).filter(|path| path.is_file()));
     places.push("/usr/local/cuda/bin/nvcc".into());
+    places.extend(beside_program());
     places.extend(wheels());
     places
+}
+
+/// Where `make setup` puts it: `target/nvcc`, beside what cargo makes.
+fn beside_program() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    let folders = program.ancestors().skip(1).take(4).map(|folder| folder.join("nvcc/nvidia/cu13/bin/nvcc"));
+    folders.into_iter().find(|path| path.is_file())
 }
 
 /// Where Python's packages have it.

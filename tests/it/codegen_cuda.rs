@@ -58,6 +58,7 @@ fn texts_of_programs() {
     if nvcc.is_err() {
         skipped("there is no nvcc to compile the texts with");
     }
+    let mut codes = Vec::new();
     for (path, text) in front::sources("tests/codegen/cuda") {
         for (kernel, schedule) in kernels(&path, &text) {
             let about: Vec<_> = schedule.lines().map(str::to_owned).collect();
@@ -66,13 +67,26 @@ fn texts_of_programs() {
             settings.set_snapshot_path("../codegen/cuda");
             settings.set_prepend_module_to_snapshot(false);
             settings.set_omit_expression(true);
-            settings.bind(|| insta::assert_snapshot!(kernel.name.clone(), code));
-            if let Ok(nvcc) = &nvcc {
-                let made = nvcc.compile(&kernel.name, &code, &gpu(), CudaForm::Cubin);
-                assert!(made.is_ok(), "{path}: {}", made.expect_err("it fails").diagnostic().notes.join("\n"));
-            }
+            settings.bind(|| insta::assert_snapshot!(kernel.name.clone(), code.clone()));
+            codes.push((kernel.name, code));
         }
     }
+    if let Ok(nvcc) = &nvcc {
+        compile_all(nvcc, &codes);
+    }
+}
+
+/// Compiles texts, as many at once as there are processors.
+fn compile_all(nvcc: &Nvcc, codes: &[(String, String)]) {
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let work = || {
+        while let Some((name, code)) = codes.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+            let made = nvcc.compile(name, code, &gpu(), CudaForm::Cubin);
+            assert!(made.is_ok(), "{name}: {}", made.expect_err("it fails").diagnostic().notes.join("\n"));
+        }
+    };
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| (0..processors).for_each(|_| drop(scope.spawn(work))));
 }
 
 #[test]

@@ -13,18 +13,20 @@
 //!                                          C[i, j] = acc.sum
 //! ```
 //!
-//! Blocks cannot wait for each other, so a second launch joins what they leave in main memory, one element a thread; the
-//! result is made there. Parts are joined in their order: results are the same in every run.
+//! Blocks cannot wait for each other, so a second launch joins what they leave in main memory, one or four elements a
+//! thread; the result is made there. Parts are joined in their order: results are the same in every run.
 
-use crate::expr::{AxisId, Expr, ExprId};
+use crate::expr::{AxisId, Expr, ExprId, TensorId};
 use crate::loops::{Axis, Block, For, LoopKind, Scope, Stmt};
 use crate::scalar::Op;
-use crate::schedule::nest::{Reduction, Role, VarId};
+use crate::schedule::nest::{Reduction, Role, Var, VarId};
 
 use super::{Emit, Env, Purpose, fresh};
 
 /// Threads of a block that join parts.
-const THREADS: i64 = 256;
+const THREADS: i64 = 128;
+/// Results that such a thread has next to each other, where their number allows.
+const LANES: i64 = 4;
 
 const fn is_block(kind: LoopKind) -> bool {
     matches!(kind, LoopKind::Block(_))
@@ -34,7 +36,7 @@ const fn is_grid(kind: LoopKind) -> bool {
     matches!(kind, LoopKind::Grid(_))
 }
 
-impl Emit<'_> {
+impl<'a> Emit<'a> {
     /// Makes the buffer for what blocks leave.
     pub(super) fn plan_parts(&mut self, reduction: &Reduction) {
         let spread = self.nest.spread(is_grid);
@@ -49,18 +51,12 @@ impl Emit<'_> {
 
     /// The axes of the naive loops over results.
     fn results(&self) -> Vec<VarId> {
-        let is_result = |var: &crate::schedule::nest::Var| var.axis.is_some() && var.role == Role::Spatial;
+        let is_result = |var: &Var| var.axis.is_some() && var.role == Role::Spatial;
         self.nest.vars.iter().filter(|(_, var)| is_result(var)).map(|(id, _)| id).collect()
     }
 
     /// The sum of all threads that have parts of it, in the place of each part.
-    pub(super) fn combined(
-        &mut self,
-        reduction: &Reduction,
-        buffer: crate::expr::TensorId,
-        dims: &[VarId],
-        env: &Env,
-    ) -> Block {
+    pub(super) fn combined(&mut self, reduction: &Reduction, buffer: TensorId, dims: &[VarId], env: &Env) -> Block {
         let spread = self.nest.spread(is_block);
         if spread.is_empty() {
             return Block::new();
@@ -111,62 +107,94 @@ impl Emit<'_> {
         vec![Stmt::Alloc { buffer, body: block }]
     }
 
-    /// Joins the parts of each result, a thread for each.
-    fn join_parts(&mut self, reduction: &Reduction, parts: crate::expr::TensorId) -> Stmt {
+    /// Joins the parts of each result, a thread for one or for some that are next to each other.
+    fn join_parts(&mut self, reduction: &Reduction, parts: TensorId) -> Stmt {
         let results = self.results();
         let extents: Vec<_> = results.iter().map(|&var| self.nest.vars[var].extent).collect();
         let elements: i64 = extents.iter().product();
-        let threads = THREADS.min(elements.unsigned_abs().next_power_of_two().cast_signed());
+        let lanes = if elements % LANES == 0 { LANES } else { 1 };
+        let threads = THREADS.min((elements / lanes).unsigned_abs().next_power_of_two().cast_signed());
         let name = self.kernel.buffers[self.nest.buffer].name.clone();
         let [block, thread] = ["block", "thread"].map(|word| {
             let name = fresh(&mut self.names.axes, &format!("{name}.{word}"));
             self.kernel.axes.push(Axis { name })
         });
         let (high, low) = (self.kernel.pool.axis(block), self.kernel.pool.axis(thread));
-        let flat = self.mixed(high, threads, low);
-        let places = self.unmixed(flat, &extents);
-        let mut env = Env::default();
-        for (&var, &place) in results.iter().zip(&places) {
-            env.value.insert(var, place);
-        }
-        let mut body = self.joined_part(reduction, parts, &places, &env);
-        if elements % threads != 0 {
+        let number = self.mixed(high, threads, low);
+        let zero = self.kernel.pool.int(0);
+        let first = self.mixed(number, lanes, zero);
+        let joined = Joined { results, extents, first, lanes, parts };
+        let mut body = self.joined_part(reduction, &joined);
+        if elements % (threads * lanes) != 0 {
             let pool = &mut self.kernel.pool;
             let count = pool.int(elements);
-            let cond = pool.binary(Op::Lt, flat, count);
+            let cond = pool.binary(Op::Lt, first, count);
             body = vec![Stmt::If { cond, then: body, otherwise: Block::new() }];
         }
         let inner = For { axis: thread, extent: threads, kind: LoopKind::Block(0), body };
-        let extent = (elements + threads - 1) / threads;
+        let extent = (elements + threads * lanes - 1) / (threads * lanes);
         Stmt::For(For { axis: block, extent, kind: LoopKind::Grid(0), body: vec![Stmt::For(inner)] })
     }
 
     /// What one thread of these does.
-    fn joined_part(
-        &mut self,
-        reduction: &Reduction,
-        parts: crate::expr::TensorId,
-        places: &[ExprId],
-        env: &Env,
-    ) -> Block {
+    fn joined_part(&mut self, reduction: &Reduction, joined: &Joined) -> Block {
         let name = format!("{}.whole", self.kernel.buffers[reduction.acc].name);
-        let sum = self.buffer(&name, reduction.acc, Vec::new(), Scope::Register);
+        let shape = if joined.lanes > 1 { vec![joined.lanes] } else { Vec::new() };
+        let sum = self.buffer(&name, reduction.acc, shape, Scope::Register);
         let dtype = self.kernel.buffers[sum].dtype;
+        let neutral = self.kernel.pool.constant(reduction.op.neutral(dtype));
+        let set = self.for_lanes(joined, "init", &mut |_, at, _| Stmt::Store { buffer: sum, at, value: neutral });
         let spread = self.nest.spread(is_grid);
         let loops: Vec<_> =
             spread.iter().map(|&var| (self.axis(var, Purpose::Join), self.nest.vars[var].extent)).collect();
-        let pool = &mut self.kernel.pool;
-        let neutral = pool.constant(reduction.op.neutral(dtype));
-        let mut at: Vec<_> = loops.iter().map(|&(axis, _)| pool.axis(axis)).collect();
-        at.extend(places);
-        let value = pool.load(parts, at, dtype);
-        let join = Stmt::Reduce { buffer: sum, at: Vec::new(), op: reduction.op, value };
-        let nest = loops.into_iter().rev().fold(join, |inner, (axis, extent)| {
+        let join = self.for_lanes(joined, "join", &mut |this, at, places| {
+            let pool = &mut this.kernel.pool;
+            let part = loops.iter().map(|&(axis, _)| pool.axis(axis)).chain(places.iter().copied()).collect();
+            let value = pool.load(joined.parts, part, dtype);
+            Stmt::Reduce { buffer: sum, at, op: reduction.op, value }
+        });
+        let nest = loops.iter().rev().fold(join, |inner, &(axis, extent)| {
             Stmt::For(For { axis, extent, kind: LoopKind::Serial, body: vec![inner] })
         });
-        let whole = self.kernel.pool.load(sum, Vec::new(), dtype);
-        let store = self.store(reduction, whole, env);
-        let body = vec![Stmt::Store { buffer: sum, at: Vec::new(), value: neutral }, nest, store];
-        vec![Stmt::Alloc { buffer: sum, body }]
+        let store = self.for_lanes(joined, "out", &mut |this, at, places| {
+            let whole = this.kernel.pool.load(sum, at, dtype);
+            let mut env = Env::default();
+            for (&var, &place) in joined.results.iter().zip(places) {
+                env.value.insert(var, place);
+            }
+            this.store(reduction, whole, &env)
+        });
+        vec![Stmt::Alloc { buffer: sum, body: vec![set, nest, store] }]
+    }
+
+    /// A statement for each result of a thread, of which it is told the place in the thread's sums and along the axes.
+    fn for_lanes(&mut self, joined: &Joined, word: &str, each: Lane<'_, 'a>) -> Stmt {
+        if joined.lanes == 1 {
+            let places = self.unmixed(joined.first, &joined.extents);
+            return each(self, Vec::new(), &places);
+        }
+        let name = format!("{}.{word}", self.kernel.buffers[self.nest.buffer].name);
+        let name = fresh(&mut self.names.axes, &name);
+        let axis = self.kernel.axes.push(Axis { name });
+        let pool = &mut self.kernel.pool;
+        let lane = pool.axis(axis);
+        let flat = pool.add(joined.first, lane);
+        let places = self.unmixed(flat, &joined.extents);
+        let stmt = each(self, vec![lane], &places);
+        Stmt::For(For { axis, extent: joined.lanes, kind: LoopKind::Vector, body: vec![stmt] })
     }
 }
+
+/// The results of one thread that joins parts.
+struct Joined {
+    /// The axes of results, and their extents.
+    results: Vec<VarId>,
+    extents: Vec<i64>,
+    /// The first of them, in the order of memory.
+    first: ExprId,
+    lanes: i64,
+    parts: TensorId,
+}
+
+/// Gives a statement for one result.
+type Lane<'b, 'a> = &'b mut dyn FnMut(&mut Emit<'a>, Vec<ExprId>, &[ExprId]) -> Stmt;
