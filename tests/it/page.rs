@@ -45,6 +45,9 @@ fn a_page_with_a_log_shows_the_search() {
         assert!(text.contains(part), "{part}\n{text}");
     }
     assert!(!text.contains("ftc tune FILE --log"));
+    let other = "gemm(A: f32[24, 21], B: f32[21, 32])";
+    let wrong = ["explain", "gemm.ft", "--html", "out.html", "--export", other, "--log", "log.jsonl"];
+    place.ftc(&wrong).fails(1, "E1103", &["has changed since"]);
 }
 
 #[test]

@@ -46,6 +46,21 @@ pub struct Request {
     pub to: PathBuf,
 }
 
+/// The log of a search; empty if there is none.
+#[derive(Debug, Default)]
+struct Log {
+    path: PathBuf,
+    lines: Vec<log::Line>,
+}
+
+impl Log {
+    /// Whether it is about another kernel that has the same name.
+    fn is_of_another(&self, export: &str, key: &Key) -> bool {
+        let Some(log::Line::Search(header)) = self.lines.first() else { return false };
+        header.exports.iter().any(|(name, form)| name == export && *form != key.form)
+    }
+}
+
 /// The whole page.
 #[derive(Debug, Serialize)]
 struct Page {
@@ -94,14 +109,17 @@ pub fn page(session: &mut Session, request: &Request) -> Outcome<()> {
     let target = machine::target(session, &request.target)?;
     let path = request.lock.clone().unwrap_or_else(|| lock::beside(request.what.file.as_deref()));
     lock::open(session, &path, &target, machine::model(&target).as_ref())?;
-    let lines = match &request.log {
-        Some(path) => log::lines(path).map_err(|why| session.user(error::wrong_log(path, &why)))?,
-        None => Vec::new(),
+    let log = match request.log.clone() {
+        Some(path) => match log::lines(&path) {
+            Ok(lines) => Log { path, lines },
+            Err(why) => return Err(session.user(error::wrong_log(&path, &why))),
+        },
+        None => Log::default(),
     };
     let selected = select::select(session, &request.what)?;
     let mut exports = Vec::new();
     session::for_each(&selected.exports, |export| {
-        exports.push(section(session, &selected, export, &target, &lines)?);
+        exports.push(section(session, &selected, export, &target, &log)?);
         Ok(())
     })?;
     let page = Page {
@@ -129,7 +147,7 @@ fn section(
     selected: &Selected,
     export: &ast::Export,
     target: &Target,
-    lines: &[log::Line],
+    log: &Log,
 ) -> Outcome<Section> {
     let body = variants::of_export(session, &selected.program, export, &selected.request, target)?;
     let Body { graph, variant, block } = body;
@@ -141,7 +159,10 @@ fn section(
         None => schedules::chosen_text(&kernel.name, variant.as_deref(), target.name(), &schedule),
     };
     let assembly = assembly(session, &kernel, target)?;
-    let search = Search::of(lines, &graph.name);
+    if log.is_of_another(&graph.name, &Key::of(&naive, target.name())) {
+        return Err(session.user(error::wrong_log(&log.path, &format!("`{}` has changed since", graph.name))));
+    }
+    let search = Search::of(&log.lines, &graph.name);
     let model = machine::model(target);
     let clock = machine::clock();
     let seconds = search.seconds().or_else(|| pinned_seconds(session, &naive));
