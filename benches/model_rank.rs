@@ -16,7 +16,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use ftc::driver::bench::{data, suite, workload};
-use ftc::driver::choose::Judge;
+use ftc::driver::choose::{EVALUATIONS, Judge};
 use ftc::driver::{Session, files, loaded, machine, modules::Modules};
 use ftc::explore::climb;
 use ftc::loops::{Buffer, BufferKind, Kernel, simplify::simplify};
@@ -69,7 +69,7 @@ fn rank(session: &mut Session, naive: &Kernel, cpu: &Cpu, points: usize, threads
     let mut others = fusions;
     others.extend(space::structure(&mut program));
     for nest in live.into_iter().filter(|&nest| nest != main) {
-        others.extend(Judge::of(&mut program, nest, &machine).best());
+        others.extend(Judge::of(&mut program, nest, &machine).best(EVALUATIONS));
     }
     let inputs = inputs(naive);
     let mut found = Vec::new();

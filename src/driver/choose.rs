@@ -17,7 +17,7 @@ use inside::Chosen;
 pub use inside::candidates;
 
 /// Points of one nest that the model is asked about, at most.
-const EVALUATIONS: usize = 8000;
+pub const EVALUATIONS: usize = 8000;
 
 /// The schedule that the model likes best.
 pub fn choose(kernel: &Kernel, machine: &Machine) -> Schedule {
@@ -50,7 +50,7 @@ fn alone(program: &mut Program, nest: usize, machine: &Machine) -> Chosen {
     if plain.order.is_empty() {
         return Chosen { steps: Vec::new(), cycles: 0.0, inside: None };
     }
-    let steps = Judge::of(program, nest, machine).best();
+    let steps = Judge::of(program, nest, machine).best(EVALUATIONS);
     let _legal = steps.iter().all(|step| program.apply(step).is_ok());
     let cycles = model::cycles(program, nest, machine);
     program.nests[nest] = plain;
@@ -81,23 +81,14 @@ impl<'a> Judge<'a> {
         Self { space, program, number, machine, plain }
     }
 
-    /// The steps of the best point found, or none if the nest as it is is better.
-    pub fn best(&mut self) -> Vec<Step> {
-        self.steps_of(EVALUATIONS)
-    }
-
-    /// As [`Judge::best`], of so many points at most.
-    fn steps_of(&mut self, evaluations: usize) -> Vec<Step> {
-        let choice = self.choice_of(evaluations);
+    /// The steps of the best of so many points, or none if the nest as it is is better.
+    pub fn best(&mut self, evaluations: usize) -> Vec<Step> {
+        let choice = self.choice(evaluations);
         choice.and_then(|(point, _)| self.space.steps(&point).ok()).unwrap_or_default()
     }
 
-    /// The best point found, and its cycles; none if the nest as it is is better.
-    pub fn choice(&mut self) -> Option<(Point, f64)> {
-        self.choice_of(EVALUATIONS)
-    }
-
-    fn choice_of(&mut self, evaluations: usize) -> Option<(Point, f64)> {
+    /// The best of so many points, and its cycles; none if the nest as it is is better.
+    pub fn choice(&mut self, evaluations: usize) -> Option<(Point, f64)> {
         let plain = self.cycles(&[]);
         let (knobs, starts) = (self.space.knobs.clone(), self.space.starts());
         let found = climb(&knobs, &starts, evaluations, |point| self.cost(point))?;

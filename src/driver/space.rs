@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::choose::Judge;
+use super::choose::{EVALUATIONS, Judge};
 use super::error::no_model;
 use super::select::{self, Selection};
 use super::session::{self, Outcome, Session};
@@ -53,7 +53,7 @@ fn of_nest(program: &mut Program, nest: usize, machine: &Machine) -> String {
         let _ = writeln!(text, "  {:widest$}  {}", knob.name, knob.values.join(" | "));
     }
     let _ = writeln!(text, "  {}", becomes(&mut judge));
-    match judge.choice() {
+    match judge.choice(EVALUATIONS) {
         Some((point, cycles)) => {
             text + &format!("  the model's choice, {:.2} million cycles: {}\n", cycles / 1e6, knobs.show(&point))
         }

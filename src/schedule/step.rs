@@ -163,14 +163,14 @@ impl Tail {
 }
 
 impl Step {
-    /// The coordinates of a GPU, with their words.
-    pub const COORDINATES: [(LoopKind, &'static str); 6] = [
-        (LoopKind::Grid(0), "grid.x"),
-        (LoopKind::Grid(1), "grid.y"),
-        (LoopKind::Grid(2), "grid.z"),
-        (LoopKind::Block(0), "block.x"),
-        (LoopKind::Block(1), "block.y"),
-        (LoopKind::Block(2), "block.z"),
+    /// The coordinates of a GPU.
+    pub const COORDINATES: [LoopKind; 6] = [
+        LoopKind::Grid(0),
+        LoopKind::Grid(1),
+        LoopKind::Grid(2),
+        LoopKind::Block(0),
+        LoopKind::Block(1),
+        LoopKind::Block(2),
     ];
 }
 
@@ -210,7 +210,7 @@ impl fmt::Display for Step {
             Self::Parallel { axis } => write!(f, "parallel {axis}"),
             Self::Vectorize { axis } => write!(f, "vectorize {axis}"),
             Self::Unroll { axes } => write!(f, "unroll {}", axes.join(" ")),
-            Self::Bind { axis, to } => write!(f, "bind {axis} to {}", coordinate_word(*to)),
+            Self::Bind { axis, to } => write!(f, "bind {axis} to {}", to.name()),
             Self::Stage { operand, place, layout, scope } => {
                 write!(f, "stage {operand}")?;
                 match place {
@@ -230,11 +230,6 @@ impl fmt::Display for Step {
             Self::ComputeAt { tensor, at } => write!(f, "compute {tensor} at {at}"),
         }
     }
-}
-
-/// The word of a coordinate; what is none, `bind` refuses.
-fn coordinate_word(kind: LoopKind) -> &'static str {
-    Step::COORDINATES.into_iter().find(|(known, _)| *known == kind).map_or("nothing", |(_, word)| word)
 }
 
 const fn scope_word(scope: Scope) -> &'static str {

@@ -200,7 +200,7 @@ fn step() -> impl Strategy<Value = Step> {
         name().prop_map(|axis| Step::Parallel { axis }),
         name().prop_map(|axis| Step::Vectorize { axis }),
         vec(name(), 1..5).prop_map(|axes| Step::Unroll { axes }),
-        (name(), coordinate).prop_map(|(axis, (to, _))| Step::Bind { axis, to }),
+        (name(), coordinate).prop_map(|(axis, to)| Step::Bind { axis, to }),
         name().prop_map(|at| Step::Accumulate { at }),
         name().prop_map(|axis| Step::Pipeline { axis }),
         name().prop_map(|axis| Step::Rfactor { axis }),

@@ -158,7 +158,7 @@ fn inner(
     evaluations: usize,
     machine: &Machine,
 ) -> Option<(Vec<Step>, f64)> {
-    let steps = Judge::of(trial, producer, machine).steps_of(evaluations);
+    let steps = Judge::of(trial, producer, machine).best(evaluations);
     let plain = trial.nests[producer].clone();
     let legal = steps.iter().all(|step| trial.apply(step).is_ok());
     let cycles = model::cycles(trial, reader, machine);

@@ -70,8 +70,8 @@ fn tail_of(word: &Ident) -> Tail {
 
 /// The parser takes no other words.
 fn coordinate_of(word: &Ident) -> LoopKind {
-    let found = Step::COORDINATES.into_iter().find(|(_, known)| *known == word.name);
-    found.map_or(LoopKind::Grid(0), |(kind, _)| kind)
+    let found = Step::COORDINATES.into_iter().find(|known| known.name() == word.name);
+    found.unwrap_or(LoopKind::Grid(0))
 }
 
 /// The parser takes no other words.
