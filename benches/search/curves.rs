@@ -63,7 +63,7 @@ fn show(curves: &[Curve], along: Along, end: f64, out: &Path) {
     );
     let mut drawn = Vec::new();
     let mut legend = Vec::new();
-    for (number, (_, name)) in methods().enumerate() {
+    for (number, (_, name)) in methods().enumerate().filter(|(_, (_, name))| is_there(curves, name)) {
         let row = marks.iter().map(|&mark| format!("{:>8.3}", mean(curves, name, along, mark)));
         println!("{name:10} {}", row.collect::<String>());
         let points = grid.iter().map(|&at| (at, mean(curves, name, along, at).min(3.0)));
@@ -75,6 +75,11 @@ fn show(curves: &[Curve], along: Along, end: f64, out: &Path) {
         Axis { label: "best so far over the best of all".to_owned(), from: 0.98, to: 3.0, number: |v| format!("{v}") };
     let plot = Plot { x, y, marks: drawn, legend };
     std::fs::write(out, plot.file()).expect("the plot can be written");
+}
+
+/// Whether a method searched anything.
+fn is_there(curves: &[Curve], method: &str) -> bool {
+    curves.iter().any(|curve| curve.method == method)
 }
 
 fn mean(curves: &[Curve], method: &str, along: Along, end: f64) -> f64 {
@@ -96,7 +101,7 @@ pub(crate) fn agreement(curves: &[Curve]) {
     kernels.dedup();
     println!("greatest over least end of the seeds of a method:");
     for kernel in kernels {
-        let spread = methods().map(|(_, name)| {
+        let spread = methods().filter(|(_, name)| is_there(curves, name)).map(|(_, name)| {
             let own = curves.iter().filter(|curve| curve.kernel == kernel && curve.method == name);
             let ends: Vec<_> = own.filter_map(|curve| curve.end).collect();
             let [least, most] = [f64::min, f64::max].map(|pick| ends.iter().copied().reduce(pick).unwrap_or(1.0));
