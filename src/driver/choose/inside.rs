@@ -57,22 +57,24 @@ pub fn candidates(kernel: &Kernel, machine: &Machine) -> Candidates {
     let mut program = Program::of(kernel);
     space::fusions(&mut program);
     space::structure(&mut program);
-    let mut found = Vec::new();
-    for reader in (0..program.nests.len()).rev() {
-        for producer in (0..reader).rev().filter(|&producer| can_be_inside(&program, producer)) {
-            let mut places = places(&program, (producer, reader), machine);
-            places.sort_by(|a, b| a.cycles.total_cmp(&b.cycles));
-            let [tensor, outer] =
-                [producer, reader].map(|nest| &program.kernel.buffers[program.nests[nest].buffer].name);
-            let named = places.into_iter().take(OFFERED).enumerate().map(|(at, place)| {
-                let name = format!("{tensor} in {outer} {}", at + 1);
-                Placement { name, steps: place.outer, producer, reader }
-            });
-            found.extend(named);
-        }
-    }
-    found.truncate(OFFERED * PAIRS);
+    let readers = (0..program.nests.len()).rev();
+    let pairs = readers.flat_map(|reader| (0..reader).rev().map(move |producer| (producer, reader)));
+    let pairs = pairs.filter(|&(producer, _)| can_be_inside(&program, producer));
+    // Looking at a pair takes long: no more of them than are offered.
+    let found: Vec<_> = pairs.flat_map(|pair| offered(&program, pair, machine)).take(OFFERED * PAIRS).collect();
     Candidates::with(kernel, machine, &found)
+}
+
+/// The places of a pair that look best.
+fn offered(program: &Program, (producer, reader): (usize, usize), machine: &Machine) -> Vec<Placement> {
+    let mut places = places(program, (producer, reader), machine);
+    places.sort_by(|a, b| a.cycles.total_cmp(&b.cycles));
+    let [tensor, outer] = [producer, reader].map(|nest| &program.kernel.buffers[program.nests[nest].buffer].name);
+    let named = places.into_iter().take(OFFERED).enumerate().map(|(at, place)| {
+        let name = format!("{tensor} in {outer} {}", at + 1);
+        Placement { name, steps: place.outer, producer, reader }
+    });
+    named.collect()
 }
 
 /// Whether a nest makes an intermediate, on each call: what is computed ahead of all calls costs nothing.
