@@ -25,7 +25,7 @@ use ftc::runtime::Array;
 use ftc::schedule::nest::Program;
 use ftc::schedule::{self, Schedule, Step};
 use ftc::space::{self, knobs::Point};
-use ftc::target::{Cpu, Machine, Target};
+use ftc::target::{Cpu, Machine, Platform, Target};
 
 /// A point with what the model says and what a clock says.
 struct Measured {
@@ -59,7 +59,7 @@ fn main() {
 
 /// Times points of the space of a kernel, the one that the model likes best first.
 fn rank(session: &mut Session, naive: &Kernel, cpu: &Cpu, points: usize, threads: usize) -> Vec<Measured> {
-    let machine = Machine::of(cpu, threads as i64);
+    let machine = Machine::of(cpu, threads as i64).into();
     let mut program = Program::of(naive);
     let fusions = space::fusions(&mut program);
     let live = (0..program.nests.len()).filter(|&nest| !program.nests[nest].order.is_empty());
@@ -85,7 +85,7 @@ fn rank(session: &mut Session, naive: &Kernel, cpu: &Cpu, points: usize, threads
 }
 
 /// Points to measure: the ends of climbs from all starts, and neighbours of them.
-fn spread(program: &mut Program, nest: usize, machine: &Machine, points: usize) -> Vec<(f64, Vec<Step>)> {
+fn spread(program: &mut Program, nest: usize, machine: &Platform, points: usize) -> Vec<(f64, Vec<Step>)> {
     let mut judge = Judge::of(program, nest, machine);
     let (knobs, starts) = (judge.space.knobs.clone(), judge.space.starts());
     let mut ends: BTreeMap<Point, f64> = BTreeMap::new();

@@ -1,7 +1,8 @@
 """PyTorch as the peer of `ftc bench --peer torch`: computes the same operators from the same inputs, and times them.
 
-ftc starts this script as `python3 -c SCRIPT THREADS` and talks to it in lines of JSON, one question and one answer at
-a time, so that its own timings and these alternate. The questions:
+ftc starts this script as `python3 -c SCRIPT THREADS cpu|cuda` and talks to it in lines of JSON, one question and one
+answer at a time, so that its own timings and these alternate. On a GPU it computes in full float32 (TF32 off), and
+times replays of a graph of ten calls, as ftc does. The questions:
 
     {"do": "prepare", "op": …, "params": {…}, "dtype": "f32", "inputs": [{"file", "dtype", "shape"}, …], "output": FILE}
         loads the inputs (raw bytes), computes once, writes the result as `dtype`  ->  {"shape": […]}
@@ -22,6 +23,9 @@ try:
 except ImportError as missing:
     print(json.dumps({"error": f"Python has no PyTorch ({missing})"}), flush=True)
     sys.exit(0)
+
+DEVICE = sys.argv[2] if len(sys.argv) > 2 else "cpu"
+CALLS = 10  # of a graph on a GPU
 
 DTYPES = {
     "bool": torch.bool, "i8": torch.int8, "u8": torch.uint8, "i32": torch.int32, "i64": torch.int64,
@@ -48,7 +52,7 @@ def transposed_convolution(p):
 def block_circulant(p):
     """Every element of a block becomes the mean of its wrapped diagonal."""
     size = p["BLOCK"]
-    row, column = torch.arange(size)[:, None], torch.arange(size)[None, :]
+    row, column = torch.arange(size, device=DEVICE)[:, None], torch.arange(size, device=DEVICE)[None, :]
     around = (row + column) % size  # [k, j]: the column of row k on diagonal j
     diagonal = (column - row) % size  # [i, j]: the diagonal of element (i, j)
 
@@ -70,9 +74,9 @@ def shift_convolution(p):
     def call(x, taps):
         _, height, width, channels = x.shape
         padded = F.pad(x, (0, 0, reach, far, reach, far))
-        down = torch.arange(0, height, stride)[:, None, None] + taps // window * dilation
-        right = torch.arange(0, width, stride)[None, :, None] + taps % window * dilation
-        return padded[:, down, right, torch.arange(channels)]
+        down = torch.arange(0, height, stride, device=DEVICE)[:, None, None] + taps // window * dilation
+        right = torch.arange(0, width, stride, device=DEVICE)[None, :, None] + taps % window * dilation
+        return padded[:, down, right, torch.arange(channels, device=DEVICE)]
 
     return call
 
@@ -107,13 +111,43 @@ def prepare(question):
     if question["op"] not in OPERATORS:
         raise ValueError(f"the script knows no operator `{question['op']}`")
     function = OPERATORS[question["op"]](question["params"])
-    inputs = [mapped(i["file"], i["dtype"], i["shape"]).clone() for i in question["inputs"]]
+    inputs = [mapped(i["file"], i["dtype"], i["shape"]).clone().to(DEVICE) for i in question["inputs"]]
     result = function(*inputs)
     mapped(question["output"], question["dtype"], result.shape, write=True).copy_(result)
-    return (lambda: function(*inputs)), {"shape": list(result.shape)}
+    call = lambda: function(*inputs)
+    return (captured(call) if DEVICE == "cuda" else call), {"shape": list(result.shape)}
+
+
+def captured(call):
+    """Calls on a GPU as a graph of some of them."""
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            call()
+        stream.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, stream=stream):
+            for _ in range(CALLS):
+                call()
+    return graph
+
+
+def replayed(graph, count):
+    """Replays a graph after once for warming up."""
+    replays = max(1, -(-count // CALLS))
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    graph.replay()
+    start.record()
+    for _ in range(replays):
+        graph.replay()
+    end.record()
+    end.synchronize()
+    return {"seconds": start.elapsed_time(end) / 1e3 / (replays * CALLS)}
 
 
 def timed(call, count):
+    if DEVICE == "cuda":
+        return replayed(call, count)
     start = time.perf_counter()
     for _ in range(count):
         call()
@@ -124,6 +158,13 @@ def main():
     threads = int(sys.argv[1])
     torch.set_num_threads(threads)
     torch.set_grad_enabled(False)
+    if DEVICE == "cuda":
+        if not torch.cuda.is_available():
+            print(json.dumps({"error": "PyTorch finds no GPU"}), flush=True)
+            return
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.benchmark = True
     print(json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads()}), flush=True)
     call = None
     for line in sys.stdin:

@@ -35,7 +35,7 @@ impl Foggy {
         let caches = [machine.caches[0] / 2, machine.caches[1] / 2];
         let bandwidth = machine.bandwidth.map(|bytes| bytes / 2.0);
         let other = Machine { caches, bandwidth, latency: machine.latency * 1.5, loads: 1.0, ..*machine };
-        Self { opinion: Candidates::of(&kernel, machine), truth: Candidates::of(&kernel, &other) }
+        Self { opinion: Candidates::of(&kernel, &(*machine).into()), truth: Candidates::of(&kernel, &other.into()) }
     }
 
     fn seconds(&mut self, point: &Point) -> Result<f64, Reason> {

@@ -5,6 +5,7 @@
 
 mod error;
 mod header;
+mod image;
 mod library;
 mod nvcc;
 mod private;
@@ -12,6 +13,7 @@ mod python;
 
 pub use error::ArtifactError;
 pub use header::{cuda_header, header};
+pub use image::Image;
 pub use library::{Linker, archive, link_shared};
 pub use nvcc::{CudaForm, Nvcc};
 pub use private::link_private;

@@ -11,7 +11,7 @@ use crate::schedule::nest::{Nest, Program};
 use crate::schedule::{Schedule, Step};
 use crate::space::knobs::Point;
 use crate::space::{self, NestSpace};
-use crate::target::Machine;
+use crate::target::Platform;
 
 use inside::Chosen;
 pub use inside::candidates;
@@ -20,12 +20,14 @@ pub use inside::candidates;
 pub const EVALUATIONS: usize = 8000;
 
 /// The schedule that the model likes best.
-pub fn choose(kernel: &Kernel, machine: &Machine) -> Schedule {
+pub fn choose(kernel: &Kernel, platform: &Platform) -> Schedule {
     let mut program = Program::of(kernel);
     let mut steps = space::fusions(&mut program);
     steps.extend(space::structure(&mut program));
-    let mut chosen: Vec<_> = (0..program.nests.len()).map(|nest| alone(&mut program, nest, machine)).collect();
-    inside::inside(&program, &mut chosen, machine);
+    let mut chosen: Vec<_> = (0..program.nests.len()).map(|nest| alone(&mut program, nest, platform)).collect();
+    if let Platform::Cpu(machine) = platform {
+        inside::inside(&program, &mut chosen, machine);
+    }
     for nest in (0..chosen.len()).filter(|&nest| chosen[nest].inside.is_none()) {
         steps.extend(chosen[nest].steps.clone());
         steps.extend(chosen.iter().filter(|inner| inner.inside == Some(nest)).flat_map(|inner| inner.steps.clone()));
@@ -35,31 +37,26 @@ pub fn choose(kernel: &Kernel, machine: &Machine) -> Schedule {
 
 /// The cycles that the model sees in a kernel where each nest has what is best for it where it is. What is computed
 /// ahead of all calls costs nothing.
-pub fn cycles(kernel: &Kernel, machine: &Machine) -> f64 {
+pub fn cycles(kernel: &Kernel, platform: &Platform) -> f64 {
     let mut program = Program::of(kernel);
     space::fusions(&mut program);
     space::structure(&mut program);
     let is_called = |nest: &usize| !program.ahead.contains(&program.nests[*nest].buffer);
     let nests: Vec<_> = (0..program.nests.len()).filter(is_called).collect();
-    nests.into_iter().map(|nest| alone(&mut program, nest, machine).cycles).sum()
+    nests.into_iter().map(|nest| alone(&mut program, nest, platform).cycles).sum()
 }
 
 /// What is best for a nest where it is.
-fn alone(program: &mut Program, nest: usize, machine: &Machine) -> Chosen {
+fn alone(program: &mut Program, nest: usize, platform: &Platform) -> Chosen {
     let plain = program.nests[nest].clone();
     if plain.order.is_empty() {
         return Chosen { steps: Vec::new(), cycles: 0.0, inside: None };
     }
-    let steps = Judge::of(program, nest, machine).best(EVALUATIONS);
+    let steps = Judge::of(program, nest, platform).best(EVALUATIONS);
     let _legal = steps.iter().all(|step| program.apply(step).is_ok());
-    let cycles = model::cycles(program, nest, machine);
+    let cycles = model::cycles(program, nest, platform);
     program.nests[nest] = plain;
     Chosen { steps, cycles, inside: None }
-}
-
-/// The schedule for a GPU.
-pub fn for_gpu(kernel: &Kernel) -> Schedule {
-    Schedule { steps: space::gpu::steps(&mut Program::of(kernel)) }
 }
 
 /// The model as the judge of the points of one nest.
@@ -69,16 +66,16 @@ pub struct Judge<'a> {
     pub space: NestSpace,
     program: &'a mut Program,
     number: usize,
-    machine: &'a Machine,
+    platform: &'a Platform,
     plain: Nest,
 }
 
 impl<'a> Judge<'a> {
     /// For a nest whose loops are still those of the formula; it is left as it was.
-    pub fn of(program: &'a mut Program, number: usize, machine: &'a Machine) -> Self {
-        let space = NestSpace::of(program, number, machine);
+    pub fn of(program: &'a mut Program, number: usize, platform: &'a Platform) -> Self {
+        let space = NestSpace::of(program, number, platform);
         let plain = program.nests[number].clone();
-        Self { space, program, number, machine, plain }
+        Self { space, program, number, platform, plain }
     }
 
     /// The steps of the best of so many points, or none if the nest as it is is better.
@@ -103,6 +100,6 @@ impl<'a> Judge<'a> {
 
     /// The cycles of the nest under some steps; none if they are refused.
     fn cycles(&mut self, steps: &[Step]) -> Option<f64> {
-        measured::cycles(self.program, self.number, &self.plain, steps, self.machine).ok()
+        measured::cycles(self.program, self.number, &self.plain, steps, self.platform).ok()
     }
 }

@@ -1,4 +1,4 @@
-//! The driver's own errors, about files, data and the command line, codes E0701 to E0714; and those whose codes other
+//! The driver's own errors, about files, data and the command line, codes E0701 to E0715; and those whose codes other
 //! rooms have, without words for the user.
 
 use std::io;
@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::artifact::Interface;
 use crate::codegen::CodegenError;
 use crate::diag::{Code, Diagnostic};
+use crate::runtime::gpu::GpuError;
 use crate::source::Span;
 
 use super::suggest::nearest;
@@ -150,10 +151,21 @@ pub fn not_for_target(kind: &str, target: &str, known: &[&str]) -> Diagnostic {
         .note(format!("kinds for this target: {}", known.join(" ")))
 }
 
-/// E0704: a GPU where code is to run here.
-pub fn not_on_gpu(target: &str, what: &str) -> Diagnostic {
-    error("E0704", format!("`ftc {what}` does not run code for `{target}` yet"))
-        .help("`ftc build --target cuda --emit lib` writes a library; `--target interp` runs the interpreter")
+/// E0715: no GPU, or another one than the code is for.
+pub fn no_gpu(target: &str, cause: &GpuError) -> Diagnostic {
+    let diagnostic = error("E0715", format!("code for `{target}` cannot run here: {cause}"));
+    match cause {
+        GpuError::Other { found, .. } => diagnostic.help(format!("compile for this GPU: `--target cuda:{found}`")),
+        _ => diagnostic
+            .help("run it on a machine with an NVIDIA GPU and its driver; `nvidia-smi` lists what is there")
+            .help("`ftc build --target cuda --emit lib` writes a library here, to be called on such a machine")
+            .help("`--target interp` runs the interpreter, `--target native` the processor"),
+    }
+}
+
+/// E0712: a kernel that the GPU did not run to its end.
+pub fn gpu_failed(cause: &GpuError) -> Diagnostic {
+    error("E0712", format!("the kernel fails on the GPU: {cause}"))
 }
 
 /// E0705: more or other than one text form for standard output.

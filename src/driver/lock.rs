@@ -11,8 +11,7 @@
 mod decide;
 mod shipped;
 
-pub(super) use decide::cycles;
-pub use decide::{decide, nearest_point};
+pub use decide::{cycles, decide, nearest_point};
 
 use std::path::{Path, PathBuf};
 
@@ -26,7 +25,7 @@ use crate::loops::{self, BufferKind, Kernel};
 use crate::schedule::Schedule;
 use crate::source::SourceMap;
 use crate::syntax::{ast, parser};
-use crate::target::{Machine, Target};
+use crate::target::{Platform, Target};
 
 /// The name of the file.
 pub const NAME: &str = "ftc.lock";
@@ -132,11 +131,16 @@ fn sizes(text: &str) -> Vec<f64> {
     text.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()
 }
 
-/// How a target is called in a lock.
-pub fn target_name(target: &Target, threads: i64) -> String {
-    match target {
-        Target::Cpu(cpu) => format!("{}, {threads} threads", cpu.cpu),
-        Target::Interp | Target::Gpu(_) => format!("{}, {threads} threads", target.name()),
+/// How a target is called in a lock: by the processor, and the number of its threads if it is one that lends them.
+pub fn target_name(target: &Target, platform: &Platform) -> String {
+    let name = match target {
+        Target::Cpu(cpu) => cpu.cpu.clone(),
+        Target::Gpu(gpu) => gpu.arch(),
+        Target::Interp => target.name().to_owned(),
+    };
+    match platform {
+        Platform::Cpu(machine) => format!("{name}, {} threads", machine.threads),
+        Platform::Gpu(_) => name,
     }
 }
 
@@ -233,10 +237,10 @@ pub fn read(path: &Path) -> Result<Lock, Diagnostic> {
 }
 
 /// Reads the lock that a command goes by.
-pub fn open(session: &mut Session, path: &Path, target: &Target, machine: Option<&Machine>) -> super::Outcome<()> {
-    let Some(machine) = machine else { return Ok(()) };
+pub fn open(session: &mut Session, path: &Path, target: &Target, platform: Option<&Platform>) -> super::Outcome<()> {
+    let Some(platform) = platform else { return Ok(()) };
     let lock = read(path).map_err(|wrong| session.user(wrong))?;
-    let target = target_name(target, machine.threads);
+    let target = target_name(target, platform);
     let shipped = shipped::lock(&target);
     session.pinned = Some(Pinned { path: path.to_owned(), lock, shipped, target });
     Ok(())

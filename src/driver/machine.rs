@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use crate::codegen;
-use crate::target::{Cpu, Facts, Host, Machine, Target, TargetError};
+use crate::target::{Cpu, Facts, Host, Machine, Platform, Target, TargetError};
 
 use super::error;
 use super::session::{Outcome, Session};
@@ -31,36 +31,34 @@ const THREADS: i64 = 8;
 pub enum Chooser {
     /// Not at all: loops stay as they are.
     Nobody,
-    /// By the model of a CPU.
-    Model(Machine),
-    /// By the rules for GPUs.
-    Gpu,
+    /// By a model.
+    Model(Platform),
 }
 
 impl Chooser {
     /// The machine of the model.
-    pub const fn model(&self) -> Option<&Machine> {
-        if let Self::Model(machine) = self { Some(machine) } else { None }
+    pub const fn model(&self) -> Option<&Platform> {
+        if let Self::Model(platform) = self { Some(platform) } else { None }
     }
 }
 
 /// The machine that schedules for a target are chosen for; none where no model is asked.
-pub fn model(target: &Target) -> Option<Machine> {
-    let Target::Cpu(cpu) = target else { return None };
+pub fn model(target: &Target) -> Option<Platform> {
+    let cpu = match target {
+        Target::Cpu(cpu) => cpu,
+        Target::Gpu(gpu) => return Some(gpu.chip().into()),
+        Target::Interp => return None,
+    };
     let threads = match cpu.name.as_str() {
         "native" => std::thread::available_parallelism().map_or(1, |count| count.get() as i64),
         _ => THREADS,
     };
-    Some(Machine::of(cpu, threads))
+    Some(Machine::of(cpu, threads).into())
 }
 
 /// Who chooses schedules for a target.
 pub fn chooser(target: &Target) -> Chooser {
-    match (target, model(target)) {
-        (Target::Gpu(_), _) => Chooser::Gpu,
-        (_, Some(machine)) => Chooser::Model(machine),
-        (_, None) => Chooser::Nobody,
-    }
+    model(target).map_or(Chooser::Nobody, Chooser::Model)
 }
 
 /// Cycles in a second of this machine, about: what its processor says of itself is often less than what it does, so a

@@ -19,6 +19,7 @@ pub mod error;
 pub mod explain;
 pub mod files;
 pub mod format;
+pub mod gpu;
 pub mod loaded;
 pub mod lock;
 pub mod machine;
@@ -39,6 +40,7 @@ pub use session::{Outcome, Session, Stop};
 
 use std::path::Path;
 
+use crate::codegen::cuda::module::Module;
 use crate::codegen::{self, Form};
 use crate::diag::Diagnostic;
 use crate::graph::{self, Graph};
@@ -49,7 +51,7 @@ use crate::schedule::{self, Schedule};
 use crate::sema::{self, Program, Request};
 use crate::source::FileId;
 use crate::syntax::{ast, parser};
-use crate::target::{Cpu, Gpu, Machine};
+use crate::target::{Cpu, Gpu, Platform};
 
 use machine::Chooser;
 
@@ -133,11 +135,8 @@ pub fn lower(
             let kernel = applied.or_else(|wrong| session.report(vec![wrong]).and(Err(Stop::User)))?;
             (block.schedule().clone(), kernel)
         }
-        (None, Chooser::Model(_) | Chooser::Gpu) => {
-            let chosen = match chooser {
-                Chooser::Model(machine) => pinned_or_chosen(session, &naive, machine),
-                Chooser::Gpu | Chooser::Nobody => session.passes.run("choose", || choose::for_gpu(&naive)),
-            };
+        (None, Chooser::Model(platform)) => {
+            let chosen = pinned_or_chosen(session, &naive, platform);
             let applied = session.passes.run("schedule", || schedule::apply(&naive, &chosen));
             (chosen, applied.map_err(|refused| Stop::Internal(format!("a chosen schedule is refused: {refused}")))?)
         }
@@ -159,11 +158,11 @@ pub fn pack(session: &mut Session, kernel: &Kernel) -> Outcome<Option<Packing>> 
 }
 
 /// The schedule that the lock has for a kernel, else that which the model chooses.
-fn pinned_or_chosen(session: &mut Session, naive: &Kernel, machine: &Machine) -> Schedule {
+fn pinned_or_chosen(session: &mut Session, naive: &Kernel, platform: &Platform) -> Schedule {
     let Session { passes, pinned, .. } = session;
-    let Some(pinned) = pinned else { return passes.run("choose", || choose::choose(naive, machine)) };
+    let Some(pinned) = pinned else { return passes.run("choose", || choose::choose(naive, platform)) };
     let (schedule, finding) =
-        passes.run("lock", || lock::decide(pinned, naive, machine, || choose::choose(naive, machine)));
+        passes.run("lock", || lock::decide(pinned, naive, platform, || choose::choose(naive, platform)));
     // A warning: it stops nothing.
     let _ = session.report(finding.into_iter().collect());
     schedule
@@ -182,6 +181,12 @@ pub fn generate(
     session.report(names.map(|name| error::serial_loop(&kernel.name, name)).collect())?;
     let code = session.passes.run("generate", || codegen::llvm::compile_export(kernel, packing, cpu, forms));
     code.map_err(|cause| session.codegen(&cause))
+}
+
+/// Loop nests to CUDA C for who starts the launches himself.
+pub fn generate_module(session: &mut Session, kernel: &Kernel, gpu: &Gpu) -> Outcome<Module> {
+    let made = session.passes.run("generate", || codegen::cuda::module(kernel, gpu));
+    made.map_err(|cause| session.codegen(&cause))
 }
 
 /// Loop nests to CUDA C; `about` is what a reader should know of it.

@@ -7,16 +7,17 @@ use crate::diag::Diagnostic;
 use crate::loops::interp::InterpError;
 use crate::loops::{self, Kernel};
 use crate::runtime::Array;
+use crate::runtime::gpu::Device;
 use crate::runtime::library::LibraryError;
 use crate::scalar::Values;
-use crate::target::{Cpu, Target};
+use crate::target::{Cpu, Gpu, Target};
 
 use super::output::{self, Output};
 use super::preview::preview;
 use super::select::{self, Selected, Selection};
 use super::session::{Outcome, Session, Stop};
 use super::suggest::nearest;
-use super::{arrays, error, loaded, lock, lower, machine, variants};
+use super::{arrays, error, gpu, loaded, lock, lower, machine, variants};
 
 /// What a kernel returns where there is no memory for its intermediate tensors; the header says so too.
 const NO_MEMORY: i32 = 2;
@@ -46,6 +47,8 @@ pub fn run(session: &mut Session, request: &Request) -> Outcome<String> {
     {
         return Err(session.user(error::not_this_machine(&cpu.name, &why)));
     }
+    // Without a GPU nothing else need be looked at.
+    let device = if let Target::Gpu(gpu) = &target { Some(gpu::open(session, gpu)?) } else { None };
     lock::open(session, &lock::beside(request.what.file.as_deref()), &target, machine::model(&target).as_ref())?;
     let mut selected = select::select(session, &request.what)?;
     let chosen = choose(session, &selected, request.call.as_deref())?;
@@ -55,10 +58,10 @@ pub fn run(session: &mut Session, request: &Request) -> Outcome<String> {
     let interface = Interface::of(&kernel);
     check_outputs(session, &interface, &outputs)?;
     let arrays = read_inputs(session, &interface, &inputs)?;
-    let results = match &target {
-        Target::Interp => interpret(session, &kernel, &arrays)?,
-        Target::Gpu(gpu) => return Err(session.user(error::not_on_gpu(&gpu.name, "run"))),
-        Target::Cpu(cpu) => call(session, &kernel, &interface, cpu, &arrays)?,
+    let results = match (&target, &device) {
+        (Target::Cpu(cpu), _) => call(session, &kernel, &interface, cpu, &arrays)?,
+        (Target::Gpu(gpu), Some(device)) => call_on_gpu(session, &kernel, &interface, (gpu, device), &arrays)?,
+        _ => interpret(session, &kernel, &arrays)?,
     };
     save(session, &interface, &outputs, &results)
 }
@@ -162,6 +165,22 @@ fn call(
     let loaded = loaded::load(session, kernel, None, cpu)?;
     let called = session.passes.run("call", || loaded.library.call(&loaded.export, &inputs, &mut outputs));
     called.map_err(|cause| session.environment(failed(interface, &cause)))?;
+    Ok(outputs)
+}
+
+/// Compiles, and calls once on the GPU of this machine.
+fn call_on_gpu(
+    session: &mut Session,
+    kernel: &Kernel,
+    interface: &Interface,
+    (gpu, device): (&Gpu, &Device),
+    inputs: &[Array],
+) -> Outcome<Vec<Array>> {
+    let made = outputs_of(interface).into_iter().map(|param| Array::zeros(param.dtype, &param.shape));
+    let mut outputs = made.collect::<Option<Vec<_>>>().ok_or_else(|| session.environment(error::no_memory()))?;
+    let inputs: Vec<_> = inputs.iter().collect();
+    let image = gpu::image(session, kernel, gpu, &gpu::Images::new())?;
+    gpu::call(session, device, &image, &inputs, &mut outputs)?;
     Ok(outputs)
 }
 

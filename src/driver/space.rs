@@ -13,7 +13,7 @@ use crate::explore::spread;
 use crate::lower;
 use crate::schedule::nest::Program;
 use crate::space::{self, NestSpace};
-use crate::target::Machine;
+use crate::target::Platform;
 
 /// Points that are looked at, to say what becomes of them.
 const SAMPLE: usize = 20_000;
@@ -43,9 +43,9 @@ pub fn space(session: &mut Session, what: &Selection, target: &str) -> Outcome<S
     Ok(texts.join("\n"))
 }
 
-fn of_nest(program: &mut Program, nest: usize, machine: &Machine) -> String {
+fn of_nest(program: &mut Program, nest: usize, platform: &Platform) -> String {
     let name = program.kernel.buffers[program.nests[nest].buffer].name.clone();
-    let mut judge = Judge::of(program, nest, machine);
+    let mut judge = Judge::of(program, nest, platform);
     let knobs = judge.space.knobs.clone();
     let mut text = format!("\nnest of `{name}`: {} knobs, {:.1e} points\n", knobs.knobs.len(), knobs.size() as f64);
     let widest = knobs.knobs.iter().map(|knob| knob.name.len()).max().unwrap_or(0);

@@ -10,7 +10,7 @@ use crate::loops::Kernel;
 use crate::lower;
 use crate::sema::{self, Program, Request, Unfit};
 use crate::syntax::ast;
-use crate::target::{Machine, Target};
+use crate::target::{Platform, Target};
 
 use super::lock::Pinned;
 use super::schedules::{self, Block};
@@ -51,9 +51,9 @@ pub fn of_export<'p>(
     let asked = variant.as_ref().map_or_else(|| request.clone(), |name| with(request, name, Unfit::Refuse));
     let graph = instantiate(session, program, export, &asked)?;
     let is_open = block.is_none() && request.variants.is_empty();
-    let Some(machine) = machine::model(target).filter(|_| is_open) else { return Ok(Body { graph, variant, block }) };
+    let Some(platform) = machine::model(target).filter(|_| is_open) else { return Ok(Body { graph, variant, block }) };
     let make = |name: &str| sema::instantiate(program, export, &with(request, name, Unfit::Skip)).ok();
-    let (graph, variant) = pick(session, program, graph, &machine, &make);
+    let (graph, variant) = pick(session, program, graph, &platform, &make);
     Ok(Body { graph, variant, block })
 }
 
@@ -77,7 +77,7 @@ pub fn pick(
     session: &mut Session,
     program: &Program,
     first: Graph,
-    machine: &Machine,
+    platform: &Platform,
     make: &dyn Fn(&str) -> Option<Graph>,
 ) -> (Graph, Option<String>) {
     if first.tensors.iter().any(|(_, tensor)| tensor.dtype.is_float() && tensor.dtype.bytes() < 4) {
@@ -92,8 +92,9 @@ pub fn pick(
     if bodies.len() > 1 {
         let kernels: Vec<_> = bodies.iter().map(|(graph, _)| lower::lower(graph)).collect();
         let pinned = session.pinned.as_ref();
-        let best =
-            session.passes.run("variant", || measured(pinned, &kernels).unwrap_or_else(|| cheapest(&kernels, machine)));
+        let best = session
+            .passes
+            .run("variant", || measured(pinned, &kernels).unwrap_or_else(|| cheapest(&kernels, platform)));
         bodies.truncate(best + 1);
     }
     bodies.pop().expect("the first body is there")
@@ -106,8 +107,8 @@ fn measured(pinned: Option<&Pinned>, kernels: &[Kernel]) -> Option<usize> {
 }
 
 /// The body that the model likes best.
-fn cheapest(kernels: &[Kernel], machine: &Machine) -> usize {
-    let cycles: Vec<_> = kernels.iter().map(|kernel| choose::cycles(kernel, machine)).collect();
+fn cheapest(kernels: &[Kernel], platform: &Platform) -> usize {
+    let cycles: Vec<_> = kernels.iter().map(|kernel| choose::cycles(kernel, platform)).collect();
     let best = (0..cycles.len()).min_by(|&a, &b| cycles[a].total_cmp(&cycles[b])).unwrap_or(0);
     if cycles[best] < GAIN * cycles[0] { best } else { 0 }
 }

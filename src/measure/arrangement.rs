@@ -12,7 +12,7 @@ use crate::schedule::nest::{Nest, Program};
 use crate::schedule::{self, Refused, Step};
 use crate::space::NestSpace;
 use crate::space::knobs::{Knob, Knobs, Point};
-use crate::target::Machine;
+use crate::target::Platform;
 
 use super::candidates::{refused_step, rejected};
 
@@ -69,8 +69,8 @@ const CLIMB: usize = 1500;
 
 impl Arrangement {
     /// All nests one after the other, in a program in which steps have joined and divided them.
-    pub(super) fn apart(program: Program, fixed: Vec<Step>, machine: &Machine) -> Self {
-        Self::of(program, fixed, None, machine)
+    pub(super) fn apart(program: Program, fixed: Vec<Step>, platform: &Platform) -> Self {
+        Self::of(program, fixed, None, platform)
     }
 
     /// With one nest inside of another one; none if that is refused.
@@ -78,21 +78,21 @@ impl Arrangement {
         mut program: Program,
         mut fixed: Vec<Step>,
         place: &Placement,
-        machine: &Machine,
+        platform: &Platform,
     ) -> Option<Self> {
         place.steps.iter().try_for_each(|step| program.apply(step)).ok()?;
         schedule::check(&program.nests[place.reader]).ok()?;
         fixed.extend(place.steps.iter().cloned());
-        Some(Self::of(program, fixed, Some(place), machine))
+        Some(Self::of(program, fixed, Some(place), platform))
     }
 
-    fn of(mut program: Program, fixed: Vec<Step>, place: Option<&Placement>, machine: &Machine) -> Self {
+    fn of(mut program: Program, fixed: Vec<Step>, place: Option<&Placement>, platform: &Platform) -> Self {
         let mut groups: Vec<Group> = Vec::new();
         // What reads has its steps already.
         let is_open = |&number: &usize| place.is_none_or(|place| number != place.reader);
         let nests = (0..program.nests.len()).filter(|&number| !program.nests[number].order.is_empty());
         for number in nests.filter(is_open) {
-            let space = NestSpace::of(&program, number, machine);
+            let space = NestSpace::of(&program, number, platform);
             let (knobs, plain) = (space.knobs.clone(), program.nests[number].clone());
             let inside = place.filter(|place| number == place.producer);
             let part = Part { number, judged: inside.map_or(number, |place| place.reader), space, plain };
@@ -102,7 +102,7 @@ impl Arrangement {
                 None => groups.push(Group { knobs, first: 0, nests: vec![part], known: HashMap::new() }),
             }
         }
-        let mut groups: Vec<_> = groups.into_iter().flat_map(|group| group.that_fit(&mut program, machine)).collect();
+        let mut groups: Vec<_> = groups.into_iter().flat_map(|group| group.that_fit(&mut program, platform)).collect();
         let mut knobs = Knobs::default();
         let several = groups.len() > 1;
         for group in &mut groups {
@@ -131,29 +131,29 @@ impl Arrangement {
     }
 
     /// The cycles of a point, or why it is no schedule.
-    pub(super) fn predict(&mut self, point: &[u16], machine: &Machine) -> Result<f64, Reason> {
+    pub(super) fn predict(&mut self, point: &[u16], platform: &Platform) -> Result<f64, Reason> {
         let Self { program, groups, .. } = self;
         let mut cycles = 0.0;
         for group in groups {
-            cycles += group.predict(program, machine, &group.own(point))?;
+            cycles += group.predict(program, platform, &group.own(point))?;
         }
         Ok(cycles)
     }
 
     /// Points to start from: the best by the model for all nests; then, nest by nest, what the space of the nest offers.
-    pub(super) fn starts(&mut self, count: usize, machine: &Machine) -> Vec<Vec<u16>> {
+    pub(super) fn starts(&mut self, count: usize, platform: &Platform) -> Vec<Vec<u16>> {
         let Self { program, groups, .. } = self;
         let mut best = Vec::new();
         let mut others: Vec<(f64, usize, Point)> = Vec::new();
         for (at, group) in groups.iter_mut().enumerate() {
             let mut starts = group.nests[0].space.starts();
             starts.extend(explore::spread(&group.knobs, 4));
-            let cost = |start| (group.predict(program, machine, start).unwrap_or(f64::INFINITY), start);
+            let cost = |start| (group.predict(program, platform, start).unwrap_or(f64::INFINITY), start);
             let mut scored: Vec<_> = starts.iter().map(cost).collect();
             scored.sort_by(|a, b| a.0.total_cmp(&b.0));
             others.extend(scored.iter().take(count).map(|&(cost, start)| (cost, at, start.clone())));
             let knobs = group.knobs.clone();
-            let climbed = explore::climb(&knobs, &starts, CLIMB, |own| group.predict(program, machine, own).ok());
+            let climbed = explore::climb(&knobs, &starts, CLIMB, |own| group.predict(program, platform, own).ok());
             best.push(climbed.map_or_else(|| knobs.point(0), |climbed| climbed.point));
         }
         let joined = |best: &[Point]| best.iter().flat_map(|own| own.0.iter().copied()).collect::<Vec<_>>();
@@ -172,8 +172,8 @@ impl Arrangement {
 
 impl Group {
     /// The group, if its nests have schedules in common; else one for each nest.
-    fn that_fit(mut self, program: &mut Program, machine: &Machine) -> Vec<Self> {
-        if self.nests.len() > 1 && self.guesses().iter().all(|own| self.predict(program, machine, own).is_err()) {
+    fn that_fit(mut self, program: &mut Program, platform: &Platform) -> Vec<Self> {
+        if self.nests.len() > 1 && self.guesses().iter().all(|own| self.predict(program, platform, own).is_err()) {
             let Self { knobs, nests, .. } = self;
             let alone = |part| Self { knobs: knobs.clone(), first: 0, nests: vec![part], known: HashMap::new() };
             return nests.into_iter().map(alone).collect();
@@ -196,22 +196,22 @@ impl Group {
         self.nests.iter().any(|part| part.judged != part.number)
     }
 
-    fn predict(&mut self, program: &mut Program, machine: &Machine, own: &Point) -> Result<f64, Reason> {
+    fn predict(&mut self, program: &mut Program, platform: &Platform, own: &Point) -> Result<f64, Reason> {
         if let Some(known) = self.known.get(own) {
             return known.clone();
         }
         let mut nests = self.nests.iter();
-        let predicted = nests.try_fold(0.0, |sum, part| Ok(sum + part.predict(program, machine, own)?));
+        let predicted = nests.try_fold(0.0, |sum, part| Ok(sum + part.predict(program, platform, own)?));
         self.known.insert(own.clone(), predicted.clone());
         predicted
     }
 }
 
 impl Part {
-    fn predict(&self, program: &mut Program, machine: &Machine, own: &Point) -> Result<f64, Reason> {
+    fn predict(&self, program: &mut Program, platform: &Platform, own: &Point) -> Result<f64, Reason> {
         let steps = self.space.steps(own).map_err(rejected)?;
         let Self { number, judged, plain, .. } = self;
-        let judge = |program: &Program| model::cycles(program, *judged, machine);
+        let judge = |program: &Program| model::cycles(program, *judged, platform);
         under(program, *number, plain, &steps, judge).map_err(|refused| refused_step(&refused.message))
     }
 }
@@ -222,9 +222,9 @@ pub fn cycles(
     nest: usize,
     plain: &Nest,
     steps: &[Step],
-    machine: &Machine,
+    platform: &Platform,
 ) -> Result<f64, Refused> {
-    under(program, nest, plain, steps, |program| model::cycles(program, nest, machine))
+    under(program, nest, plain, steps, |program| model::cycles(program, nest, platform))
 }
 
 /// What is true of a program with a nest under some steps.

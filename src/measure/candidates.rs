@@ -14,7 +14,7 @@ use crate::schedule::nest::Program;
 use crate::schedule::{self, Schedule};
 use crate::space;
 use crate::space::knobs::{Knob, Knobs, Only, Point};
-use crate::target::Machine;
+use crate::target::Platform;
 
 use super::arrangement::Arrangement;
 pub use super::arrangement::{Placement, cycles};
@@ -25,7 +25,7 @@ pub struct Candidates {
     /// What can be chosen.
     pub knobs: Knobs,
     kernel: Kernel,
-    machine: Machine,
+    platform: Platform,
     arrangements: Vec<Arrangement>,
 }
 
@@ -34,36 +34,36 @@ const APART: &str = "apart";
 
 impl Candidates {
     /// Those of a kernel of plain loops, with all nests one after the other.
-    pub fn of(kernel: &Kernel, machine: &Machine) -> Self {
-        Self::with(kernel, machine, &[])
+    pub fn of(kernel: &Kernel, platform: &Platform) -> Self {
+        Self::with(kernel, platform, &[])
     }
 
     /// With places where nests may be computed inside of others; those that are refused are left out.
-    pub fn with(kernel: &Kernel, machine: &Machine, places: &[Placement]) -> Self {
+    pub fn with(kernel: &Kernel, platform: &Platform, places: &[Placement]) -> Self {
         let mut program = Program::of(kernel);
         let mut fixed = space::fusions(&mut program);
         fixed.extend(space::structure(&mut program));
-        let placed = |place| Some((place, Arrangement::placed(program.clone(), fixed.clone(), place, machine)?));
+        let placed = |place| Some((place, Arrangement::placed(program.clone(), fixed.clone(), place, platform)?));
         let (named, mut arrangements): (Vec<&Placement>, Vec<_>) = places.iter().filter_map(placed).unzip();
-        arrangements.insert(0, Arrangement::apart(program.clone(), fixed.clone(), machine));
+        arrangements.insert(0, Arrangement::apart(program.clone(), fixed.clone(), platform));
         let names: Vec<_> =
             std::iter::once(APART.to_owned()).chain(named.iter().map(|place| place.name.clone())).collect();
         let mut knobs = Knobs::default();
         if arrangements.len() == 1 {
             knobs.clone_from(&arrangements[0].knobs);
-            return Self { knobs, kernel: kernel.clone(), machine: *machine, arrangements };
+            return Self { knobs, kernel: kernel.clone(), platform: *platform, arrangements };
         }
         knobs.knobs.push(Knob::any("inside", names.clone()));
         for ((value, name), arrangement) in (0..).zip(&names).zip(&mut arrangements) {
             let prefix = if name == APART { String::new() } else { format!("{name}: ") };
-            let home = arrangement.starts(1, machine).swap_remove(0);
+            let home = arrangement.starts(1, platform).swap_remove(0);
             let own = arrangement.knobs.knobs.iter().zip(home);
             knobs.knobs.extend(own.map(|(knob, home)| {
                 let only = Some(Only { knob: 0, value, home });
                 Knob { name: format!("{prefix}{}", knob.name), only, ..knob.clone() }
             }));
         }
-        Self { knobs, kernel: kernel.clone(), machine: *machine, arrangements }
+        Self { knobs, kernel: kernel.clone(), platform: *platform, arrangements }
     }
 
     /// The arrangement of a point, and its part of the point.
@@ -117,14 +117,14 @@ impl Candidates {
     /// The cycles that the model predicts, or why a point is no schedule.
     pub fn predict(&mut self, point: &Point) -> Result<f64, Reason> {
         let (which, own) = self.own(point)?;
-        self.arrangements[which].predict(own, &self.machine)
+        self.arrangements[which].predict(own, &self.platform)
     }
 
     /// Points to start from: the best by the model of each arrangement, then others, the cheapest arrangement first.
     pub fn starts(&mut self, count: usize) -> Vec<Point> {
         let mut each: Vec<(f64, Vec<Point>)> = Vec::new();
         for which in 0..self.arrangements.len() {
-            let own = self.arrangements[which].starts(count, &self.machine);
+            let own = self.arrangements[which].starts(count, &self.platform);
             let points: Vec<_> = own.iter().map(|own| self.whole(which, own)).collect();
             let best = points.first().and_then(|best| self.predict(best).ok()).unwrap_or(f64::INFINITY);
             each.push((best, points));

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use super::gpu::FAULT;
 use super::protocol::{Build, Reply, Request, Setup};
 use crate::explore::Reason;
 
@@ -81,7 +82,13 @@ impl Worker {
             self.loads += 1;
         }
         match asked {
-            Ok(Reply::Failed { kind, detail }) => Err(Reason { kind, detail }),
+            Ok(Reply::Failed { kind, detail }) => {
+                if kind == FAULT {
+                    // Nothing more can be done on the GPU in that process.
+                    self.process = None;
+                }
+                Err(Reason { kind, detail })
+            }
             Ok(reply) => Ok(reply),
             Err(reason) => {
                 // It is dead, or it might as well be.

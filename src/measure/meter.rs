@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::candidates::Candidates;
 use super::crew::Crew;
-use super::protocol::{Build, Effort, Processor, Reply, Request, Setup, Time};
+use super::protocol::{Build, Effort, Reply, Request, Setup, Time};
 use crate::explore::{Reason, Trial};
 use crate::schedule::Schedule;
 use crate::space::knobs::Point;
@@ -81,8 +81,6 @@ pub struct Meter {
     pub candidates: Candidates,
     /// What workers are set up for.
     pub setup: Setup,
-    /// What to compile for.
-    pub cpu: Processor,
     /// No kernel can be faster than this, in seconds.
     pub fastest: f64,
     leaders: Vec<Leader>,
@@ -106,6 +104,8 @@ const STEADY: f64 = 1.1;
 const TURNS: usize = 7;
 /// Compiling takes longer than this only where something is wrong.
 const BUILD_LIMIT: Duration = Duration::from_secs(20);
+/// The same for nvcc: it takes a second, and where it takes much longer the code is too long to be fast.
+const NVCC_LIMIT: Duration = Duration::from_secs(6);
 
 /// A candidate on its way through a batch.
 struct Open {
@@ -119,9 +119,9 @@ struct Open {
 
 impl Meter {
     /// A meter that has measured nothing.
-    pub fn new(candidates: Candidates, setup: Setup, cpu: Processor, fastest: f64) -> Self {
+    pub fn new(candidates: Candidates, setup: Setup, fastest: f64) -> Self {
         let (leaders, known, anchor, readings) = (Vec::new(), BTreeSet::new(), None, Vec::new());
-        Self { candidates, setup, cpu, fastest, leaders, known, anchor, readings, drift: 1.0, made: 0 }
+        Self { candidates, setup, fastest, leaders, known, anchor, readings, drift: 1.0, made: 0 }
     }
 
     /// Tries points, in order; fewer if the time is up. As [`explore::Evaluate::evaluate`](crate::explore::Evaluate).
@@ -196,7 +196,7 @@ impl Meter {
                 Some(self.job(loops, batch[at].library.clone()))
             })
             .collect();
-        let built = crew.build(&builds, BUILD_LIMIT);
+        let built = crew.build(&builds, self.build_limit());
         for (at, result) in waiting.into_iter().zip(built) {
             if let Err(reason) = result {
                 batch[at].state = Err(Trial::Failed(reason));
@@ -292,8 +292,13 @@ impl Meter {
         finalists
     }
 
+    /// How long compiling a candidate may take.
+    const fn build_limit(&self) -> Duration {
+        if self.setup.processor.is_gpu() { NVCC_LIMIT } else { BUILD_LIMIT }
+    }
+
     fn job(&self, loops: String, library: PathBuf) -> Build {
-        Build { loops, cpu: self.cpu.clone(), library }
+        Build { loops, processor: self.setup.processor.clone(), library }
     }
 
     /// Times all in turn, several times over; their seconds are then the medians.

@@ -15,6 +15,7 @@ mod arrangement;
 mod callee;
 pub mod candidates;
 pub mod crew;
+mod gpu;
 pub mod meter;
 pub mod protocol;
 pub mod worker;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::explore::Reason;
-use crate::target::{Arch, Cpu};
+use crate::target::{Arch, Cpu, Gpu, Target};
 
 /// What a worker is asked to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,6 +26,8 @@ pub enum Request {
 pub struct Setup {
     /// The plain loops: they say what the parameters are.
     pub kernel: String,
+    /// What they are compiled for.
+    pub processor: Processor,
     /// Threads of each call.
     pub threads: usize,
     /// Where inputs and expected outputs are; see [`Setup::file`].
@@ -34,13 +36,28 @@ pub struct Setup {
     pub memory: u64,
 }
 
-/// A processor in LLVM's words.
+/// What code is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Processor {
-    name: String,
-    is_arm: bool,
-    cpu: String,
-    features: String,
+#[serde(rename_all = "lowercase")]
+pub enum Processor {
+    /// A processor in LLVM's words.
+    Cpu {
+        /// The name by which it was asked for.
+        name: String,
+        /// Whether its architecture is Arm's.
+        is_arm: bool,
+        /// LLVM's name of it.
+        cpu: String,
+        /// LLVM's features.
+        features: String,
+    },
+    /// A GPU in CUDA's.
+    Gpu {
+        /// The name by which it was asked for.
+        name: String,
+        /// The number of its architecture.
+        sm: u32,
+    },
 }
 
 /// A candidate.
@@ -49,7 +66,7 @@ pub struct Build {
     /// Its loops, as text.
     pub loops: String,
     /// What to compile for.
-    pub cpu: Processor,
+    pub processor: Processor,
     /// Where the library goes.
     pub library: PathBuf,
 }
@@ -113,17 +130,33 @@ impl Setup {
     }
 }
 
-impl From<&Cpu> for Processor {
-    fn from(cpu: &Cpu) -> Self {
-        let Cpu { name, arch, cpu, features } = cpu.clone();
-        Self { name, is_arm: arch == Arch::Aarch64, cpu, features }
+impl Processor {
+    /// That of a target; none of the interpreter, which needs no code.
+    pub fn of(target: &Target) -> Option<Self> {
+        Some(match target.clone() {
+            Target::Cpu(Cpu { name, arch, cpu, features }) => {
+                Self::Cpu { name, is_arm: arch == Arch::Aarch64, cpu, features }
+            }
+            Target::Gpu(Gpu { name, sm }) => Self::Gpu { name, sm },
+            Target::Interp => return None,
+        })
+    }
+
+    /// Whether it is a GPU.
+    pub const fn is_gpu(&self) -> bool {
+        matches!(self, Self::Gpu { .. })
     }
 }
 
-impl From<&Processor> for Cpu {
+impl From<&Processor> for Target {
     fn from(processor: &Processor) -> Self {
-        let Processor { name, is_arm, cpu, features } = processor.clone();
-        Self { name, arch: if is_arm { Arch::Aarch64 } else { Arch::X86 }, cpu, features }
+        match processor.clone() {
+            Processor::Cpu { name, is_arm, cpu, features } => {
+                let arch = if is_arm { Arch::Aarch64 } else { Arch::X86 };
+                Self::Cpu(Cpu { name, arch, cpu, features })
+            }
+            Processor::Gpu { name, sm } => Self::Gpu(Gpu { name, sm }),
+        }
     }
 }
 

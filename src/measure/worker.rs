@@ -13,15 +13,16 @@ use std::time::{Duration, Instant};
 
 use rlimit::Resource;
 
-use super::accuracy;
 use super::callee::{Callee, not_called};
 use super::protocol::{Build, Call, Effort, Reply, Request, Setup, Time};
+use super::{accuracy, gpu};
 use crate::artifact::{Direction, Interface, Param, link_private};
 use crate::codegen::{CodegenError, Form, llvm};
 use crate::explore::Reason;
 use crate::loops::{self, Kernel};
 use crate::runtime::Array;
-use crate::target::Cpu;
+use crate::runtime::gpu::{Device, Tensors};
+use crate::target::{Cpu, Target};
 
 /// Answers requests until there are no more.
 pub fn serve(requests: impl BufRead, mut replies: impl Write) -> io::Result<()> {
@@ -29,10 +30,10 @@ pub fn serve(requests: impl BufRead, mut replies: impl Write) -> io::Result<()> 
     // Where this is not possible, the limits on time still hold.
     let _ = rlimit::setrlimit(Resource::CORE, 0, 0);
     limit_memory(MEMORY);
-    let mut subject = None;
+    let (mut subject, mut device) = (None, None);
     for line in requests.lines() {
         let reply = match serde_json::from_str(&line?) {
-            Ok(request) => answer(&mut subject, request).unwrap_or_else(Reply::from),
+            Ok(request) => answer(&mut subject, &mut device, request).unwrap_or_else(Reply::from),
             Err(cause) => Reply::from(Reason::new("request", cause.to_string())),
         };
         let text = serde_json::to_string(&reply).expect("a reply has only strings for keys");
@@ -63,26 +64,34 @@ fn watch_parent() {
 }
 
 /// A kernel, and the data that its candidates are called with.
-struct Subject {
+pub(super) struct Subject {
     setup: Setup,
-    interface: Interface,
+    pub(super) interface: Interface,
     /// Read when first needed: building needs none.
-    sets: Vec<Set>,
+    pub(super) sets: Vec<Set>,
+    /// The GPU, if the kernel is for one, and the sets in its memory.
+    device: Option<&'static Device>,
+    pub(super) held: Vec<Tensors<'static>>,
 }
 
 /// Inputs and what comes of them.
-struct Set {
-    inputs: Vec<Array>,
-    expected: Vec<Array>,
+pub(super) struct Set {
+    pub(super) inputs: Vec<Array>,
+    pub(super) expected: Vec<Array>,
 }
 
 /// Sets of inputs that candidates are checked with.
-const SETS: usize = 2;
+pub(super) const SETS: usize = 2;
 
-fn answer(subject: &mut Option<Subject>, request: Request) -> Result<Reply, Reason> {
+fn answer(
+    subject: &mut Option<Subject>,
+    device: &mut Option<&'static Device>,
+    request: Request,
+) -> Result<Reply, Reason> {
     if let Request::Setup(setup) = request {
-        limit_memory(MEMORY + setup.memory);
-        *subject = Some(Subject::new(setup)?);
+        // The driver of a GPU reserves more addresses than any machine has memory.
+        limit_memory(if setup.processor.is_gpu() { rlimit::INFINITY } else { MEMORY + setup.memory });
+        *subject = Some(Subject::new(setup, device)?);
         return Ok(Reply::Done);
     }
     if let Request::Build(build) = request {
@@ -91,15 +100,20 @@ fn answer(subject: &mut Option<Subject>, request: Request) -> Result<Reply, Reas
     let subject = subject.as_mut().ok_or_else(|| Reason::new("request", "there is no kernel yet"))?;
     match request {
         Request::Setup(_) | Request::Build(_) => unreachable!("answered above"),
-        Request::Time(time) => subject.time(&time).map(Reply::Samples),
+        Request::Time(time) => match subject.device {
+            Some(device) => gpu::time(device, subject, &time),
+            None => subject.time(&time),
+        }
+        .map(Reply::Samples),
         Request::Call(call) => subject.call(&call).map(|()| Reply::Done),
     }
 }
 
 impl Subject {
-    fn new(setup: Setup) -> Result<Self, Reason> {
+    fn new(setup: Setup, device: &mut Option<&'static Device>) -> Result<Self, Reason> {
         let kernel = parse(&setup.kernel)?;
-        Ok(Self { interface: Interface::of(&kernel), setup, sets: Vec::new() })
+        let device = if setup.processor.is_gpu() { Some(gpu::open(device)?) } else { None };
+        Ok(Self { interface: Interface::of(&kernel), setup, sets: Vec::new(), device, held: Vec::new() })
     }
 
     fn time(&mut self, Time { library, effort, checked }: &Time) -> Result<Vec<f64>, Reason> {
@@ -130,11 +144,15 @@ impl Subject {
     }
 
     fn call(&self, call: &Call) -> Result<(), Reason> {
-        let mut callee = self.open(&call.library)?;
         let inputs = self.read("in", call.set, Direction::is_in)?;
         let mut outputs = self.outputs()?;
-        callee.pack(&inputs)?;
-        run(&callee, &inputs, &mut outputs)?;
+        if let Some(device) = self.device {
+            gpu::call(device, &call.library, &inputs, &mut outputs)?;
+        } else {
+            let mut callee = self.open(&call.library)?;
+            callee.pack(&inputs)?;
+            run(&callee, &inputs, &mut outputs)?;
+        }
         for (index, output) in outputs.iter().enumerate() {
             let mut name = call.outputs.clone().into_os_string();
             name.push(format!(".{index}"));
@@ -147,12 +165,12 @@ impl Subject {
         Callee::open(path, &self.interface, self.setup.threads)
     }
 
-    fn outputs(&self) -> Result<Vec<Array>, Reason> {
+    pub(super) fn outputs(&self) -> Result<Vec<Array>, Reason> {
         let outputs = self.interface.params.iter().filter(|param| param.direction == Direction::Out);
         outputs.map(|param| Array::fenced(param.dtype, &param.shape).ok_or_else(no_memory)).collect()
     }
 
-    fn read_sets(&mut self) -> Result<(), Reason> {
+    pub(super) fn read_sets(&mut self) -> Result<(), Reason> {
         while self.sets.len() < SETS {
             let set = self.sets.len();
             let inputs = self.read("in", set, Direction::is_in)?;
@@ -181,6 +199,11 @@ impl Subject {
     /// Calls once, and compares all values with those expected.
     fn check(&self, callee: &Callee, set: &Set, outputs: &mut [Array]) -> Result<(), Reason> {
         run(callee, &set.inputs, outputs)?;
+        self.compare(set, outputs)
+    }
+
+    /// Compares all values with those expected.
+    pub(super) fn compare(&self, set: &Set, outputs: &[Array]) -> Result<(), Reason> {
         let params = self.interface.params.iter().filter(|param| param.direction == Direction::Out);
         for ((found, expected), param) in outputs.iter().zip(&set.expected).zip(params) {
             let error = accuracy::distance(found, expected);
@@ -198,7 +221,11 @@ fn compile(build: &Build) -> Result<(), Reason> {
         let rules: Vec<_> = broken.iter().map(ToString::to_string).collect();
         return Err(Reason::new("loops", rules.join("; ")));
     }
-    let cpu = Cpu::from(&build.cpu);
+    let cpu = match Target::from(&build.processor) {
+        Target::Cpu(cpu) => cpu,
+        Target::Gpu(chip) => return gpu::compile(&kernel, &chip, &build.library),
+        Target::Interp => return Err(Reason::new("code", "the interpreter needs none")),
+    };
     let object = object(&kernel, &cpu).map_err(|cause| Reason::new("code", cause.to_string()))?;
     let object = (format!("{}.o", kernel.name), object);
     link_private(&object, &build.library, &cpu).map_err(|cause| Reason::new("link", cause.to_string()))
@@ -226,12 +253,12 @@ fn parse(text: &str) -> Result<Kernel, Reason> {
     loops::parse::parse(text).map_err(|cause| Reason::new("loops", cause.to_string()))
 }
 
-fn no_memory() -> Reason {
+pub(super) fn no_memory() -> Reason {
     Reason::new("memory", "there is not enough for the tensors")
 }
 
 /// The shortest sample: calls that take less are repeated.
-const SHORTEST: f64 = 1e-3;
+pub(super) const SHORTEST: f64 = 1e-3;
 /// Samples that are enough where they agree this well.
 const AGREE: f64 = 0.01;
 const FEWEST: usize = 3;
@@ -249,6 +276,15 @@ fn sample(effort: &Effort, call: &mut dyn FnMut() -> Result<(), Reason>) -> Resu
     if effort.hopeless.is_some_and(|limit| once > 2.0 * limit) || once > effort.seconds {
         return Ok(vec![once]);
     }
+    samples(effort, once, &mut time)
+}
+
+/// Samples of calls of which one takes about so long; `time` gives the seconds of one of several.
+pub(super) fn samples(
+    effort: &Effort,
+    once: f64,
+    time: &mut dyn FnMut(u32) -> Result<f64, Reason>,
+) -> Result<Vec<f64>, Reason> {
     let calls = (SHORTEST / once.max(1e-9)).ceil().clamp(1.0, 1e6) as u32;
     let begin = Instant::now();
     let mut samples = Vec::new();

@@ -1,7 +1,8 @@
-//! An analytic model of the time that a scheduled nest takes on a CPU.
+//! Analytic models of the time that a scheduled nest takes, on a CPU and on a GPU.
 //!
-//! It takes a nest whose loops are decided, and a machine; it gives cycles. It runs nothing and writes no loops, so
-//! that thousands of schedules can be ranked in the time that one takes to compile. What it counts:
+//! They take a nest whose loops are decided, and a machine; they give cycles. They run nothing and write no loops, so
+//! that thousands of schedules can be ranked in the time that one takes to compile. [`gpu`] has its own page; on a CPU
+//! what counts is:
 //!
 //! - `body`: instructions of the innermost loop by the units that run them (multiply-adds, loads, everything), the
 //!   latency of accumulators, and registers that do not suffice;
@@ -12,6 +13,7 @@
 
 mod around;
 mod body;
+mod gpu;
 mod memory;
 mod terms;
 mod view;
@@ -21,7 +23,7 @@ use std::collections::BTreeSet;
 use crate::expr::TensorId;
 use crate::loops::LoopKind;
 use crate::schedule::nest::{Program, VarId};
-use crate::target::Machine;
+use crate::target::{Machine, Platform};
 
 use memory::Run;
 pub use terms::{Terms, terms};
@@ -33,7 +35,14 @@ static NONE: BTreeSet<TensorId> = BTreeSet::new();
 
 /// The cycles that a nest takes, with those that are computed inside of it. For one that is itself computed inside of
 /// another, those of one box: its data is still near from the box before, and threads may be busy already.
-pub fn cycles(program: &Program, nest: usize, machine: &Machine) -> f64 {
+pub fn cycles(program: &Program, nest: usize, platform: &Platform) -> f64 {
+    match platform {
+        Platform::Cpu(machine) => on_cpu(program, nest, machine),
+        Platform::Gpu(chip) => gpu::cycles(program, &program.nests[nest], chip),
+    }
+}
+
+fn on_cpu(program: &Program, nest: usize, machine: &Machine) -> f64 {
     let mut view = view::View::of(program, &program.nests[nest], machine);
     let reader = program.reader_of(nest);
     if reader.is_some() {
@@ -45,7 +54,7 @@ pub fn cycles(program: &Program, nest: usize, machine: &Machine) -> f64 {
     // Loads that miss overlap with computing, but not fully.
     let mut one_thread = compute.max(memory) + OVERLAP * compute.min(memory);
     for inner in &view.nest.computes {
-        one_thread += view.trips_outside(view.nest.level(Some(inner.at))) * cycles(program, inner.nest, machine);
+        one_thread += view.trips_outside(view.nest.level(Some(inner.at))) * on_cpu(program, inner.nest, machine);
     }
     match reader {
         // Loops on threads are plain ones then: no gain, and more to say.

@@ -194,7 +194,8 @@ fn dot(
     Some((found.map_or((terms * width) as f64, |dot| groups * dot.cost + dot.rest), vars))
 }
 
-fn moved(nest: &Nest, access: Access) -> Moved {
+/// What each loop of a nest does to an access.
+pub(super) fn moved(nest: &Nest, access: Access) -> Moved {
     let strides = nest.order.iter().map(|&leaf| stride(nest, &access, leaf)).collect();
     let copy = access.load.and_then(|load| nest.copies.iter().position(|copy| copy.load == load));
     let guarded = nest
@@ -212,7 +213,7 @@ fn moved(nest: &Nest, access: Access) -> Moved {
 }
 
 /// Elements from one iteration of a loop to the next.
-fn stride(nest: &Nest, access: &Access, leaf: VarId) -> Option<i64> {
+pub(super) fn stride(nest: &Nest, access: &Access, leaf: VarId) -> Option<i64> {
     let whole = match nest.vars[leaf].part_of {
         Some((whole, index)) => match &nest.vars[whole].form {
             Form::Split { parts, .. } => Some((whole, nest.stride(parts, index))),

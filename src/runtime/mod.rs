@@ -4,6 +4,7 @@
 //! and the LLVM glue are the only ones with `unsafe` code.
 
 pub mod array;
+pub mod gpu;
 pub mod library;
 pub mod npy;
 

@@ -29,6 +29,8 @@ pub(super) struct Facts {
 pub(super) struct Axis {
     pub(super) name: String,
     pub(super) extent: i64,
+    /// Whether values are joined along it.
+    pub(super) is_reduced: bool,
 }
 
 /// An access.
@@ -50,8 +52,18 @@ pub(super) struct Moved {
 }
 
 impl Facts {
+    /// Those on a CPU.
     pub(super) fn of(program: &Program, nest: &Nest, machine: &Machine) -> Self {
-        let axis = |&var: &VarId| Axis { name: nest.vars[var].name.clone(), extent: nest.vars[var].extent };
+        let terms = dot(program, nest, machine).map(|dot| (dot.terms, dot.groups()));
+        Self { terms, ..Self::of_structure(program, nest) }
+    }
+
+    /// Those of every machine.
+    pub(super) fn of_structure(program: &Program, nest: &Nest) -> Self {
+        let axis = |&var: &VarId| {
+            let found = &nest.vars[var];
+            Axis { name: found.name.clone(), extent: found.extent, is_reduced: found.is_reduced() }
+        };
         let (ones, long): (Vec<_>, Vec<_>) =
             (0..nest.order.len()).partition(|&at| nest.vars[nest.order[at]].extent == 1);
         let (reduced, spatial) = long.into_iter().partition(|&at| nest.vars[nest.order[at]].is_reduced());
@@ -70,7 +82,7 @@ impl Facts {
                 .collect(),
             store: moved(nest, &reads::store(program, nest)),
             bytes: program.kernel.pool.dtype(nest.value()).bytes() as i64,
-            terms: dot(program, nest, machine).map(|dot| (dot.terms, dot.groups())),
+            terms: None,
         }
     }
 

@@ -11,7 +11,7 @@
 //! - `contraction`: reductions, with a tile of accumulators of rows and vectors;
 //! - `elementwise`: what is computed without a reduction;
 //! - `fusion`: intermediates that need not be stored;
-//! - `gpu`: one schedule for a GPU, without a choice;
+//! - `gpu`: the spaces of the same two sorts for GPUs;
 //! - `structure`: splits that are no choice;
 //! - `placement`: those that are computed box by box inside of the nest that reads them;
 //! - `knobs`: a space as a search sees it.
@@ -20,7 +20,7 @@ mod contraction;
 mod elementwise;
 mod facts;
 mod fusion;
-pub mod gpu;
+mod gpu;
 pub mod knobs;
 mod placement;
 mod structure;
@@ -32,7 +32,7 @@ pub use structure::structure;
 
 use crate::schedule::Step;
 use crate::schedule::nest::Program;
-use crate::target::Machine;
+use crate::target::{Chip, Machine, Platform};
 
 /// The schedules of one nest.
 #[derive(Clone, Debug)]
@@ -48,6 +48,8 @@ enum Kind {
     Plain,
     Contraction(Box<contraction::Contraction>),
     Elementwise(Box<elementwise::Elementwise>),
+    Tiled(Box<gpu::tiled::Tiled>),
+    Direct(Box<gpu::direct::Direct>),
 }
 
 /// Why a point is no schedule.
@@ -72,7 +74,14 @@ impl Rejected {
 
 impl NestSpace {
     /// The space of a nest whose loops are still those of the formula.
-    pub fn of(program: &Program, nest: usize, machine: &Machine) -> Self {
+    pub fn of(program: &Program, nest: usize, platform: &Platform) -> Self {
+        match platform {
+            Platform::Cpu(machine) => Self::on_cpu(program, nest, machine),
+            Platform::Gpu(chip) => Self::on_gpu(program, nest, chip),
+        }
+    }
+
+    fn on_cpu(program: &Program, nest: usize, machine: &Machine) -> Self {
         let nest = &program.nests[nest];
         let facts = facts::Facts::of(program, nest, machine);
         if nest.reduction.is_some() && !facts.reduced.is_empty() {
@@ -89,12 +98,25 @@ impl NestSpace {
         Self { knobs: Knobs::default(), kind: Kind::Plain }
     }
 
+    fn on_gpu(program: &Program, nest: usize, chip: &Chip) -> Self {
+        let facts = facts::Facts::of_structure(program, &program.nests[nest]);
+        if let Some(space) = gpu::tiled::Tiled::of(facts.clone(), chip) {
+            return Self { knobs: space.knobs(), kind: Kind::Tiled(Box::new(space)) };
+        }
+        if let Some(space) = gpu::direct::Direct::of(facts, chip) {
+            return Self { knobs: space.knobs(), kind: Kind::Direct(Box::new(space)) };
+        }
+        Self { knobs: Knobs::default(), kind: Kind::Plain }
+    }
+
     /// The steps that a point stands for. They may still be refused by the primitives, which see more than accesses.
     pub fn steps(&self, point: &Point) -> Result<Vec<Step>, Rejected> {
         match &self.kind {
             Kind::Plain => Ok(Vec::new()),
             Kind::Contraction(space) => space.steps(point),
             Kind::Elementwise(space) => space.steps(point),
+            Kind::Tiled(space) => space.steps(point),
+            Kind::Direct(space) => space.steps(point),
         }
     }
 
@@ -104,6 +126,8 @@ impl NestSpace {
             Kind::Plain => vec![Point::default()],
             Kind::Contraction(space) => space.starts(),
             Kind::Elementwise(space) => space.starts(),
+            Kind::Tiled(space) => space.starts(),
+            Kind::Direct(space) => space.starts(),
         }
     }
 }

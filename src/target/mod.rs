@@ -8,7 +8,7 @@ pub mod gpus;
 pub mod machine;
 
 pub use cpus::{Facts, Level};
-pub use gpus::Gpu;
+pub use gpus::{Chip, Gpu};
 pub use machine::{Dots, Machine};
 
 /// A machine to generate code for.
@@ -20,6 +20,27 @@ pub enum Target {
     Gpu(Gpu),
     /// The reference interpreter.
     Interp,
+}
+
+/// What schedules are chosen for: a machine as spaces and cost models see it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Platform {
+    /// Some cores.
+    Cpu(Machine),
+    /// A GPU.
+    Gpu(Chip),
+}
+
+impl From<Machine> for Platform {
+    fn from(machine: Machine) -> Self {
+        Self::Cpu(machine)
+    }
+}
+
+impl From<Chip> for Platform {
+    fn from(chip: Chip) -> Self {
+        Self::Gpu(chip)
+    }
 }
 
 /// A CPU in LLVM's words.

@@ -231,7 +231,10 @@ fn text_forms_go_to_standard_output() {
     assert!(emit("graph").contains("sum[k: 3]"), "{}", emit("graph"));
     assert!(emit("loops").contains("for k in 3"), "{}", emit("loops"));
     let cuda = place.ftc(&["build", "gemm.ft", "--target", "cuda", "--emit", "cuda", "-o", "-"]).succeeds().out;
-    assert!(cuda.contains("__global__ void __launch_bounds__(256) mm_kernel(const float *__restrict__ A"), "{cuda}");
+    assert!(
+        cuda.contains("static __global__ void") && cuda.contains("mm_kernel(const float *__restrict__ A"),
+        "{cuda}"
+    );
     let header =
         place.ftc(&["build", "gemm.ft", "--target", "cuda:sm_80", "--emit", "header", "-o", "-"]).succeeds().out;
     assert!(header.contains("int32_t mm(const float *A, const float *B, float *C, cudaStream_t stream);"), "{header}");

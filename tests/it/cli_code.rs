@@ -4,9 +4,10 @@
 use std::fs;
 use std::process::Command;
 
+use ftc::runtime::gpu::{Device, GpuError};
 use ftc::scalar::DType;
 
-use crate::place::{GEMM, Place, ran};
+use crate::place::{GEMM, Place, ran, skipped};
 
 const RUN: [&str; 6] = ["run", "gemm.ft", "--in", "A=a.npy", "--in", "B=b.npy"];
 
@@ -109,6 +110,24 @@ fn code_for_another_machine_is_built_but_not_run() {
     let other = if cfg!(target_arch = "aarch64") { "x86" } else { "aarch64" };
     let run = [&RUN[..], &["--target", other]].concat();
     place.ftc(&run).fails(1, "E0711", &["cannot run here", "`--target`"]);
+}
+
+#[test]
+fn without_a_gpu_its_code_is_built_but_not_run() {
+    if !matches!(Device::open(), Err(GpuError::NoDriver)) {
+        return skipped("this machine has a driver for GPUs");
+    }
+    let place = Place::with_gemm();
+    place.write(
+        "suite.json",
+        r#"{"workloads": [{"name": "P", "op": "gemm", "dtype": "f32", "params": {"M": 8, "K": 8, "N": 8}}]}"#,
+    );
+    let told = ["cannot run here", "no driver", "nvidia-smi", "ftc build --target cuda"];
+    let on_gpu = |args: &[&str]| place.ftc(&[args, &["--target", "cuda"]].concat());
+    on_gpu(&RUN).fails(2, "E0715", &told);
+    on_gpu(&["bench", "suite.json"]).fails(2, "E0715", &told);
+    on_gpu(&["tune", "gemm.ft", "--budget", "1trials"]).fails(2, "E0715", &told);
+    on_gpu(&["build", "gemm.ft", "--emit", "cuda", "-o", "out"]).succeeds();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use ftc::artifact::{CudaForm, Nvcc};
 use ftc::codegen::{CodegenError, cuda};
-use ftc::driver::choose::for_gpu;
+use ftc::driver::choose::choose;
 use ftc::driver::schedules::find;
 use ftc::loops::simplify::simplify;
 use ftc::loops::{Kernel, interp, parse, verify};
@@ -35,7 +35,7 @@ fn kernels(path: &str, text: &str) -> Vec<(Kernel, String)> {
         let graph = sema::instantiate(&program, export, &Request::default()).expect("a right export");
         let naive = lower(&graph);
         let block = find(&program, export, &Request::default(), &Target::Gpu(gpu()), None);
-        let schedule = block.map_or_else(|| for_gpu(&naive), |block| block.schedule().clone());
+        let schedule = block.map_or_else(|| choose(&naive, &gpu().chip().into()), |block| block.schedule().clone());
         let kernel = simplify(apply(&naive, &schedule).unwrap_or_else(|refused| panic!("{refused}\n{schedule}")));
         assert_eq!(verify::verify(&kernel), Ok(()), "{kernel}");
         (kernel, naive, samples(&graph), schedule.to_string())

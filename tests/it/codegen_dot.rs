@@ -125,7 +125,7 @@ fn dot_products_are_chosen() {
     ];
     for (target, a, b, instruction, wanted) in rows {
         let (naive, cpu) = (product(a, b, [64, 128, 256]), cpu(target));
-        let chosen = choose(&naive, &Machine::of(&cpu, 1));
+        let chosen = choose(&naive, &Machine::of(&cpu, 1).into());
         let kernel = schedule::apply(&naive, &chosen).expect("what is chosen is legal");
         let asm = llvm::compile(&simplify(kernel), &cpu, Form::Asm).expect("it compiles");
         let asm = String::from_utf8(asm).expect("text");

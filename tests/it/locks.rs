@@ -8,13 +8,13 @@ use ftc::driver::{self, Session, select};
 use ftc::loops::Kernel;
 use ftc::measure::candidates::Candidates;
 use ftc::schedule::{self, Schedule};
-use ftc::target::{Machine, Target};
+use ftc::target::{Machine, Platform, Target};
 
 const TARGET: &str = "znver4, 2 threads";
 
-fn machine() -> Machine {
+fn machine() -> Platform {
     let Ok(Target::Cpu(cpu)) = Target::parse("x86-64-v4", None) else { panic!("a known target") };
-    Machine::of(&cpu, 2)
+    Machine::of(&cpu, 2).into()
 }
 
 fn kernel(rows: usize) -> Kernel {

@@ -152,7 +152,7 @@ fn what_is_cheap_but_made_of_weights_is_not_computed_again() {
                y[i, j] = acc[] } } } } }",
     );
     let Ok(Target::Cpu(cpu)) = Target::parse("x86-64-v3", None) else { panic!("a CPU") };
-    let chosen = choose(&naive, &Machine::of(&cpu, 1));
+    let chosen = choose(&naive, &Machine::of(&cpu, 1).into());
     let kernel = schedule::apply(&naive, &chosen).expect("what is chosen is legal");
     let packing = pack(&kernel).expect("there are weights");
     let inputs: Vec<_> = packing.packed.params.iter().map(|&id| packing.packed.buffers[id].name.as_str()).collect();

@@ -4,16 +4,16 @@ use ftc::driver::choose::choose;
 use ftc::loops::{interp, print, verify};
 use ftc::lower::lower;
 use ftc::schedule;
-use ftc::target::{Machine, Target};
+use ftc::target::{Machine, Platform, Target};
 use proptest::prelude::*;
 
 use crate::front;
 use crate::graph_gen::{self, Choices, same};
 use crate::graphs::samples;
 
-fn machine(target: &str) -> Machine {
+fn machine(target: &str) -> Platform {
     let Ok(Target::Cpu(cpu)) = Target::parse(target, None) else { panic!("{target} is a CPU") };
-    Machine::of(&cpu, 4)
+    Machine::of(&cpu, 4).into()
 }
 
 proptest! {

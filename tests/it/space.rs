@@ -8,7 +8,7 @@ use ftc::schedule::nest::Program;
 use ftc::schedule::{self, Schedule, Step};
 use ftc::space::knobs::Point;
 use ftc::space::{NestSpace, fusions, structure};
-use ftc::target::{Machine, Target};
+use ftc::target::{Machine, Platform, Target};
 
 use crate::front;
 use crate::place::Place;
@@ -16,9 +16,12 @@ use crate::place::Place;
 /// Schedules of a space that are looked at, at most.
 const POINTS: usize = 3000;
 
-fn machine(target: &str) -> Machine {
-    let Ok(Target::Cpu(cpu)) = Target::parse(target, None) else { panic!("{target} is a CPU") };
-    Machine::of(&cpu, 4)
+fn platform(target: &str) -> Platform {
+    match Target::parse(target, None) {
+        Ok(Target::Cpu(cpu)) => Machine::of(&cpu, 4).into(),
+        Ok(Target::Gpu(gpu)) => gpu.chip().into(),
+        other => panic!("{target}: {other:?}"),
+    }
 }
 
 /// Points that stand for schedules, around those that a search starts from.
@@ -39,14 +42,23 @@ fn around(space: &NestSpace) -> BTreeMap<Point, Vec<Step>> {
 }
 
 #[test]
-fn points_differ_and_apply() {
+fn points_differ() {
+    points_differ_on(&platform("x86-64-v3"));
+}
+
+#[test]
+fn points_differ_on_a_gpu() {
+    points_differ_on(&platform("cuda"));
+}
+
+fn points_differ_on(platform: &Platform) {
     for (path, text) in front::sources("tests/schedule/chosen") {
         for graph in front::graphs(&path, &text) {
             let mut program = Program::of(&lower(&graph));
             fusions(&mut program);
             let nests = (0..program.nests.len()).filter(|&nest| !program.nests[nest].order.is_empty());
             for nest in nests.collect::<Vec<_>>() {
-                let space = NestSpace::of(&program, nest, &machine("x86-64-v3"));
+                let space = NestSpace::of(&program, nest, platform);
                 let points = around(&space);
                 assert!(!points.is_empty(), "{path}: {}: nothing to choose for nest {nest}", graph.name);
                 let mut texts = BTreeMap::new();
@@ -88,6 +100,20 @@ fn joins(body: &[Stmt]) -> i64 {
         Stmt::Store { .. } | Stmt::Combine { .. } | Stmt::Barrier => 0,
     };
     body.iter().map(of).sum()
+}
+
+#[test]
+fn the_command_line_shows_a_space_of_a_gpu() {
+    let place = Place::new();
+    let product = "gemm(A: f32[256, 512], B: f32[512, 384])";
+    let shown = place.ftc(&["space", "--export", product, "--target", "cuda"]).succeeds().out;
+    for part in
+        ["row threads", "column next     1 | 2 | 4", "depth           4 | 8 | 16", "copy A          shared", "ahead "]
+    {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let rowed = place.ftc(&["space", "--export", "relu(x: f32[64, 49])", "--target", "cuda"]).succeeds().out;
+    assert!(rowed.contains("threads") && rowed.contains("along") && !rowed.contains("copy"), "{rowed}");
 }
 
 #[test]

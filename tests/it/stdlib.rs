@@ -23,12 +23,14 @@ use ftc::codegen::cuda;
 #[cfg(feature = "llvm")]
 use ftc::codegen::{Form, llvm};
 use ftc::diag::Diagnostic;
-use ftc::driver::choose::for_gpu;
+use ftc::driver::choose::choose;
 use ftc::driver::modules::Modules;
+use ftc::explore;
 use ftc::graph::Graph;
 use ftc::loops::simplify::simplify;
 use ftc::loops::{Kernel, interp, verify};
 use ftc::lower::lower;
+use ftc::measure::candidates::Candidates;
 #[cfg(feature = "llvm")]
 use ftc::runtime;
 use ftc::scalar::{DType, Values};
@@ -256,13 +258,39 @@ fn schedules_chosen_for_a_gpu_agree_with_the_references() {
     let built: Vec<_> = cases.iter().map(|case| library.build(case, "kernel")).collect();
     let Ok(Target::Gpu(gpu)) = Target::parse("cuda", None) else { panic!("it is a GPU") };
     check(&built, |built| {
-        let schedule = for_gpu(&built.kernel);
+        let schedule = choose(&built.kernel, &gpu.chip().into());
         let show = |why: String| format!("{why}\n{schedule}");
         let kernel = schedule::apply(&built.kernel, &schedule).map_err(|refused| show(refused.to_string()))?;
         let kernel = simplify(kernel);
         verify::verify(&kernel).map_err(|why| show(format!("{why:?}\n{kernel}")))?;
         cuda::source(&kernel, &gpu, &[]).map_err(|error| show(error.to_string()))?;
         interp::run(&kernel, &built.inputs).map_err(|error| show(format!("{error}\n{kernel}")))
+    });
+}
+
+/// Points of the spaces for GPUs: those that the steps do not refuse give what the naive nests give, without races.
+#[test]
+fn points_of_gpu_spaces_agree_with_the_references() {
+    let (cases, mut library) = (cases(), library());
+    let built: Vec<_> = cases.iter().map(|case| library.build(case, "kernel")).collect();
+    let Ok(Target::Gpu(gpu)) = Target::parse("cuda", None) else { panic!("it is a GPU") };
+    check(&built, |built| {
+        let mut candidates = Candidates::of(&built.kernel, &gpu.chip().into());
+        let mut points = candidates.starts(4);
+        points.extend(explore::spread(&candidates.knobs, 400));
+        points.retain(|point| candidates.predict(point).is_ok());
+        points.truncate(4);
+        for point in points {
+            let schedule = candidates.schedule(&point).map_err(|why| why.detail)?;
+            let show = |why: String| format!("{why}\n{schedule}");
+            let kernel = schedule::apply(&built.kernel, &schedule).map_err(|refused| show(refused.to_string()))?;
+            let kernel = simplify(kernel);
+            verify::verify(&kernel).map_err(|why| show(format!("{why:?}\n{kernel}")))?;
+            cuda::module(&kernel, &gpu).map_err(|error| show(error.to_string()))?;
+            let outputs = interp::run(&kernel, &built.inputs).map_err(|error| show(format!("{error}\n{kernel}")))?;
+            compare(built.case, &built.inputs, &outputs).map_err(|why| show(format!("{why}\n{kernel}")))?;
+        }
+        Ok(()).and_then(|()| interp::run(&built.kernel, &built.inputs).map_err(|error| error.to_string()))
     });
 }
 

@@ -24,7 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("explore", &["space"]),
     ("codegen", &["loops", "target", "expr", "scalar", "arena"]),
     ("artifact", &["codegen", "loops", "target", "scalar", "diag"]),
-    ("runtime", &["artifact", "scalar", "diag"]),
+    ("runtime", &["artifact", "codegen", "scalar", "diag"]),
     (
         "measure",
         &["explore", "space", "schedule", "model", "loops", "codegen", "artifact", "runtime", "target", "scalar"],
@@ -39,6 +39,7 @@ const CONFINED: &[(&str, &str)] = &[
     ("codespan_reporting", "src/diag/render.rs src/diag/excerpt.rs"),
     ("inkwell", "src/codegen/llvm"),
     ("libloading", "src/runtime"),
+    ("cudarc", "src/runtime/gpu"),
     ("candle_core", "src/explore/network.rs"),
     ("clap", "src/cli src/driver/bench"),
 ];

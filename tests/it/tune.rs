@@ -8,7 +8,7 @@ use crate::place::Place;
 use ftc::driver::{self, Session, choose, select};
 use ftc::loops;
 use ftc::measure::crew::Crew;
-use ftc::measure::protocol::{Effort, Reply, Request, Setup, Time};
+use ftc::measure::protocol::{Effort, Processor, Reply, Request, Setup, Time};
 use ftc::space::knobs::Point;
 use ftc::target::{Machine, Target};
 
@@ -107,7 +107,8 @@ fn copying(folder: &std::path::Path, input: &str) -> (Crew, Setup) {
     let kernel = format!(
         "kernel copy(A: {input}f32[8]) -> (C: f32[8]) {{\n    for i in 8 {{\n        C[i] = A[i]\n    }}\n}}\n"
     );
-    let setup = Setup { kernel, threads: 1, folder: folder.to_owned(), memory: 1 << 20 };
+    let processor = Target::parse("x86", None).ok().and_then(|target| Processor::of(&target)).expect("a processor");
+    let setup = Setup { kernel, processor, threads: 1, folder: folder.to_owned(), memory: 1 << 20 };
     for set in 0..2_u8 {
         let numbers: Vec<u8> = (0..8_u8).flat_map(|at| f32::from(at + set).to_le_bytes()).collect();
         fs::write(setup.file("in", set.into(), 0), &numbers).expect("a file");

@@ -15,6 +15,7 @@ use super::combine;
 use super::expr::{constant, local, storage};
 use super::flat::is_main;
 use super::has_word;
+use super::module::{Argument, Plan, Start};
 use super::names::Names;
 use super::write::{Writer, declaration, dims};
 
@@ -208,6 +209,23 @@ impl<'a> Functions<'a> {
                 rows.concat()
             );
         }
+    }
+
+    /// What the host function does, for who does it in its place.
+    pub(super) fn plan(&self) -> Plan {
+        let size = |values: [i64; 3]| values.map(|value| u32::try_from(value).unwrap_or(u32::MAX));
+        let argument = |id: &TensorId| match self.places.iter().find(|(known, _)| known == id) {
+            Some(&(_, place)) => Argument::Workspace(place),
+            None => Argument::Param(self.kernel.params.iter().position(|param| param == id).unwrap_or(usize::MAX)),
+        };
+        let start = |call: &Call| Start {
+            name: call.name.clone(),
+            grid: size(call.grid),
+            block: size(call.block),
+            shared: u32::try_from(call.shared).unwrap_or(u32::MAX),
+            args: call.args.iter().map(argument).collect(),
+        };
+        Plan { launches: self.calls.iter().map(start).collect(), workspace: self.workspace }
     }
 
     /// The functions that the host calls.

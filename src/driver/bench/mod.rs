@@ -21,7 +21,7 @@ pub mod workload;
 
 use std::path::{Path, PathBuf};
 
-use self::peer::Peer;
+use self::peer::{Peer, Where};
 use self::report::{PeerColumns, Report, Row, Table};
 use self::suite::{Suite, Workload};
 use self::workload::{Bench, Weights};
@@ -30,9 +30,10 @@ use super::modules::Modules;
 use super::output::{self, Folder, Output};
 use super::select::Selection;
 use super::session::{Outcome, Session, Stop};
-use super::{arrays, build, files, machine, tune, variants};
+use super::{arrays, build, files, gpu, machine, tune, variants};
+use crate::runtime::gpu::Device;
 use crate::sema;
-use crate::target::{Cpu, Machine, Target};
+use crate::target::{Machine, Platform, Target};
 
 /// What `ftc bench` was asked for.
 #[derive(Clone, Debug)]
@@ -100,9 +101,12 @@ pub fn bench(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Even
     session.report(found)?;
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = request.threads.unwrap_or_else(cores);
-    let mut peer = start_peer(session, request, threads)?;
-    let cpu = cpu(session, &request.target)?;
-    open_lock(session, request, &cpu, threads)?;
+    let target = target(session, &request.target)?;
+    let device = if let Target::Gpu(gpu) = &target { Some(gpu::open(session, gpu)?) } else { None };
+    options::check_weights(request, &target).map_err(|wrong| session.user(wrong))?;
+    let mut peer = start_peer(session, request, &target, threads)?;
+    let platform = platform(session, &target, threads)?;
+    open_lock(session, request, &target, &platform)?;
     check_report(session, request.json.as_deref())?;
     let columns = if peer.is_some() { PeerColumns::Shown } else { PeerColumns::Absent };
     let table = Table::new(chosen.iter().map(|workload| (workload.name.as_str(), workload.op.as_str())), columns);
@@ -112,8 +116,21 @@ pub fn bench(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Even
     }
     let weights = if request.const_weights { Weights::Constant } else { Weights::Variable };
     variants::check(session, &program, &request.variants)?;
-    let variants = request.variants.as_slice();
-    let shared = Bench { program: &program, cpu: &cpu, threads, seed: request.seed, budget, method, weights, variants };
+    let mut shared = Bench {
+        program: &program,
+        target: &target,
+        device: device.as_ref(),
+        platform,
+        ahead: &gpu::Images::new(),
+        threads,
+        seed: request.seed,
+        budget,
+        method,
+        weights,
+        variants: &request.variants,
+    };
+    let ahead = compile_ahead(session, &shared, &chosen);
+    shared.ahead = &ahead;
     tell(Event::Start(chosen.len(), &table));
     let mut rows = Vec::new();
     let measured = super::session::for_each(chosen, |workload| {
@@ -126,7 +143,7 @@ pub fn bench(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Even
     let report = Report {
         note: suite.note.clone(),
         ftc: env!("CARGO_PKG_VERSION").to_owned(),
-        target: format!("{} ({} {})", cpu.name, cpu.cpu, cpu.arch.triple()),
+        target: words(&target, device.as_ref()),
         threads,
         seed: request.seed,
         const_weights: request.const_weights,
@@ -141,19 +158,46 @@ pub fn bench(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Even
 }
 
 /// Schedules from a lock, else those that come with ftc; and those that are found on the way.
-fn open_lock(session: &mut Session, request: &Request, cpu: &Cpu, threads: usize) -> Outcome<()> {
-    let target = Target::Cpu(cpu.clone());
+fn open_lock(session: &mut Session, request: &Request, target: &Target, platform: &Platform) -> Outcome<()> {
     let Some(path) = &request.lock else {
-        session.pinned = Some(Pinned::shipped(lock::target_name(&target, threads as i64)));
+        session.pinned = Some(Pinned::shipped(lock::target_name(target, platform)));
         return Ok(());
     };
-    let machine = Machine::of(cpu, threads as i64);
-    lock::open(session, path, &target, Some(&machine))?;
+    lock::open(session, path, target, Some(platform))?;
     if let Some(pinned) = &mut session.pinned {
         // A lock that is named is all that counts, so that an empty one shows what the model alone does.
         pinned.shipped = Lock::default();
     }
     Ok(())
+}
+
+/// The code of all workloads for a GPU, compiled at once; nothing where schedules are searched first.
+fn compile_ahead(session: &mut Session, shared: &Bench<'_>, chosen: &[&Workload]) -> gpu::Images {
+    let (Target::Gpu(target), None) = (shared.target, shared.budget) else { return gpu::Images::new() };
+    let mut modules = Vec::new();
+    for workload in chosen {
+        let module = workload::module(session, shared, workload, target);
+        modules.extend(module.map(|module| (workload.name.clone(), module)));
+    }
+    session.passes.run("nvcc", || gpu::compile_ahead(&modules, target))
+}
+
+/// What schedules are chosen for: the target with this machine's threads.
+fn platform(session: &mut Session, target: &Target, threads: usize) -> Outcome<Platform> {
+    match target {
+        Target::Cpu(cpu) => Ok(Machine::of(cpu, threads as i64).into()),
+        Target::Gpu(gpu) => Ok(gpu.chip().into()),
+        Target::Interp => Err(session.user(super::error::interpreted_only())),
+    }
+}
+
+/// The target and what it is here: `native (znver4 x86_64-unknown-linux-gnu)`.
+fn words(target: &Target, device: Option<&Device>) -> String {
+    match (target, device) {
+        (Target::Cpu(cpu), _) => format!("{} ({} {})", cpu.name, cpu.cpu, cpu.arch.triple()),
+        (Target::Gpu(gpu), Some(device)) => format!("{} ({} {})", gpu.name, gpu.arch(), device.name),
+        _ => target.name().to_owned(),
+    }
 }
 
 fn write_lock(session: &mut Session, request: &Request) -> Outcome<()> {
@@ -162,14 +206,15 @@ fn write_lock(session: &mut Session, request: &Request) -> Outcome<()> {
     output::write_all(session, &[Output::new(path, text)])
 }
 
-/// The processor of the target, if code for it runs here.
-fn cpu(session: &mut Session, name: &str) -> Outcome<Cpu> {
-    match machine::target(session, name)? {
+/// The target, if it is one that code runs on, and not another processor than this one.
+fn target(session: &mut Session, name: &str) -> Outcome<Target> {
+    let target = machine::target(session, name)?;
+    match &target {
         Target::Interp => Err(session.user(super::error::interpreted_only())),
-        Target::Gpu(gpu) => Err(session.user(super::error::not_on_gpu(&gpu.name, "bench"))),
-        Target::Cpu(cpu) => match machine::cannot_run(&cpu) {
+        Target::Gpu(_) => Ok(target),
+        Target::Cpu(cpu) => match machine::cannot_run(cpu) {
             Some(why) => Err(session.user(super::error::not_this_machine(&cpu.name, &why))),
-            None => Ok(cpu),
+            None => Ok(target),
         },
     }
 }
@@ -179,10 +224,10 @@ fn read_suite(session: &mut Session, path: &Path) -> Outcome<Suite> {
     suite::parse(file, &session.sources.file(file).text).or_else(|found| session.report(found).and(Err(Stop::User)))
 }
 
-fn start_peer(session: &mut Session, request: &Request, threads: usize) -> Outcome<Option<Peer>> {
+fn start_peer(session: &mut Session, request: &Request, target: &Target, threads: usize) -> Outcome<Option<Peer>> {
     match request.peer.as_deref() {
         None => Ok(None),
-        Some("torch") => Peer::start(&request.python, threads)
+        Some("torch") => Peer::start(&request.python, threads, Where::of(target))
             .map(Some)
             .map_err(|cause| session.environment(error::no_peer(cause.to_string()))),
         Some(other) => Err(session.user(error::option("--peer", other, "`torch`"))),
@@ -201,7 +246,7 @@ fn row(
     let before = session.diagnostics.len();
     let outcome = workload::run(session, shared, workload, &mut row).and_then(|mut ran| {
         let written = write_artefacts(session, request, workload, &ran);
-        let timed = workload::time(session, &mut ran, workload, peer);
+        let timed = workload::time(session, shared.device, &mut ran, workload, peer);
         row = ran.row;
         written.and(timed)
     });

@@ -14,6 +14,7 @@ use super::suite::Workload;
 use super::timing::Timed;
 use crate::runtime::Array;
 use crate::scalar::DType;
+use crate::target::Target;
 
 const SCRIPT: &str = include_str!("../../../benches/peer_torch.py");
 
@@ -52,18 +53,42 @@ pub struct Peer {
     files: tempfile::TempDir,
 }
 
+/// Where a peer computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Where {
+    /// On the processor.
+    Cpu,
+    /// On the GPU, in full precision.
+    Gpu,
+}
+
+impl Where {
+    /// Where code for a target runs.
+    pub const fn of(target: &Target) -> Self {
+        if let Target::Gpu(_) = target { Self::Gpu } else { Self::Cpu }
+    }
+
+    /// PyTorch's word for it.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Gpu => "cuda",
+        }
+    }
+}
+
 /// The Python that peers run in: what the variable FTC_PYTHON names, or `python3`.
 pub fn python() -> String {
     std::env::var("FTC_PYTHON").unwrap_or_else(|_| "python3".to_owned())
 }
 
 impl Peer {
-    /// Starts PyTorch with so many threads.
-    pub fn start(python: &str, threads: usize) -> Result<Self, PeerError> {
+    /// Starts PyTorch with so many threads, or on the GPU.
+    pub fn start(python: &str, threads: usize, place: Where) -> Result<Self, PeerError> {
         let fail = |source| PeerError::Start { program: python.to_owned(), source };
         let complaints = tempfile::tempfile()?;
         let mut child = Command::new(python)
-            .args(["-c", SCRIPT, &threads.to_string()])
+            .args(["-c", SCRIPT, &threads.to_string(), place.word()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(complaints.try_clone()?)

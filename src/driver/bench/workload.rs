@@ -10,11 +10,14 @@ use super::report::Row;
 use super::suite::Workload;
 use super::timing::{self, Here, Plan, Timed};
 use super::{bind, error, reference};
+use crate::artifact::Image;
+use crate::codegen::cuda::{self, module::Module};
 use crate::diag::Diagnostic;
+use crate::driver::gpu::Images;
 use crate::driver::loaded::{self, Loaded};
 use crate::driver::machine::Chooser;
 use crate::driver::tune::search::{self, Job, Records, Settings};
-use crate::driver::{Outcome, Session, Stop, error as driver_error, lower, pack, variants};
+use crate::driver::{Outcome, Session, Stop, error as driver_error, gpu, lower, pack, variants};
 use crate::explore::Method;
 use crate::expr::TensorId;
 use crate::graph::eval::EvalError;
@@ -23,19 +26,26 @@ use crate::loops::pack::Packing;
 use crate::loops::{BufferKind, Kernel};
 use crate::measure::accuracy;
 use crate::runtime::Array;
+use crate::runtime::gpu::{Call, Device, GpuError, Program, Tensors};
 use crate::runtime::library::LibraryError;
 use crate::scalar::{DType, Values};
-use crate::sema::{self, Program, Request, Unfit};
+use crate::sema::{self, Request, Unfit};
 use crate::syntax::ast::Function;
-use crate::target::{Cpu, Machine};
+use crate::target::{Cpu, Gpu, Platform, Target};
 
 /// What every workload of a run shares.
 #[derive(Debug)]
 pub struct Bench<'a> {
     /// The standard library.
-    pub program: &'a Program,
+    pub program: &'a sema::Program,
     /// The machine.
-    pub cpu: &'a Cpu,
+    pub target: &'a Target,
+    /// The GPU, if it is one.
+    pub device: Option<&'a Device>,
+    /// What schedules are chosen for.
+    pub platform: Platform,
+    /// Images for the GPU that were compiled ahead.
+    pub ahead: &'a Images,
     /// Threads of every kernel.
     pub threads: usize,
     /// Where random inputs begin.
@@ -70,9 +80,18 @@ pub struct Ran {
     pub inputs: Vec<Array>,
     /// Outputs, in order.
     pub outputs: Vec<Array>,
-    kernel: Loaded,
-    /// What takes the place of `const` inputs in calls.
-    packed: Option<Packed>,
+    code: Code,
+}
+
+/// What is called.
+#[derive(Debug)]
+enum Code {
+    Cpu {
+        kernel: Loaded,
+        /// What takes the place of `const` inputs in calls.
+        packed: Option<Packed>,
+    },
+    Gpu(Image),
 }
 
 /// The inputs of `NAME_packed`.
@@ -83,23 +102,28 @@ struct Packed {
     inside: Vec<bool>,
 }
 
+/// The code for a GPU that a workload will be measured with, where nothing is searched; none where something is wrong with
+/// the workload, which is told when it is its turn.
+pub fn module(session: &mut Session, bench: &Bench<'_>, workload: &Workload, gpu: &Gpu) -> Option<Module> {
+    let function = bench.program.function(&workload.op).filter(|function| function.is_pub)?;
+    let before = session.diagnostics.len();
+    let choice = Some((&bench.platform, bench.variants));
+    let made = instantiate(session, bench.program, bench.weights, function, workload, choice).ok();
+    let chooser = Chooser::Model(bench.platform);
+    let lowered = made.and_then(|made| lower(session, &made.body, None, &chooser).ok());
+    session.diagnostics.truncate(before);
+    cuda::module(&lowered?.kernel, gpu).ok()
+}
+
 /// Compiles a workload, runs it once, and compares the result with the definition.
 pub fn run(session: &mut Session, bench: &Bench<'_>, workload: &Workload, row: &mut Row) -> Outcome<Ran> {
     let function = function(session, bench.program, workload)?;
-    let machine = Machine::of(bench.cpu, bench.threads as i64);
-    let made =
-        instantiate(session, bench.program, bench.weights, function, workload, Some((&machine, bench.variants)))?;
+    let choice = Some((&bench.platform, bench.variants));
+    let made = instantiate(session, bench.program, bench.weights, function, workload, choice)?;
     row.flops = Some(made.flops);
     row.variant.clone_from(&made.variant);
-    tuned(session, bench, &made, &machine, row)?;
-    let kernel = lower(session, &made.body, None, &Chooser::Model(machine))?.kernel;
-    let packing = match bench.weights {
-        Weights::Variable => None,
-        Weights::Constant => pack(session, &kernel)?,
-    };
-    let inside: Vec<_> = kernel.params.iter().map(|&id| is_const(&kernel, id)).collect();
-    let kernel = loaded::load(session, &kernel, packing.as_ref(), bench.cpu)?;
-    kernel.library.set_threads(bench.threads);
+    tuned(session, bench, &made, row)?;
+    let kernel = lower(session, &made.body, None, &Chooser::Model(bench.platform))?.kernel;
     let mut rng = data::source(bench.seed, &workload.name);
     let values = inputs(&made, &mut rng).ok_or_else(|| session.environment(driver_error::no_memory()))?;
     let inputs: Option<Vec<_>> = values.iter().map(Array::from_values).collect();
@@ -107,25 +131,51 @@ pub fn run(session: &mut Session, bench: &Bench<'_>, workload: &Workload, row: &
     let (Some(inputs), Some(mut outputs)) = (inputs, outputs) else {
         return Err(session.environment(driver_error::no_memory()));
     };
-    let inside = inside[..inputs.len()].to_vec();
-    let packed = packing.map(|packing| fill(session, &kernel, &packing, &inputs, inside)).transpose()?;
-    let (export, borrowed) = arguments(&kernel, packed.as_ref(), &inputs);
-    let called = kernel.library.call(&export, &borrowed, &mut outputs);
-    called.map_err(|cause| session.environment(driver_error::call_failed(&cause.to_string())))?;
+    let code = match (bench.target, bench.device) {
+        (Target::Cpu(cpu), _) => on_cpu(session, bench, cpu, &kernel, (&inputs, &mut outputs))?,
+        (Target::Gpu(gpu), Some(device)) => {
+            let image = gpu::image(session, &kernel, gpu, bench.ahead)?;
+            gpu::call(session, device, &image, &inputs.iter().collect::<Vec<_>>(), &mut outputs)?;
+            Code::Gpu(image)
+        }
+        _ => return Err(session.user(driver_error::interpreted_only())),
+    };
     row.max_rel_error = Some(compare(session, workload, &made.graph, &values, &outputs, &mut rng)?);
-    Ok(Ran { row: row.clone(), export: made.export, inputs, outputs, kernel, packed })
+    Ok(Ran { row: row.clone(), export: made.export, inputs, outputs, code })
+}
+
+/// Compiles, packs, and calls once.
+fn on_cpu(
+    session: &mut Session,
+    bench: &Bench<'_>,
+    cpu: &Cpu,
+    kernel: &Kernel,
+    (inputs, outputs): (&[Array], &mut [Array]),
+) -> Outcome<Code> {
+    let packing = match bench.weights {
+        Weights::Variable => None,
+        Weights::Constant => pack(session, kernel)?,
+    };
+    let inside = kernel.params[..inputs.len()].iter().map(|&id| is_const(kernel, id)).collect();
+    let kernel = loaded::load(session, kernel, packing.as_ref(), cpu)?;
+    kernel.library.set_threads(bench.threads);
+    let packed = packing.map(|packing| fill(session, &kernel, &packing, inputs, inside)).transpose()?;
+    let (export, borrowed) = arguments(&kernel, packed.as_ref(), inputs);
+    let called = kernel.library.call(&export, &borrowed, outputs);
+    called.map_err(|cause| session.environment(driver_error::call_failed(&cause.to_string())))?;
+    Ok(Code::Cpu { kernel, packed })
 }
 
 /// Searches for a schedule, if there is a budget; says in the row where the schedule comes from.
-fn tuned(session: &mut Session, bench: &Bench<'_>, made: &Made, machine: &Machine, row: &mut Row) -> Outcome<()> {
+fn tuned(session: &mut Session, bench: &Bench<'_>, made: &Made, row: &mut Row) -> Outcome<()> {
     if let Some(budget) = bench.budget {
         let settings = Settings {
             method: bench.method,
             seed: bench.seed,
             budget,
             budget_text: String::new(),
-            cpu: bench.cpu.clone(),
-            machine: *machine,
+            target: bench.target.clone(),
+            platform: bench.platform,
             threads: bench.threads,
         };
         let job = Job { graph: made.body.clone(), ranges: made.ranges.clone() };
@@ -184,7 +234,7 @@ struct Made {
     export: String,
 }
 
-fn function<'p>(session: &mut Session, program: &'p Program, workload: &Workload) -> Outcome<&'p Function> {
+fn function<'p>(session: &mut Session, program: &'p sema::Program, workload: &Workload) -> Outcome<&'p Function> {
     program.function(&workload.op).filter(|function| function.is_pub).ok_or_else(|| {
         let near = sema::nearest(&workload.op, program.function_names().into_iter());
         session.user(error::unknown_op(&workload.op, workload.op_span, near.as_deref()))
@@ -192,18 +242,18 @@ fn function<'p>(session: &mut Session, program: &'p Program, workload: &Workload
 }
 
 /// The graph of a workload.
-pub fn graph(session: &mut Session, program: &Program, workload: &Workload) -> Outcome<Graph> {
+pub fn graph(session: &mut Session, program: &sema::Program, workload: &Workload) -> Outcome<Graph> {
     let function = function(session, program, workload)?;
     instantiate(session, program, Weights::Variable, function, workload, None).map(|made| made.graph)
 }
 
 fn instantiate(
     session: &mut Session,
-    program: &Program,
+    program: &sema::Program,
     weights: Weights,
     function: &Function,
     workload: &Workload,
-    body: Option<(&Machine, &[String])>,
+    body: Option<(&Platform, &[String])>,
 ) -> Outcome<Made> {
     let attribute = bind::Attribute::of(function).map_err(|wrong| session.user(wrong))?;
     let assignment = bind::bind(function, &attribute, workload).map_err(|wrong| session.user(wrong))?;
@@ -303,6 +353,7 @@ fn compare(
 /// Why timing ended.
 enum TimingError {
     Ours(LibraryError),
+    OnGpu(GpuError),
     Peer(PeerError),
 }
 
@@ -314,6 +365,17 @@ impl<T: Timed<Error = LibraryError>> Timed for Ours<T> {
 
     fn time(&mut self, calls: u32) -> Result<f64, TimingError> {
         self.0.time(calls).map_err(TimingError::Ours)
+    }
+}
+
+/// Ours on a GPU.
+struct OursOnGpu<'c>(Call<'c>);
+
+impl Timed for OursOnGpu<'_> {
+    type Error = TimingError;
+
+    fn time(&mut self, calls: u32) -> Result<f64, TimingError> {
+        self.0.time(calls).map_err(TimingError::OnGpu)
     }
 }
 
@@ -329,7 +391,13 @@ impl Timed for Theirs<'_> {
 }
 
 /// Times a workload, beside the peer if there is one, and completes its row.
-pub fn time(session: &mut Session, ran: &mut Ran, workload: &Workload, peer: Option<&mut Peer>) -> Outcome<()> {
+pub fn time(
+    session: &mut Session,
+    device: Option<&Device>,
+    ran: &mut Ran,
+    workload: &Workload,
+    peer: Option<&mut Peer>,
+) -> Outcome<()> {
     let mut theirs = peer.and_then(|peer| match agree(peer, ran, workload) {
         Ok(()) => Some(Theirs(peer)),
         Err(cause) => {
@@ -337,13 +405,17 @@ pub fn time(session: &mut Session, ran: &mut Ran, workload: &Workload, peer: Opt
             None
         }
     });
-    let (export, inputs) = arguments(&ran.kernel, ran.packed.as_ref(), &ran.inputs);
-    let prepared = ran.kernel.library.prepare(&export, &inputs, &mut ran.outputs);
-    let mut call = prepared.map_err(|cause| session.environment(driver_error::call_failed(&cause.to_string())))?;
-    let mut ours = Ours(Here(|| call.run()));
     let peer = theirs.as_mut().map(|theirs| theirs as &mut dyn Timed<Error = TimingError>);
-    let (seconds, peer_seconds) = match timing::measure(&Plan::BENCH, &mut ours, peer) {
+    let measured = match (&ran.code, device) {
+        (Code::Cpu { kernel, packed }, _) => {
+            time_on_cpu(kernel, packed.as_ref(), (&ran.inputs, &mut ran.outputs), peer)
+        }
+        (Code::Gpu(image), Some(device)) => time_on_gpu(device, image, (&ran.inputs, &ran.outputs), peer),
+        (Code::Gpu(_), None) => return Err(Stop::Internal("a kernel for a GPU was called without one".to_owned())),
+    };
+    let (seconds, peer_seconds) = match measured {
         Ok(measured) => measured,
+        Err(TimingError::OnGpu(cause)) => return Err(session.environment(driver_error::gpu_failed(&cause))),
         Err(TimingError::Ours(cause)) => {
             return Err(session.environment(driver_error::call_failed(&cause.to_string())));
         }
@@ -358,6 +430,35 @@ pub fn time(session: &mut Session, ran: &mut Ran, workload: &Workload, peer: Opt
     row.peer_seconds = peer_seconds;
     row.ratio = peer_seconds.map(|peer| peer / seconds);
     Ok(())
+}
+
+/// A peer to be timed beside.
+type Beside<'p> = Option<&'p mut dyn Timed<Error = TimingError>>;
+
+fn time_on_cpu(
+    kernel: &Loaded,
+    packed: Option<&Packed>,
+    (inputs, outputs): (&[Array], &mut [Array]),
+    peer: Beside<'_>,
+) -> Result<(f64, Option<f64>), TimingError> {
+    let (export, inputs) = arguments(kernel, packed, inputs);
+    let mut call = kernel.library.prepare(&export, &inputs, outputs).map_err(TimingError::Ours)?;
+    timing::measure(&Plan::BENCH, &mut Ours(Here(|| call.run())), peer)
+}
+
+fn time_on_gpu(
+    device: &Device,
+    image: &Image,
+    (inputs, outputs): (&[Array], &[Array]),
+    peer: Beside<'_>,
+) -> Result<(f64, Option<f64>), TimingError> {
+    let failed = TimingError::OnGpu;
+    let program = Program::load(device, image).map_err(failed)?;
+    let sizes: Vec<_> = outputs.iter().map(|output| output.bytes().len()).collect();
+    let inputs: Vec<_> = inputs.iter().collect();
+    let tensors = Tensors::new(device, &inputs, &sizes).map_err(failed)?;
+    let mut ours = OursOnGpu(program.prepare(&tensors).map_err(failed)?);
+    timing::measure(&Plan::GPU, &mut ours, peer)
 }
 
 /// Lets the peer compute the workload, and compares its result with ours.

@@ -9,7 +9,7 @@ use crate::model;
 use crate::schedule::nest::Program;
 use crate::schedule::{self, Step};
 use crate::space;
-use crate::target::Machine;
+use crate::target::{Machine, Platform};
 
 use super::{EVALUATIONS, Judge};
 
@@ -53,7 +53,8 @@ const OFFERED: usize = 2;
 const PAIRS: usize = 2;
 
 /// All candidates of a kernel: the space that searches go through, with the places that look best for each intermediate.
-pub fn candidates(kernel: &Kernel, machine: &Machine) -> Candidates {
+pub fn candidates(kernel: &Kernel, platform: &Platform) -> Candidates {
+    let Platform::Cpu(machine) = platform else { return Candidates::of(kernel, platform) };
     let mut program = Program::of(kernel);
     space::fusions(&mut program);
     space::structure(&mut program);
@@ -62,7 +63,7 @@ pub fn candidates(kernel: &Kernel, machine: &Machine) -> Candidates {
     let pairs = pairs.filter(|&(producer, _)| can_be_inside(&program, producer));
     // Looking at a pair takes long: no more of them than are offered.
     let found: Vec<_> = pairs.flat_map(|pair| offered(&program, pair, machine)).take(OFFERED * PAIRS).collect();
-    Candidates::with(kernel, machine, &found)
+    Candidates::with(kernel, platform, &found)
 }
 
 /// The places of a pair that look best.
@@ -160,10 +161,10 @@ fn inner(
     evaluations: usize,
     machine: &Machine,
 ) -> Option<(Vec<Step>, f64)> {
-    let steps = Judge::of(trial, producer, machine).best(evaluations);
+    let steps = Judge::of(trial, producer, &Platform::Cpu(*machine)).best(evaluations);
     let plain = trial.nests[producer].clone();
     let legal = steps.iter().all(|step| trial.apply(step).is_ok());
-    let cycles = model::cycles(trial, reader, machine);
+    let cycles = model::cycles(trial, reader, &Platform::Cpu(*machine));
     trial.nests[producer] = plain;
     legal.then_some((steps, cycles))
 }

@@ -11,7 +11,7 @@ use crate::model;
 use crate::schedule::nest::Program;
 use crate::schedule::{self, Schedule};
 use crate::space::knobs::{Knob, Knobs, Point};
-use crate::target::Machine;
+use crate::target::Platform;
 
 /// What an entry of another size may cost by the model, of what the model would choose: it was measured, but elsewhere.
 const TRUST: f64 = 1.05;
@@ -22,7 +22,7 @@ const NEAR: usize = 4;
 pub fn decide(
     pinned: &Pinned,
     kernel: &Kernel,
-    machine: &Machine,
+    platform: &Platform,
     choose: impl FnOnce() -> Schedule,
 ) -> (Schedule, Option<Diagnostic>) {
     let key = Key::of(kernel, &pinned.target);
@@ -43,20 +43,26 @@ pub fn decide(
     if near.is_empty() {
         return (chosen, finding);
     }
-    let limit = cycles(kernel, &chosen, machine).map_or(f64::INFINITY, |cycles| cycles * TRUST);
-    let candidates = choose::candidates(kernel, machine);
-    let found = near.into_iter().find_map(|entry| fitted(kernel, &candidates, entry, machine, limit));
+    let limit = cycles(kernel, &chosen, platform).map_or(f64::INFINITY, |cycles| cycles * TRUST);
+    let candidates = choose::candidates(kernel, platform);
+    let found = near.into_iter().find_map(|entry| fitted(kernel, &candidates, entry, platform, limit));
     (found.unwrap_or(chosen), finding)
 }
 
 /// The schedule of an entry for a kernel of other sizes: the same choices there, or the same steps, whichever the model
 /// likes better; none if it likes neither.
-fn fitted(kernel: &Kernel, candidates: &Candidates, entry: &Entry, machine: &Machine, limit: f64) -> Option<Schedule> {
+fn fitted(
+    kernel: &Kernel,
+    candidates: &Candidates,
+    entry: &Entry,
+    platform: &Platform,
+    limit: f64,
+) -> Option<Schedule> {
     let point = nearest_point(&candidates.knobs, &entry.choices);
     let same_choices = point.and_then(|point| candidates.schedule(&point).ok());
     let both = same_choices.into_iter().chain(parse_schedule(&entry.schedule));
     let applicable = both.filter(|schedule| schedule::apply(kernel, schedule).is_ok());
-    let judged = applicable.filter_map(|schedule| Some((cycles(kernel, &schedule, machine)?, schedule)));
+    let judged = applicable.filter_map(|schedule| Some((cycles(kernel, &schedule, platform)?, schedule)));
     let best = judged.min_by(|a, b| a.0.total_cmp(&b.0))?;
     (best.0 <= limit).then_some(best.1)
 }
@@ -88,14 +94,14 @@ pub fn nearest_point(knobs: &Knobs, choices: &str) -> Option<Point> {
     is_known.then_some(point)
 }
 
-/// The cycles that the model sees in a kernel under a schedule.
-pub(in crate::driver) fn cycles(kernel: &Kernel, schedule: &Schedule, machine: &Machine) -> Option<f64> {
+/// The cycles that the model sees in a kernel under a schedule; none if a step is refused.
+pub fn cycles(kernel: &Kernel, schedule: &Schedule, platform: &Platform) -> Option<f64> {
     let mut program = Program::of(kernel);
     schedule.steps.iter().try_for_each(|step| program.apply(step)).ok()?;
     // Nests inside of others count with those.
     let is_outer = |&nest: &usize| !program.nests[nest].order.is_empty() && program.reader_of(nest).is_none();
     let nests = (0..program.nests.len()).filter(is_outer);
-    Some(nests.map(|nest| model::cycles(&program, nest, machine)).sum())
+    Some(nests.map(|nest| model::cycles(&program, nest, platform)).sum())
 }
 
 impl Pinned {

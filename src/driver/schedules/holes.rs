@@ -9,7 +9,7 @@ use crate::model;
 use crate::schedule::nest::Program;
 use crate::schedule::{self, Schedule, Step};
 use crate::space::knobs::{Knob, Knobs, Point};
-use crate::target::Machine;
+use crate::target::Platform;
 
 /// Schedules that the model is asked about, at most.
 const EVALUATIONS: usize = 4000;
@@ -17,7 +17,7 @@ const EVALUATIONS: usize = 4000;
 const STARTS: usize = 24;
 
 /// The schedule with numbers in its holes; none if no numbers that were tried make a schedule.
-pub(super) fn fill(naive: &Kernel, schedule: &Schedule, machine: &Machine) -> Option<Schedule> {
+pub(super) fn fill(naive: &Kernel, schedule: &Schedule, platform: &Platform) -> Option<Schedule> {
     let plain = Program::of(naive);
     let values = values(&plain);
     let holes = schedule.steps.iter().map(open).sum();
@@ -25,7 +25,8 @@ pub(super) fn fill(naive: &Kernel, schedule: &Schedule, machine: &Machine) -> Op
     let knobs = Knobs { knobs: (0..holes).map(knob).collect() };
     let uniform = (0..values.len()).map(|value| Point(vec![value as u16; holes]));
     let starts: Vec<_> = uniform.chain(spread(&knobs, STARTS)).collect();
-    let found = climb(&knobs, &starts, EVALUATIONS, |point| cycles(&plain, &filled(schedule, &values, point), machine));
+    let found =
+        climb(&knobs, &starts, EVALUATIONS, |point| cycles(&plain, &filled(schedule, &values, point), platform));
     found.map(|found| filled(schedule, &values, &found.point))
 }
 
@@ -60,10 +61,10 @@ fn filled(schedule: &Schedule, values: &[i64], point: &Point) -> Schedule {
 }
 
 /// The cycles of all nests under a schedule; none if it is refused.
-fn cycles(plain: &Program, schedule: &Schedule, machine: &Machine) -> Option<f64> {
+fn cycles(plain: &Program, schedule: &Schedule, platform: &Platform) -> Option<f64> {
     let mut program = plain.clone();
     schedule.steps.iter().try_for_each(|step| program.apply(step)).ok()?;
     let live = program.live();
     live.iter().try_for_each(|&nest| schedule::check(&program.nests[nest])).ok()?;
-    Some(live.iter().map(|&nest| model::cycles(&program, nest, machine)).sum())
+    Some(live.iter().map(|&nest| model::cycles(&program, nest, platform)).sum())
 }

@@ -21,7 +21,7 @@ use crate::schedule::{self, Refused, Schedule, Step};
 use crate::sema::{self, Program, Request};
 use crate::source::Span;
 use crate::syntax::ast::{self, StepKind};
-use crate::target::{Host, Machine, Target, TargetError};
+use crate::target::{Host, Platform, Target, TargetError};
 
 use scope::Scope;
 
@@ -86,13 +86,13 @@ impl<'p> Block<'p> {
         text(&self.written.function.name, self.variant(), target, &schedule.to_string())
     }
 
-    /// The block with numbers in its holes, as the model likes them best for a machine.
-    pub fn fill(&self, naive: &Kernel, machine: Option<&Machine>) -> Result<Self, Diagnostic> {
+    /// The block with numbers in its holes, as the model likes them best for a platform.
+    pub fn fill(&self, naive: &Kernel, platform: Option<&Platform>) -> Result<Self, Diagnostic> {
         let Some(&(step, hole)) = self.holes().first() else { return Ok(self.clone()) };
         // What is wrong in front of the first hole is so whatever stands in it.
         self.apply_first(naive, step)?;
-        let machine = machine.ok_or_else(|| error::hole(hole, self.span(step)))?;
-        let filled = holes::fill(naive, &self.steps, machine);
+        let platform = platform.ok_or_else(|| error::hole(hole, self.span(step)))?;
+        let filled = holes::fill(naive, &self.steps, platform);
         let steps = filled.ok_or_else(|| error::nothing_fits(hole, self.span(step)))?;
         Ok(Self { steps, ..self.clone() })
     }

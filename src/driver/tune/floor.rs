@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use crate::expr::TensorId;
 use crate::graph::analysis::{Access, Analysis, analyse};
 use crate::graph::{Graph, Role};
-use crate::target::Machine;
+use crate::target::{Chip, Machine, Platform};
 
 /// Cycles in a second that no machine reaches.
 const CLOCK: f64 = 6e9;
@@ -19,11 +19,22 @@ const LEFT: f64 = 0.5;
 const MOVES: f64 = 4.0;
 
 /// Seconds that a call takes at least.
-pub fn floor(graph: &Graph, machine: &Machine, threads: usize) -> f64 {
+pub fn floor(graph: &Graph, platform: &Platform, threads: usize) -> f64 {
     let analysis = analyse(graph);
     let ahead = ahead(graph, &analysis);
+    let machine = match platform {
+        Platform::Cpu(machine) => machine,
+        Platform::Gpu(chip) => return on_gpu(&analysis, &ahead, chip),
+    };
     let cycles = (operations(graph, &analysis, &ahead, machine)).max(bytes(graph, &analysis, &ahead, machine));
     cycles / (CLOCK * threads.max(1) as f64)
+}
+
+/// The same on a GPU of twice the clock.
+fn on_gpu(analysis: &Analysis, ahead: &BTreeSet<TensorId>, chip: &Chip) -> f64 {
+    let stages = analysis.stages.iter().filter(|stage| !ahead.contains(&stage.store.tensor));
+    let operations: f64 = stages.map(|stage| stage.work.flops as f64 * LEFT).sum();
+    operations / (2.0 * chip.lanes * chip.processors as f64 * 2.0 * chip.clock * 1e9)
 }
 
 /// The tensors that are known before any call.
@@ -95,7 +106,7 @@ mod tests {
         let selected = select::select(&mut session, &what).expect("the call is right");
         let graph = instantiate(&mut session, &selected.program, &selected.exports[0], &selected.request);
         let Ok(Target::Cpu(cpu)) = Target::parse("x86-64-v4", None) else { panic!("a known target") };
-        floor(&graph.expect("the call is right"), &Machine::of(&cpu, 2), 2)
+        floor(&graph.expect("the call is right"), &Machine::of(&cpu, 2).into(), 2)
     }
 
     #[test]

@@ -27,10 +27,10 @@ use super::lock::{self, Entry, Key, Pinned};
 use super::output::{self, Output};
 use super::select::{self, Selection};
 use super::session::{self, Outcome, Session};
-use super::{error as driver_error, machine, variants};
+use super::{error as driver_error, gpu, machine, variants};
 use crate::explore::Method;
 use crate::measure::worker;
-use crate::target::{Cpu, Target};
+use crate::target::{Machine, Platform, Target};
 
 use notes::{INTERRUPTED, Status};
 use search::{Job, Settings, Tuned};
@@ -97,16 +97,14 @@ pub fn tune(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Event
     let method = method(session, &search)?;
     let limit = Budget::parse(&budget).map_err(|wrong| session.user(wrong))?;
     let target = machine::target(session, &request.target)?;
-    let cpu = runnable(session, &target)?;
-    let mut model = machine::model(&target).ok_or_else(|| session.user(driver_error::interpreted_only()))?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    model.threads = request.threads.map_or(model.threads, |threads| threads as i64);
-    let threads = cores.min(model.threads as usize);
+    let model = runnable(session, &target, request.threads)?;
+    let threads = if let Platform::Cpu(machine) = model { cores.min(machine.threads as usize) } else { 1 };
     let path = request.lock.clone().unwrap_or_else(|| lock::beside(request.what.file.as_deref()));
     lock::open(session, &path, &target, Some(&model))?;
     output::check(session, &path)?;
     let jobs = jobs(session, &request.what, &target)?;
-    let settings = Settings { method, seed, budget: limit, budget_text: budget, cpu, machine: model, threads };
+    let settings = Settings { method, seed, budget: limit, budget_text: budget, target, platform: model, threads };
     // Without a handler, Ctrl-C ends ftc at once; the log is complete even then.
     let _ = ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
@@ -127,13 +125,23 @@ pub fn method(session: &mut Session, name: &str) -> Outcome<Method> {
     })
 }
 
-/// The processor, if code for it runs here.
-fn runnable(session: &mut Session, target: &Target) -> Outcome<Cpu> {
-    let Target::Cpu(cpu) = target else { return Err(session.user(driver_error::interpreted_only())) };
-    match machine::cannot_run(cpu) {
-        Some(why) => Err(session.user(driver_error::not_this_machine(&cpu.name, &why))),
-        None => Ok(cpu.clone()),
+/// What schedules are made for, if code for it runs here.
+fn runnable(session: &mut Session, target: &Target, threads: Option<usize>) -> Outcome<Platform> {
+    match target {
+        Target::Cpu(cpu) => {
+            if let Some(why) = machine::cannot_run(cpu) {
+                return Err(session.user(driver_error::not_this_machine(&cpu.name, &why)));
+            }
+        }
+        // Workers have it for themselves later: this one only asks whether it is there.
+        Target::Gpu(chip) => drop(gpu::open(session, chip)?),
+        Target::Interp => return Err(session.user(driver_error::interpreted_only())),
     }
+    let model = machine::model(target).ok_or_else(|| session.user(driver_error::interpreted_only()))?;
+    Ok(match (model, threads) {
+        (Platform::Cpu(machine), Some(threads)) => Machine { threads: threads as i64, ..machine }.into(),
+        (model, _) => model,
+    })
 }
 
 fn jobs(session: &mut Session, what: &Selection, target: &Target) -> Outcome<Vec<Job>> {

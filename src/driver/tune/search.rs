@@ -18,7 +18,7 @@ use crate::lower;
 use crate::measure::crew::Crew;
 use crate::measure::meter::{Hands, Leader};
 use crate::space::knobs::Point;
-use crate::target::{Cpu, Machine};
+use crate::target::{Platform, Target};
 
 /// How to search.
 #[derive(Clone, Debug)]
@@ -32,9 +32,9 @@ pub struct Settings {
     /// As it was given.
     pub budget_text: String,
     /// What to compile for.
-    pub cpu: Cpu,
+    pub target: Target,
     /// What schedules are made for.
-    pub machine: Machine,
+    pub platform: Platform,
     /// Threads of a call.
     pub threads: usize,
 }
@@ -83,8 +83,9 @@ pub struct Tuned {
     pub refused: Vec<Reason>,
 }
 
-/// Points that are compiled together, for each core.
+/// Points that are compiled together, for each core: nvcc takes longer than all else together.
 const BATCH: usize = 4;
+const GPU_BATCH: usize = 1;
 /// Batches before another export has its turn.
 const TURN: usize = 3;
 /// Trials in a second, about; what methods count with where the budget is a time.
@@ -119,7 +120,8 @@ pub fn search(
         Earlier::Resume => Source::PastThenClock,
         Earlier::Replay(_) => Source::Past,
     };
-    let batch = records.past.header.as_ref().map_or(BATCH * cores, |header| header.batch);
+    let own = if matches!(settings.platform, Platform::Gpu(_)) { GPU_BATCH } else { BATCH };
+    let batch = records.past.header.as_ref().map_or(own * cores, |header| header.batch);
     let mut open = open_all(session, settings, jobs, &mut crew)?;
     check_past(session, &records.past, &open)?;
     let mut show = |status: &Status| tell(Event::Status(status));
@@ -163,8 +165,8 @@ fn open_all<'j>(
             graph: &job.graph,
             ranges: &job.ranges,
             naive: &naive,
-            cpu: &settings.cpu,
-            machine: &settings.machine,
+            target: &settings.target,
+            platform: &settings.platform,
             threads: settings.threads,
             seed: settings.seed,
         };
@@ -222,7 +224,7 @@ fn take_turns(
             let mut starts = export.subject.starts.clone();
             starts.extend(hints);
             let plan = Plan { method: settings.method, seed: settings.seed, limits, starts };
-            match Turns::start(&export.naive, &settings.machine, plan) {
+            match Turns::start(&export.naive, &settings.platform, plan) {
                 Ok(turns) => export.turns = Some(turns),
                 Err(_) => return,
             }

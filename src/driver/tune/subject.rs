@@ -27,7 +27,7 @@ use crate::runtime::Array;
 use crate::scalar::{DType, Values};
 use crate::schedule::Schedule;
 use crate::space::knobs::Point;
-use crate::target::{Cpu, Machine};
+use crate::target::{Platform, Target};
 
 /// The sets of inputs: two for every candidate, one for winners.
 const CHECKED: usize = 2;
@@ -62,9 +62,9 @@ pub struct Recipe<'a> {
     /// The plain loops.
     pub naive: &'a Kernel,
     /// What to compile for.
-    pub cpu: &'a Cpu,
+    pub target: &'a Target,
     /// What schedules are made for.
-    pub machine: &'a Machine,
+    pub platform: &'a Platform,
     /// Threads of a call.
     pub threads: usize,
     /// Of the inputs.
@@ -83,7 +83,7 @@ impl Subject {
     /// Makes inputs and expected outputs.
     pub fn new(recipe: &Recipe<'_>, crew: &mut Crew) -> Result<Self, Reason> {
         let folder = tempfile::Builder::new().prefix("ftc-tune-").tempdir().map_err(|cause| files(&cause))?;
-        let mut candidates = choose::candidates(recipe.naive, recipe.machine);
+        let mut candidates = choose::candidates(recipe.naive, recipe.platform);
         // A product by zero that is left out would be NaN for these.
         let odd = if candidates.skip_zeros() { FINITE } else { ODD };
         let mut rng = data::source(recipe.seed, &recipe.graph.name);
@@ -99,6 +99,7 @@ impl Subject {
         }
         let setup = Setup {
             kernel: loops::print::print(&loops::simplify::simplify(recipe.naive.clone())),
+            processor: Processor::of(recipe.target).ok_or_else(|| Reason::new("target", "it runs no code"))?,
             threads: recipe.threads,
             folder: folder.path().to_owned(),
             memory: 16 * tensors(recipe.graph),
@@ -108,23 +109,26 @@ impl Subject {
                 std::fs::write(setup.file("in", set, index), values.to_bytes()).map_err(|cause| files(&cause))?;
             }
         }
-        let fastest = floor::floor(recipe.graph, recipe.machine, recipe.threads);
+        let fastest = floor::floor(recipe.graph, recipe.platform, recipe.threads);
         let starts = candidates.starts(STARTS);
-        let meter = Meter::new(candidates, setup, Processor::from(recipe.cpu), fastest);
+        let meter = Meter::new(candidates, setup, fastest);
         let graph = recipe.graph.clone();
         let mut subject = Self { graph, meter, starts, chosen: None, inputs, rng, _folder: folder };
-        subject.expect(crew, choose::choose(recipe.naive, recipe.machine))?;
+        subject.expect(crew, choose::choose(recipe.naive, recipe.platform))?;
         Ok(subject)
     }
 
     /// Finds expected outputs: those of the schedule that the model chooses, if they are right; else those of the plain loops.
     fn expect(&mut self, crew: &mut Crew, chosen: Schedule) -> Result<(), Reason> {
         let library = self.meter.setup.folder.join("chosen.so");
-        if self.expect_of(crew, &chosen, &library).is_ok() {
+        let Err(first) = self.expect_of(crew, &chosen, &library) else {
             // No point of the space need have this schedule.
             let point = Point(Vec::new());
             self.chosen = Some(Leader { point, schedule: chosen, seconds: f64::INFINITY, library });
             return Ok(());
+        };
+        if self.meter.setup.processor.is_gpu() {
+            return Err(first);
         }
         let plain = self.meter.setup.folder.join("plain.so");
         self.expect_of(crew, &Schedule::default(), &plain)
@@ -192,8 +196,10 @@ impl Subject {
         Ok(())
     }
 
+    /// Compares with the plain loops; on a GPU, where one thread would take minutes for them, with the model's choice.
     fn agrees_with_plain(&self, crew: &mut Crew, set: usize, arrays: &[Array]) -> Result<(), Reason> {
-        let library = self.meter.setup.folder.join("plain.so");
+        let is_gpu = self.meter.setup.processor.is_gpu();
+        let library = self.meter.setup.folder.join(if is_gpu { "chosen.so" } else { "plain.so" });
         if !library.exists() {
             self.meter.compile(crew, &Schedule::default(), library.clone())?;
         }

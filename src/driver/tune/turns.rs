@@ -13,7 +13,7 @@ use crate::explore::{self, Evaluate, Found, Limits, Method, Reason, Trial};
 use crate::loops::Kernel;
 use crate::measure::candidates::Candidates;
 use crate::space::knobs::Point;
-use crate::target::Machine;
+use crate::target::Platform;
 
 /// What a search is started with.
 #[derive(Debug)]
@@ -64,10 +64,10 @@ const STACK: usize = 64 << 20;
 
 impl Turns {
     /// Starts a search, and waits for what it asks first.
-    pub fn start(kernel: &Kernel, machine: &Machine, plan: Plan) -> std::io::Result<Self> {
+    pub fn start(kernel: &Kernel, platform: &Platform, plan: Plan) -> std::io::Result<Self> {
         let (requests, asked) = mpsc::channel();
         let (trials, answers) = mpsc::channel();
-        let mut remote = Remote { candidates: choose::candidates(kernel, machine), requests, trials: answers };
+        let mut remote = Remote { candidates: choose::candidates(kernel, platform), requests, trials: answers };
         let knobs = remote.candidates.knobs.clone();
         let search = move || {
             let Plan { method, seed, limits, starts } = plan;

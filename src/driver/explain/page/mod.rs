@@ -29,7 +29,7 @@ use crate::loops::{self, Kernel};
 use crate::lower as plain;
 use crate::schedule::Schedule;
 use crate::syntax::ast;
-use crate::target::{Machine, Target};
+use crate::target::{Machine, Platform, Target};
 
 /// What the page is to be about.
 #[derive(Clone, Debug)]
@@ -124,7 +124,8 @@ pub fn page(session: &mut Session, request: &Request) -> Outcome<()> {
     })?;
     let page = Page {
         version: env!("CARGO_PKG_VERSION"),
-        target: lock::target_name(&target, machine::model(&target).map_or(1, |machine| machine.threads)),
+        target: machine::model(&target)
+            .map_or_else(|| target.name().to_owned(), |model| lock::target_name(&target, &model)),
         style: plot::STYLE,
         log: request.log.as_ref().map(|path| path.display().to_string()),
         exports,
@@ -176,8 +177,11 @@ fn section(
         loops: listing::loops(&loops::print::print(&kernel)),
         inner: listing::inner_loop(&assembly),
         assembly,
-        roofline: model.as_ref().map(|machine| roof(&graph, &naive, &schedule, machine, clock, seconds)),
-        tuning: model.as_ref().and_then(|machine| search.show(&naive, machine, clock)),
+        roofline: model.as_ref().and_then(|platform| match platform {
+            Platform::Cpu(machine) => Some(roof(&graph, &naive, &schedule, machine, clock, seconds)),
+            Platform::Gpu(_) => None,
+        }),
+        tuning: model.as_ref().and_then(|platform| search.show(&naive, platform, clock)),
     })
 }
 
@@ -218,7 +222,7 @@ fn roof(
     seconds: Option<f64>,
 ) -> Roof {
     let roofline = Roofline::of(graph, machine, clock);
-    let predicted = lock::cycles(naive, schedule, machine).map(|cycles| cycles / clock);
+    let predicted = lock::cycles(naive, schedule, &(*machine).into()).map(|cycles| cycles / clock);
     let mut known: Vec<_> = seconds.map(|seconds| ("measured", "s1", seconds)).into_iter().collect();
     known.extend(predicted.map(|seconds| ("by the model", "s0 open", seconds)));
     let giga = |value: f64| format!("{:.0} G", value / 1e9);

@@ -12,7 +12,7 @@ use crate::loops::Kernel;
 use crate::model::{self, Terms};
 use crate::schedule::nest::Program;
 use crate::space::knobs::{Knobs, Point};
-use crate::target::Machine;
+use crate::target::Platform;
 
 /// The search of an export.
 #[derive(Clone, Debug)]
@@ -77,7 +77,7 @@ impl Search {
     }
 
     /// All of it, for a kernel of plain loops.
-    pub(super) fn show(&self, naive: &Kernel, machine: &Machine, clock: f64) -> Option<Shown> {
+    pub(super) fn show(&self, naive: &Kernel, platform: &Platform, clock: f64) -> Option<Shown> {
         let first = self.measured().next()?.1;
         let best = self.seconds()?;
         let mut failures: Vec<(String, usize)> = Vec::new();
@@ -98,7 +98,7 @@ impl Search {
             gained: format!("{:.2}", first / best),
             rank: format!("{:.2}", self.rank()),
             failures,
-            versus: self.versus(naive, machine),
+            versus: self.versus(naive, platform),
         })
     }
 
@@ -162,13 +162,13 @@ impl Search {
         spearman(&pairs)
     }
 
-    fn versus(&self, naive: &Kernel, machine: &Machine) -> Option<Versus> {
+    fn versus(&self, naive: &Kernel, platform: &Platform) -> Option<Versus> {
         let winner = self.winner.as_ref()?;
         let own = self.measured().find(|(_, _, trial)| trial.schedule == winner.schedule);
         let others = self.measured().filter(|(_, _, trial)| trial.schedule != winner.schedule);
         let (_, seconds, second) = others.min_by(|a, b| a.1.total_cmp(&b.1))?;
-        let knobs = choose::candidates(naive, machine).knobs;
-        let terms = [&winner.schedule, &second.schedule].map(|text| terms_of(text, naive, machine));
+        let knobs = choose::candidates(naive, platform).knobs;
+        let terms = [&winner.schedule, &second.schedule].map(|text| terms_of(text, naive, platform));
         let own_seconds = own.map(|(_, seconds, _)| seconds);
         let mut rows: Vec<[String; 3]> = Vec::new();
         if let [Some((a, cycles_a)), Some((b, cycles_b))] = terms {
@@ -207,7 +207,9 @@ fn differing(knobs: &Knobs, a: &[u16], b: &[u16]) -> Vec<[String; 3]> {
 }
 
 /// The model's terms of a schedule, and its cycles.
-fn terms_of(text: &str, naive: &Kernel, machine: &Machine) -> Option<(Terms, f64)> {
+fn terms_of(text: &str, naive: &Kernel, platform: &Platform) -> Option<(Terms, f64)> {
+    // The model of GPUs has other terms.
+    let Platform::Cpu(machine) = platform else { return None };
     let mut program = Program::of(naive);
     lock::parse_schedule(text)?.steps.iter().try_for_each(|step| program.apply(step)).ok()?;
     // Nests inside of others count with those.
@@ -218,7 +220,7 @@ fn terms_of(text: &str, naive: &Kernel, machine: &Machine) -> Option<(Terms, f64
         sum.0.body += body;
         sum.0.around += around;
         sum.0.memory += memory;
-        sum.1 += model::cycles(&program, nest, machine);
+        sum.1 += model::cycles(&program, nest, platform);
     }
     Some(sum)
 }
