@@ -39,6 +39,7 @@ mod locks;
 mod loops_simplify;
 mod loops_verify;
 mod lower;
+mod model_gpu;
 mod pack;
 mod page;
 mod pages;

@@ -12,9 +12,11 @@ use crate::graph::{Graph, flops};
 use crate::measure::accuracy::relative_error;
 use crate::runtime::Array;
 use crate::scalar::Values;
+use crate::target::Platform;
 
-/// Operations that the reference may take for one workload.
+/// Operations that the reference may take for one workload; fewer beside a GPU, which one does not have for long.
 const WORK: u64 = 30_000_000;
+const WORK_BESIDE_GPU: u64 = 5_000_000;
 
 /// The fewest elements of an output that are compared.
 const FEWEST: usize = 32;
@@ -35,12 +37,14 @@ pub fn distances(
     graph: &Graph,
     inputs: &[Values],
     outputs: &[Array],
+    platform: &Platform,
     rng: &mut StdRng,
 ) -> Result<Vec<Distance>, EvalError> {
+    let work = if matches!(platform, Platform::Gpu(_)) { WORK_BESIDE_GPU } else { WORK };
     let mut reference = Evaluator::new(graph, inputs)?;
     let elements: usize = outputs.iter().map(|output| output.shape().iter().product::<i64>() as usize).sum();
     let cost = flops::flops(graph) / (elements as u64).max(1) + 1;
-    let limit = ((WORK / cost) as usize / outputs.len().max(1)).max(FEWEST);
+    let limit = ((work / cost) as usize / outputs.len().max(1)).max(FEWEST);
     let mut found = Vec::new();
     for (&tensor, output) in graph.outputs.iter().zip(outputs) {
         let values = output.values();

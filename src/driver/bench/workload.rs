@@ -140,7 +140,7 @@ pub fn run(session: &mut Session, bench: &Bench<'_>, workload: &Workload, row: &
         }
         _ => return Err(session.user(driver_error::interpreted_only())),
     };
-    row.max_rel_error = Some(compare(session, workload, &made.graph, &values, &outputs, &mut rng)?);
+    row.max_rel_error = Some(compare(session, workload, &made.graph, (&values, &outputs), &bench.platform, &mut rng)?);
     Ok(Ran { row: row.clone(), export: made.export, inputs, outputs, code })
 }
 
@@ -330,11 +330,11 @@ fn compare(
     session: &mut Session,
     workload: &Workload,
     graph: &Graph,
-    inputs: &[Values],
-    outputs: &[Array],
+    (inputs, outputs): (&[Values], &[Array]),
+    platform: &Platform,
     rng: &mut StdRng,
 ) -> Outcome<f64> {
-    let found = session.passes.run("reference", || reference::distances(graph, inputs, outputs, rng));
+    let found = session.passes.run("reference", || reference::distances(graph, inputs, outputs, platform, rng));
     let found = found.map_err(|cause| match cause {
         EvalError::TooLarge => session.environment(driver_error::no_memory()),
         cause => Stop::Internal(format!("the reference of `{}`: {cause}", workload.name)),

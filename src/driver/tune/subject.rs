@@ -47,6 +47,7 @@ pub struct Subject {
     /// What is chosen without measuring: a candidate in the final, whether the space has it or not.
     pub chosen: Option<Leader>,
     inputs: Vec<Vec<Values>>,
+    platform: Platform,
     rng: StdRng,
     // Goes away with all that is in it.
     _folder: TempDir,
@@ -113,7 +114,8 @@ impl Subject {
         let starts = candidates.starts(STARTS);
         let meter = Meter::new(candidates, setup, fastest);
         let graph = recipe.graph.clone();
-        let mut subject = Self { graph, meter, starts, chosen: None, inputs, rng, _folder: folder };
+        let mut subject =
+            Self { graph, meter, starts, chosen: None, inputs, platform: *recipe.platform, rng, _folder: folder };
         subject.expect(crew, choose::choose(recipe.naive, recipe.platform))?;
         Ok(subject)
     }
@@ -169,7 +171,7 @@ impl Subject {
 
     /// Compares outputs with the definition.
     fn compare(&mut self, set: usize, outputs: &[Array]) -> Result<(), Reason> {
-        let found = reference::distances(&self.graph, &self.inputs[set], outputs, &mut self.rng);
+        let found = reference::distances(&self.graph, &self.inputs[set], outputs, &self.platform, &mut self.rng);
         let found = found.map_err(|cause| Reason::new("reference", cause.to_string()))?;
         for (distance, output) in found.iter().zip(outputs) {
             if distance.error > accuracy::tolerance(output.dtype()) {
