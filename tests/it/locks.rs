@@ -83,7 +83,8 @@ fn locks_that_come_with_ftc_can_be_read() {
         let lock = Lock::parse(&fs::read_to_string(&file).expect("text")).unwrap_or_else(|why| panic!("{name}: {why}"));
         for entry in lock.entries() {
             assert_eq!(entry.compiler, env!("CARGO_PKG_VERSION"), "{name}: {}", entry.export);
-            assert!(entry.target.starts_with(&format!("{name}, ")), "{name}: {}", entry.target);
+            // With a number of threads, but for a GPU.
+            assert_eq!(entry.target.split(", ").next(), Some(name), "{name}: {}", entry.target);
             assert!(parse_schedule(&entry.schedule).is_some(), "{name}: {}", entry.export);
         }
     }

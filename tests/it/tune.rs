@@ -188,7 +188,7 @@ fn every_candidate_reads_back_from_its_text() {
     for export in &selected.exports {
         let graph = driver::instantiate(&mut session, &selected.program, export, &selected.request);
         let kernel = ftc::lower::lower(&graph.expect("the call is right"));
-        let mut candidates = choose::candidates(&kernel, &Machine::of(&cpu, 2));
+        let mut candidates = choose::candidates(&kernel, &Machine::of(&cpu, 2).into());
         let starts = candidates.starts(4);
         let near = starts.iter().flat_map(|start| candidates.knobs.neighbours(start)).collect::<Vec<_>>();
         let mut legal = 0;
@@ -213,7 +213,7 @@ fn where_an_intermediate_is_computed_is_a_choice() {
     let graph = driver::instantiate(&mut session, &selected.program, &selected.exports[0], &selected.request);
     let Ok(Target::Cpu(cpu)) = Target::parse("x86-64-v4", None) else { panic!("a known target") };
     let kernel = ftc::lower::lower(&graph.expect("the call is right"));
-    let mut candidates = choose::candidates(&kernel, &Machine::of(&cpu, 2));
+    let mut candidates = choose::candidates(&kernel, &Machine::of(&cpu, 2).into());
     assert_eq!(candidates.knobs.knobs[0].name, "inside");
     let starts = candidates.starts(8);
     let inside =
