@@ -1,7 +1,7 @@
 //! Analytic models of the time that a scheduled nest takes, on a CPU and on a GPU.
 //!
 //! They take a nest whose loops are decided, and a machine; they give cycles. They run nothing and write no loops, so
-//! that thousands of schedules can be ranked in the time that one takes to compile. [`gpu`] has its own page; on a CPU
+//! that thousands of schedules can be ranked in the time that one takes to compile. `gpu` has its own page; on a CPU
 //! what counts is:
 //!
 //! - `body`: instructions of the innermost loop by the units that run them (multiply-adds, loads, everything), the
