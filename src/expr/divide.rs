@@ -174,29 +174,13 @@ fn open_remainders(pool: &Pool, e: &Linear, c: i64, ranges: &mut Ranges<'_>) -> 
 pub(super) fn recombine(pool: &mut Pool, view: Linear, ranges: &mut Ranges<'_>) -> Linear {
     let mut view = view;
     // Each round removes an atom or leaves fewer quotients, or fewer remainders.
-    while let Some(joined) = join_once(pool, &view, ranges).or_else(|| join_alike(pool, &view, ranges)) {
+    while let Some(joined) = join_once(pool, &view).or_else(|| join_alike(pool, &view, ranges)) {
         view = joined;
     }
     view
 }
 
-/// The atom `y % c` of a sum that is there `m` times, for a `y` with the remainder of `x`.
-fn same_remainder(
-    pool: &Pool,
-    view: &Linear,
-    (x, c, m): (&Linear, i64, i64),
-    ranges: &mut Ranges<'_>,
-) -> Option<ExprId> {
-    let is_multiple = |apart: &Linear| apart.terms.values().chain([&apart.constant]).all(|k| k % c == 0);
-    let mut found = view.terms.iter().filter(|&(_, &k)| k == m).filter_map(|(&atom, _)| {
-        let (y, _) = as_divided(pool, Op::Mod, atom).filter(|&(_, divisor)| divisor == c)?;
-        Some((atom, linear(pool, y)))
-    });
-    let (atom, y) = found.find(|(_, y)| x.sub(y).is_some_and(|apart| is_multiple(&apart)))?;
-    (is_exact(pool, x, ranges) && is_exact(pool, &y, ranges)).then_some(atom)
-}
-
-fn join_once(pool: &mut Pool, view: &Linear, ranges: &mut Ranges<'_>) -> Option<Linear> {
+fn join_once(pool: &mut Pool, view: &Linear) -> Option<Linear> {
     let quotients: Vec<_> =
         view.terms.iter().filter_map(|(&atom, &k)| Some((atom, k, as_divided(pool, Op::Div, atom)?))).collect();
     for (atom, k, (x, c)) in quotients {
@@ -216,10 +200,6 @@ fn join_once(pool: &mut Pool, view: &Linear, ranges: &mut Ranges<'_>) -> Option<
                 let cleared = without.add_scaled(m.checked_neg()?, &Linear::atom(rest))?;
                 return cleared.add_scaled(m, &linear(pool, x));
             }
-        }
-        let whole = linear(pool, x);
-        if let Some(rest) = same_remainder(pool, view, (&whole, c, m), ranges) {
-            return without.add_scaled(m.checked_neg()?, &Linear::atom(rest))?.add_scaled(m, &whole);
         }
         let negated = m.checked_neg()?;
         if view.coefficient(x) == negated {
@@ -254,7 +234,8 @@ fn join_alike(pool: &mut Pool, view: &Linear, ranges: &mut Ranges<'_>) -> Option
             };
             let joined = part(pool, &whole, ranges);
             let fits = is_alike(&joined) || base.is_some_and(|base| is_alike(&part(pool, &base, ranges)));
-            if fits && is_exact(pool, &joined, ranges) {
+            // Where a dividend wraps around, its remainder is that of another number.
+            if fits && is_exact(pool, &joined, ranges) && is_exact(pool, &v, ranges) {
                 let without = view.add_scaled(k.checked_neg()?, &Linear::atom(high))?;
                 return without.add_scaled(m.checked_neg()?, &Linear::atom(low))?.add_scaled(m, &joined);
             }

@@ -1,10 +1,10 @@
 //! Loop IR to machine code for CPUs, through LLVM; the only user of inkwell.
 //!
-//! One export is one module; a kernel is three functions of it: `entry` has the two that C sees, with `workspace` for what they allocate, `body` has the third,
-//! which computes, with `stmt`, `vector`, `dot`, `transpose`, `access`, `expr`, `ops`, `convert` and `math` below it. `parallel`
-//! adds two for each loop on several threads. An export with `const` arguments has the two kernels of its packing beside
-//! its own. `ir` and `ir_vector` are LLVM's builder in short words; `types` holds what all of them share. `emit` turns
-//! the finished module into text or bytes.
+//! One export is one module; a kernel is three functions of it: `entry` has the two that C sees, with `workspace` for
+//! what they allocate; `body` has the third, which computes, with `stmt`, `vector`, `dot`, `transpose`, `access`, `expr`,
+//! `ops`, `convert` and `math` below it. `parallel` adds two for each loop on several threads. An export with `const`
+//! arguments has the two kernels of its packing beside its own. `ir` and `ir_vector` are LLVM's builder in short words;
+//! `types` holds what all of them share. `emit` turns the finished module into text or bytes.
 //!
 //! The text before optimisation follows the kernel statement by statement, so it is what tests compare. Everything is
 //! the same to the byte for the same kernel and target.
