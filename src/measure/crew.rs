@@ -15,6 +15,7 @@ use std::time::Duration;
 use super::gpu::FAULT;
 use super::protocol::{Build, Reply, Request, Setup};
 use crate::explore::Reason;
+use crate::runtime::threads::BIND;
 
 /// How often a thread of OpenMP looks for work before it sleeps: through the time from call to call, not for longer.
 const SPINS: &str = "20000";
@@ -131,6 +132,9 @@ impl Process {
         let mut command = Command::new(program);
         // What was timed last must not look for work on the cores of what is timed next.
         command.env("GOMP_SPINCOUNT", SPINS);
+        if std::env::var_os(BIND.0).is_none() {
+            command.env(BIND.0, BIND.1);
+        }
         command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(|cause| Reason::new("worker", cause.to_string()))?;
         let (Some(requests), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {

@@ -7,6 +7,7 @@ pub mod array;
 pub mod gpu;
 pub mod library;
 pub mod npy;
+pub mod threads;
 
 pub use array::Array;
 pub use library::Library;

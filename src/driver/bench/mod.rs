@@ -32,6 +32,7 @@ use super::select::Selection;
 use super::session::{Outcome, Session, Stop};
 use super::{arrays, build, files, gpu, machine, tune, variants};
 use crate::runtime::gpu::Device;
+use crate::runtime::threads;
 use crate::sema;
 use crate::target::{Machine, Platform, Target};
 
@@ -91,6 +92,7 @@ pub enum Event<'a> {
 
 /// Measures a suite. Rows are reported as they come, the report is written even where some of them failed.
 pub fn bench(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Event<'_>)) -> Outcome<()> {
+    threads::bind();
     let budget = options::budget(request).map_err(|wrong| session.user(wrong))?;
     let method = tune::method(session, &request.search)?;
     let suite = read_suite(session, &request.suite)?;
@@ -100,12 +102,12 @@ pub fn bench(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Even
         session.passes.run("load", || sema::load_std(&mut session.sources, &mut Modules::beside("")));
     session.report(found)?;
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads = request.threads.unwrap_or_else(cores);
+    let count = request.threads.unwrap_or_else(cores);
     let target = target(session, &request.target)?;
     let device = if let Target::Gpu(gpu) = &target { Some(gpu::open(session, gpu)?) } else { None };
     options::check_weights(request, &target).map_err(|wrong| session.user(wrong))?;
-    let mut peer = start_peer(session, request, &target, threads)?;
-    let platform = platform(session, &target, threads)?;
+    let mut peer = start_peer(session, request, &target, count)?;
+    let platform = platform(session, &target, count)?;
     open_lock(session, request, &target, &platform)?;
     check_report(session, request.json.as_deref())?;
     let columns = if peer.is_some() { PeerColumns::Shown } else { PeerColumns::Absent };
@@ -122,7 +124,7 @@ pub fn bench(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Even
         device: device.as_ref(),
         platform,
         ahead: &gpu::Images::new(),
-        threads,
+        threads: count,
         seed: request.seed,
         budget,
         method,
@@ -144,7 +146,7 @@ pub fn bench(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Even
         note: suite.note.clone(),
         ftc: env!("CARGO_PKG_VERSION").to_owned(),
         target: words(&target, device.as_ref()),
-        threads,
+        threads: count,
         seed: request.seed,
         const_weights: request.const_weights,
         peer: peer.map(|peer| peer.name.clone()),
@@ -246,7 +248,7 @@ fn row(
     let before = session.diagnostics.len();
     let outcome = workload::run(session, shared, workload, &mut row).and_then(|mut ran| {
         let written = write_artefacts(session, request, workload, &ran);
-        let timed = workload::time(session, shared.device, &mut ran, workload, peer);
+        let timed = workload::time(session, shared, &mut ran, workload, peer);
         row = ran.row;
         written.and(timed)
     });

@@ -25,9 +25,9 @@ use crate::graph::{self, Graph, Role, flops};
 use crate::loops::pack::Packing;
 use crate::loops::{BufferKind, Kernel};
 use crate::measure::accuracy;
-use crate::runtime::Array;
 use crate::runtime::gpu::{Call, Device, GpuError, Program, Tensors};
 use crate::runtime::library::LibraryError;
+use crate::runtime::{Array, threads};
 use crate::scalar::{DType, Values};
 use crate::sema::{self, Request, Unfit};
 use crate::syntax::ast::Function;
@@ -158,10 +158,13 @@ fn on_cpu(
     };
     let inside = kernel.params[..inputs.len()].iter().map(|&id| is_const(kernel, id)).collect();
     let kernel = loaded::load(session, kernel, packing.as_ref(), cpu)?;
-    kernel.library.set_threads(bench.threads);
     let packed = packing.map(|packing| fill(session, &kernel, &packing, inputs, inside)).transpose()?;
     let (export, borrowed) = arguments(&kernel, packed.as_ref(), inputs);
-    let called = kernel.library.call(&export, &borrowed, outputs);
+    let count = bench.threads;
+    let called = threads::on_own(|| {
+        kernel.library.set_threads(count);
+        kernel.library.call(&export, &borrowed, outputs)
+    });
     called.map_err(|cause| session.environment(driver_error::call_failed(&cause.to_string())))?;
     Ok(Code::Cpu { kernel, packed })
 }
@@ -208,7 +211,7 @@ fn fill(
     let block = Array::zeros(DType::U8, &[packing.bytes() as i64]);
     let mut block = [block.ok_or_else(|| session.environment(driver_error::no_memory()))?];
     let consts: Vec<_> = inputs.iter().zip(&inside).filter(|(_, inside)| **inside).map(|(input, _)| input).collect();
-    let called = kernel.library.call(&packing.pack.name, &consts, &mut block);
+    let called = threads::on_own(|| kernel.library.call(&packing.pack.name, &consts, &mut block));
     called.map_err(|cause| session.environment(driver_error::call_failed(&cause.to_string())))?;
     let [block] = block;
     Ok(Packed { block, inside })
@@ -393,7 +396,7 @@ impl Timed for Theirs<'_> {
 /// Times a workload, beside the peer if there is one, and completes its row.
 pub fn time(
     session: &mut Session,
-    device: Option<&Device>,
+    bench: &Bench<'_>,
     ran: &mut Ran,
     workload: &Workload,
     peer: Option<&mut Peer>,
@@ -405,10 +408,11 @@ pub fn time(
             None
         }
     });
-    let peer = theirs.as_mut().map(|theirs| theirs as &mut dyn Timed<Error = TimingError>);
-    let measured = match (&ran.code, device) {
+    let peer = theirs.as_mut().map(|theirs| theirs as &mut (dyn Timed<Error = TimingError> + Send));
+    let measured = match (&ran.code, bench.device) {
         (Code::Cpu { kernel, packed }, _) => {
-            time_on_cpu(kernel, packed.as_ref(), (&ran.inputs, &mut ran.outputs), peer)
+            let (count, arrays) = (bench.threads, (&*ran.inputs, &mut *ran.outputs));
+            threads::on_own(|| time_on_cpu(kernel, packed.as_ref(), count, arrays, peer))
         }
         (Code::Gpu(image), Some(device)) => time_on_gpu(device, image, (&ran.inputs, &ran.outputs), peer),
         (Code::Gpu(_), None) => return Err(Stop::Internal("a kernel for a GPU was called without one".to_owned())),
@@ -433,17 +437,19 @@ pub fn time(
 }
 
 /// A peer to be timed beside.
-type Beside<'p> = Option<&'p mut dyn Timed<Error = TimingError>>;
+type Beside<'p> = Option<&'p mut (dyn Timed<Error = TimingError> + Send)>;
 
 fn time_on_cpu(
     kernel: &Loaded,
     packed: Option<&Packed>,
+    threads: usize,
     (inputs, outputs): (&[Array], &mut [Array]),
     peer: Beside<'_>,
 ) -> Result<(f64, Option<f64>), TimingError> {
+    kernel.library.set_threads(threads);
     let (export, inputs) = arguments(kernel, packed, inputs);
     let mut call = kernel.library.prepare(&export, &inputs, outputs).map_err(TimingError::Ours)?;
-    timing::measure(&Plan::BENCH, &mut Ours(Here(|| call.run())), peer)
+    timing::measure(&Plan::BENCH, &mut Ours(Here(|| call.run())), peer.map(|peer| peer as _))
 }
 
 fn time_on_gpu(
@@ -458,7 +464,7 @@ fn time_on_gpu(
     let inputs: Vec<_> = inputs.iter().collect();
     let tensors = Tensors::new(device, &inputs, &sizes).map_err(failed)?;
     let mut ours = OursOnGpu(program.prepare(&tensors).map_err(failed)?);
-    timing::measure(&Plan::GPU, &mut ours, peer)
+    timing::measure(&Plan::GPU, &mut ours, peer.map(|peer| peer as _))
 }
 
 /// Lets the peer compute the workload, and compares its result with ours.
