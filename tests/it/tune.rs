@@ -5,10 +5,17 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::place::Place;
-use ftc::driver::{self, Session, choose, select};
+use ftc::driver::bench::data;
+use ftc::driver::tune::adverse::{self, ByZero};
+use ftc::driver::{self, Session, choose, lock, select};
+use ftc::graph::Graph;
 use ftc::loops;
+use ftc::measure::accuracy;
 use ftc::measure::crew::Crew;
 use ftc::measure::protocol::{Effort, Processor, Reply, Request, Setup, Time};
+use ftc::runtime::Array;
+use ftc::scalar::Values;
+use ftc::schedule;
 use ftc::space::knobs::Point;
 use ftc::target::{Machine, Target};
 
@@ -223,4 +230,60 @@ fn where_an_intermediate_is_computed_is_a_choice() {
     *strange.0.last_mut().expect("there are knobs") += 1;
     assert_eq!(candidates.predict(&strange).expect_err("that knob means nothing here").kind, "same");
     assert!(starts.iter().all(|start| candidates.predict(start).is_ok_and(f64::is_finite)));
+}
+
+/// How many outputs of some candidates and of a schedule were looked at, for inputs that `odd` changes, and how many are not
+/// those of the plain loops.
+fn disagreeing(call: &str, steps: &str, odd: &dyn Fn(&Graph, &mut [Values], u64)) -> (usize, usize) {
+    let mut session = Session::default();
+    let what = select::Selection { exports: vec![call.to_owned()], ..select::Selection::default() };
+    let selected = select::select(&mut session, &what).expect("the call is right");
+    let graph = driver::instantiate(&mut session, &selected.program, &selected.exports[0], &selected.request);
+    let graph = graph.expect("the call is right");
+    let Ok(Target::Cpu(cpu)) = Target::parse("x86-64-v4", None) else { panic!("a known target") };
+    let naive = ftc::lower::lower(&graph);
+    let mut candidates = choose::candidates(&naive, &Machine::of(&cpu, 2).into());
+    let starts = candidates.starts(6);
+    let chosen = starts.iter().filter_map(|start| candidates.schedule(start).ok()).chain(lock::parse_schedule(steps));
+    let kernels: Vec<_> = chosen.filter_map(|steps| schedule::apply(&naive, &steps).ok()).collect();
+    let (mut all, mut disagree) = (0, 0);
+    for seed in 0..4 {
+        let mut rng = data::source(seed, call);
+        let shapes = graph.inputs.iter().map(|&id| (graph.tensors[id].dtype, graph.tensors[id].shape.clone()));
+        let made = shapes.map(|(dtype, shape)| data::random(&mut rng, dtype, &shape, None).expect("they are small"));
+        let mut inputs: Vec<Values> = made.collect();
+        odd(&graph, &mut inputs, seed);
+        let run = |kernel| {
+            let outputs = loops::interp::run(kernel, &inputs).expect("it runs");
+            outputs.iter().map(|values| Array::from_values(values).expect("they are small")).collect::<Vec<_>>()
+        };
+        let wanted = run(&naive);
+        for kernel in &kernels {
+            let far = run(kernel).iter().zip(&wanted).any(|(a, b)| accuracy::distance(a, b) > 1e-6);
+            (all, disagree) = (all + 1, disagree + usize::from(far));
+        }
+    }
+    (all, disagree)
+}
+
+#[test]
+fn all_schedules_agree_on_inputs_that_they_trip_over() {
+    let adverse = |graph: &Graph, inputs: &mut [Values], seed: u64| {
+        adverse::disturb(graph, ByZero::Computed, inputs, &mut data::source(seed, "odd"));
+    };
+    let bilinear = "bilinear(a: f32[6, 8], W: f32[12, 8, 10], b: f32[6, 10])";
+    let mttkrp = "mttkrp(A: f32[4, 8, 6], B: f32[8, 12], C: f32[6, 12])";
+    let taken_out = "reorder n k m l\naccumulate at k";
+    let others = ["gemm(A: f32[9, 8], B: f32[8, 12])", "softmax(x: f32[8, 24])"].map(|call| (call, ""));
+    for (call, steps) in [(bilinear, taken_out), (mttkrp, "")].into_iter().chain(others) {
+        let (all, disagree) = disagreeing(call, steps, &adverse);
+        assert!(all > 4 && disagree == 0, "{call}: {disagree} of {all}");
+    }
+    // An infinity that can be taken out of a sum is another number in it: that is why there is none.
+    let infinite = |_: &Graph, inputs: &mut [Values], _: u64| {
+        let mut items: Vec<_> = (0..inputs[0].len()).filter_map(|at| inputs[0].get_f64(at)).collect();
+        items[3] = f64::INFINITY;
+        inputs[0] = Values::floats(inputs[0].dtype(), inputs[0].shape(), items).expect("as many as there were");
+    };
+    assert!(disagreeing(bilinear, taken_out, &infinite).1 > 0);
 }

@@ -1,20 +1,19 @@
 //! An export to be tuned: its plain loops, the data that candidates are checked with, and the check of winners.
 //!
 //! Expected outputs are those of the schedule that the model chooses, compared with the definition; all other candidates are
-//! compared with them in full. A winner is compared with the definition again, with inputs that schedules trip over:
-//! infinities, NaN, zeros with a sign, tiny and huge numbers. Where the definition itself leaves open what becomes of
-//! those, the plain loops decide.
+//! compared with them in full. A winner is compared with the definition again, with inputs that schedules trip over
+//! (`adverse`). Where the definition itself leaves open what becomes of those, the plain loops decide.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rand::RngExt;
 use rand::rngs::StdRng;
 use tempfile::TempDir;
 
 use super::super::bench::data::{self, Range};
 use super::super::bench::reference;
 use super::super::choose;
+use super::adverse::{self, ByZero};
 use super::floor;
 use crate::explore::Reason;
 use crate::graph::Graph;
@@ -24,7 +23,7 @@ use crate::measure::crew::Crew;
 use crate::measure::meter::{Leader, Meter};
 use crate::measure::protocol::{Call, Processor, Reply, Request, Setup};
 use crate::runtime::Array;
-use crate::scalar::{DType, Values};
+use crate::scalar::Values;
 use crate::schedule::Schedule;
 use crate::space::knobs::Point;
 use crate::target::{Platform, Target};
@@ -72,11 +71,6 @@ pub struct Recipe<'a> {
     pub seed: u64,
 }
 
-/// Numbers that schedules trip over.
-const ODD: &[f64] = &[f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 1e-40, 3e18];
-/// Those of them of which a product by zero is zero.
-const FINITE: &[f64] = &[-0.0, 1e-40, 3e18];
-
 /// Starts of a search.
 const STARTS: usize = 8;
 
@@ -85,16 +79,13 @@ impl Subject {
     pub fn new(recipe: &Recipe<'_>, crew: &mut Crew) -> Result<Self, Reason> {
         let folder = tempfile::Builder::new().prefix("ftc-tune-").tempdir().map_err(|cause| files(&cause))?;
         let mut candidates = choose::candidates(recipe.naive, recipe.platform);
-        // A product by zero that is left out would be NaN for these.
-        let odd = if candidates.skip_zeros() { FINITE } else { ODD };
+        let by_zero = if candidates.skip_zeros() { ByZero::LeftOut } else { ByZero::Computed };
         let mut rng = data::source(recipe.seed, &recipe.graph.name);
         let mut inputs = Vec::new();
         for set in 0..=CHECKED {
             let mut values = random(recipe, &mut rng).ok_or_else(no_memory)?;
             if set == ADVERSE {
-                for values in &mut values {
-                    disturb(values, odd, &mut rng);
-                }
+                adverse::disturb(recipe.graph, by_zero, &mut values, &mut rng);
             }
             inputs.push(values);
         }
@@ -222,22 +213,6 @@ fn random(recipe: &Recipe<'_>, rng: &mut StdRng) -> Option<Vec<Values>> {
         data::random(rng, tensor.dtype, &tensor.shape, recipe.ranges.get(index).copied().flatten())
     });
     made.collect()
-}
-
-/// Puts numbers into floats that schedules trip over, a few among many.
-fn disturb(values: &mut Values, odd: &[f64], rng: &mut StdRng) {
-    if !values.dtype().is_float() || values.len() < 4 * odd.len() {
-        return;
-    }
-    let mut items: Vec<f64> = (0..values.len()).filter_map(|at| values.get_f64(at)).collect();
-    for &odd in odd {
-        let at = rng.random_range(0..items.len());
-        // What the type cannot hold is infinite in it.
-        items[at] = if values.dtype() == DType::F16 && odd > 1e5 { 6e4 } else { odd };
-    }
-    if let Ok(made) = Values::floats(values.dtype(), values.shape(), items) {
-        *values = made;
-    }
 }
 
 /// Bytes of all tensors, intermediates too.
