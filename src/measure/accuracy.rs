@@ -25,7 +25,10 @@ pub fn distance(found: &Array, expected: &Array) -> f64 {
     if found.bytes() == expected.bytes() {
         return 0.0;
     }
-    // Every candidate comes through here twice: no element is looked up by its number.
+    // Every candidate comes through here twice: no element is looked up by its number, and floats stay where they are.
+    if found.dtype() == DType::F32 && expected.dtype() == DType::F32 {
+        return error_among(floats(found.bytes()).zip(floats(expected.bytes())));
+    }
     match (found.values().data(), expected.values().data()) {
         (Data::F64(found), Data::F64(expected)) => error_among(found.iter().copied().zip(expected.iter().copied())),
         (Data::I64(found), Data::I64(expected)) => {
@@ -33,6 +36,11 @@ pub fn distance(found: &Array, expected: &Array) -> f64 {
         }
         _ => f64::INFINITY,
     }
+}
+
+/// The floats that bytes are.
+fn floats(bytes: &[u8]) -> impl ExactSizeIterator<Item = f64> + Clone {
+    bytes.as_chunks::<4>().0.iter().map(|&bytes| f64::from(f32::from_ne_bytes(bytes)))
 }
 
 fn error_among(pairs: impl ExactSizeIterator<Item = (f64, f64)> + Clone) -> f64 {

@@ -1,194 +1,198 @@
-//! Workers, from ftc's side: started when needed, asked, killed when they take too long, started again when they died.
+//! Workers, from ftc's side: some compile, all at the same time; others check and time, one for each GPU, or one alone.
 //!
-//! Several compile at the same time; one alone checks and times. Whatever happens to a worker is the reason why its
-//! candidate failed, and nothing else.
+//! Each worker has a thread here that asks it. What is compiled is started and then waited for, so that timing can begin
+//! with what is ready first, and so that what comes next is compiled meanwhile. Whatever happens to a worker is the reason
+//! why its candidates failed, and nothing else.
 
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::gpu::FAULT;
+use super::process::Worker;
 use super::protocol::{Build, Reply, Request, Setup};
 use crate::explore::Reason;
-use crate::runtime::threads::BIND;
-
-/// How often a thread of OpenMP looks for work before it sleeps: through the time from call to call, not for longer.
-const SPINS: &str = "20000";
-
-/// Libraries that a worker loads before it is replaced: some cannot be unloaded.
-const LOADS: usize = 128;
-/// How long a worker may take to get ready.
-const READY: Duration = Duration::from_secs(20);
 
 /// Some workers.
 #[derive(Debug)]
 pub struct Crew {
-    builders: Vec<Worker>,
-    timer: Worker,
+    builders: Sender<Job>,
+    timers: Vec<Sender<Errand>>,
 }
+
+/// What workers have done.
+#[derive(Debug)]
+pub enum Event {
+    /// The candidate of this number was compiled, or not.
+    Built(usize, Result<(), Reason>),
+    /// A worker that times replied on the candidate of this number.
+    Replied {
+        /// The number of the worker.
+        timer: usize,
+        /// The number of the candidate.
+        at: usize,
+        /// What it said.
+        reply: Result<Reply, Reason>,
+    },
+}
+
+/// Candidates that are being compiled; those that have not begun are left out when this is dropped.
+#[derive(Debug)]
+pub struct Building(Arc<AtomicBool>);
+
+impl Drop for Building {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Candidates that one worker compiles together.
+#[derive(Debug)]
+struct Job {
+    builds: Vec<(usize, Build)>,
+    limit: Duration,
+    events: Sender<Event>,
+    is_over: Arc<AtomicBool>,
+}
+
+/// Something that a worker which times is asked.
+#[derive(Debug)]
+struct Errand {
+    setup: Setup,
+    request: Request,
+    limit: Duration,
+    at: usize,
+    events: Sender<Event>,
+}
+
+/// The share of the limit of one candidate that each other one of a group adds.
+const MORE: f64 = 0.4;
 
 impl Crew {
     /// A crew of so many compiling workers, and one that times. `program` is ftc itself.
     pub fn new(program: impl Into<PathBuf>, builders: usize) -> Self {
+        Self::with_gpus(program, builders, &[])
+    }
+
+    /// The same with a worker that times for each GPU, by the names that CUDA knows them by; with one, where none is named.
+    pub fn with_gpus(program: impl Into<PathBuf>, builders: usize, gpus: &[String]) -> Self {
         let program = program.into();
-        let worker = || Worker { program: program.clone(), process: None, setup: None, loads: 0 };
-        Self { builders: (0..builders.max(1)).map(|_| worker()).collect(), timer: worker() }
-    }
-
-    /// Compiles candidates on all workers.
-    pub fn build(&mut self, builds: &[Build], limit: Duration) -> Vec<Result<(), Reason>> {
-        let next = AtomicUsize::new(0);
-        let results: Vec<_> = builds.iter().map(|_| Mutex::new(None)).collect();
-        std::thread::scope(|scope| {
-            for worker in &mut self.builders {
-                scope.spawn(|| {
-                    loop {
-                        let at = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(build) = builds.get(at) else { break };
-                        let built = worker.ask(None, &Request::Build(build.clone()), limit).map(drop);
-                        *results[at].lock().expect("no thread panics while it holds this") = Some(built);
-                    }
-                });
-            }
-        });
-        let result = |slot: Mutex<Option<_>>| slot.into_inner().expect("no thread panicked").expect("all were built");
-        results.into_iter().map(result).collect()
-    }
-
-    /// Has something done with nothing beside it.
-    pub fn alone(&mut self, setup: &Setup, request: &Request, limit: Duration) -> Result<Reply, Reason> {
-        self.timer.ask(Some(setup), request, limit)
-    }
-}
-
-/// One worker.
-#[derive(Debug)]
-struct Worker {
-    program: PathBuf,
-    process: Option<Process>,
-    /// What the process was set up for.
-    setup: Option<Setup>,
-    loads: usize,
-}
-
-impl Worker {
-    fn ask(&mut self, setup: Option<&Setup>, request: &Request, limit: Duration) -> Result<Reply, Reason> {
-        let asked = self.get_ready(setup).and_then(|process| process.ask(request, limit));
-        if let Request::Time(_) | Request::Call(_) = request {
-            self.loads += 1;
+        let (sender, jobs) = mpsc::channel();
+        let jobs = Arc::new(Mutex::new(jobs));
+        for _ in 0..builders.max(1) {
+            let (worker, jobs) = (Worker::new(program.clone(), None), Arc::clone(&jobs));
+            std::thread::spawn(move || compile(worker, &jobs));
         }
-        match asked {
-            Ok(Reply::Failed { kind, detail }) => {
-                if kind == FAULT {
-                    // Nothing more can be done on the GPU in that process.
-                    self.process = None;
-                }
-                Err(Reason { kind, detail })
-            }
-            Ok(reply) => Ok(reply),
-            Err(reason) => {
-                // It is dead, or it might as well be.
-                self.process = None;
-                Err(reason)
-            }
-        }
-    }
-
-    /// A living process, set up as is wanted.
-    fn get_ready(&mut self, setup: Option<&Setup>) -> Result<&mut Process, Reason> {
-        let living = self.process.take().filter(|_| self.loads < LOADS);
-        let mut process = if let Some(process) = living {
-            process
-        } else {
-            (self.setup, self.loads) = (None, 0);
-            Process::start(&self.program)?
+        let named = gpus.iter().cloned().map(Some);
+        let gpus: Vec<_> = if gpus.is_empty() { vec![None] } else { named.collect() };
+        let timer = |(number, gpu)| {
+            let (sender, errands) = mpsc::channel();
+            let worker = Worker::new(program.clone(), gpu);
+            std::thread::spawn(move || run(worker, number, &errands));
+            sender
         };
-        if let Some(setup) = setup.filter(|setup| self.setup.as_ref() != Some(*setup)) {
-            self.setup = None;
-            if let Reply::Failed { kind, detail } = process.ask(&Request::Setup(setup.clone()), READY)? {
-                return Err(Reason { kind, detail });
-            }
-            self.setup = Some(setup.clone());
-        }
-        Ok(self.process.insert(process))
-    }
-}
-
-/// A running worker; killed when it is dropped.
-#[derive(Debug)]
-struct Process {
-    child: Child,
-    requests: ChildStdin,
-    replies: Receiver<String>,
-}
-
-impl Process {
-    fn start(program: &PathBuf) -> Result<Self, Reason> {
-        let mut command = Command::new(program);
-        // What was timed last must not look for work on the cores of what is timed next.
-        command.env("GOMP_SPINCOUNT", SPINS);
-        if std::env::var_os(BIND.0).is_none() {
-            command.env(BIND.0, BIND.1);
-        }
-        command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().map_err(|cause| Reason::new("worker", cause.to_string()))?;
-        let (Some(requests), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(Reason::new("worker", "it has no pipes"));
-        };
-        let (sender, replies) = mpsc::channel();
-        std::thread::spawn(move || {
-            // Ends with the process, or when nobody listens any longer.
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        Ok(Self { child, requests, replies })
+        Self { builders: sender, timers: gpus.into_iter().enumerate().map(timer).collect() }
     }
 
-    fn ask(&mut self, request: &Request, limit: Duration) -> Result<Reply, Reason> {
-        let text = serde_json::to_string(request).expect("a request has only strings for keys");
-        if writeln!(self.requests, "{text}").and_then(|()| self.requests.flush()).is_err() {
-            return Err(self.death());
+    /// Workers that time.
+    pub const fn timers(&self) -> usize {
+        self.timers.len()
+    }
+
+    /// Starts to compile candidates, so many together; each is an event when it is done, with the number given.
+    pub fn start(
+        &self,
+        builds: &[(usize, Build)],
+        together: usize,
+        limit: Duration,
+        events: &Sender<Event>,
+    ) -> Building {
+        let is_over = Arc::new(AtomicBool::new(false));
+        for group in builds.chunks(together.max(1)) {
+            let limit = limit.mul_f64(MORE.mul_add(group.len() as f64 - 1.0, 1.0));
+            let (events, is_over) = (events.clone(), Arc::clone(&is_over));
+            let job = Job { builds: group.to_vec(), limit, events, is_over };
+            self.builders.send(job).expect("the threads of builders end after the crew");
         }
-        match self.replies.recv_timeout(limit) {
-            Ok(line) => serde_json::from_str(&line).map_err(|cause| Reason::new("worker", cause.to_string())),
-            Err(RecvTimeoutError::Disconnected) => Err(self.death()),
-            Err(RecvTimeoutError::Timeout) => {
-                Err(Reason::new("time limit", format!("not done after {:.1} s", limit.as_secs_f64())))
+        Building(is_over)
+    }
+
+    /// Compiles candidates on all workers, so many together, and waits for all.
+    pub fn build(&self, builds: &[Build], together: usize, limit: Duration) -> Vec<Result<(), Reason>> {
+        let (sender, events) = mpsc::channel();
+        let _building = self.start(&builds.iter().cloned().enumerate().collect::<Vec<_>>(), together, limit, &sender);
+        drop(sender);
+        let mut results: Vec<_> = builds.iter().map(|_| Ok(())).collect();
+        for event in events {
+            if let Event::Built(at, result) = event {
+                results[at] = result;
             }
         }
+        results
     }
 
-    /// Why it no longer replies.
-    fn death(&mut self) -> Reason {
-        // What closed its output and lives on does not deserve better.
-        let _ = self.child.kill();
-        match self.child.wait() {
-            Ok(status) => Reason::new("crash", how(status)),
-            Err(cause) => Reason::new("crash", cause.to_string()),
+    /// Asks a worker that times about the candidate of a number; its reply is an event.
+    pub fn ask(
+        &self,
+        timer: usize,
+        (setup, request): (&Setup, Request),
+        limit: Duration,
+        at: usize,
+        events: &Sender<Event>,
+    ) {
+        let errand = Errand { setup: setup.clone(), request, limit, at, events: events.clone() };
+        self.timers[timer].send(errand).expect("the threads of workers end after the crew");
+    }
+
+    /// Has something done by the first worker that times, and waits for it.
+    pub fn alone(&self, setup: &Setup, request: &Request, limit: Duration) -> Result<Reply, Reason> {
+        let (sender, events) = mpsc::channel();
+        self.ask(0, (setup, request.clone()), limit, 0, &sender);
+        drop(sender);
+        match events.recv() {
+            Ok(Event::Replied { reply, .. }) => reply,
+            _ => Err(Reason::new("worker", "it did not reply")),
         }
     }
 }
 
-fn how(status: ExitStatus) -> String {
-    match status.signal() {
-        Some(11) => "signal 11, memory that is not its own".to_owned(),
-        Some(6) => "signal 6, aborted, perhaps for lack of memory".to_owned(),
-        Some(signal) => format!("signal {signal}"),
-        None => status.to_string(),
+/// What the thread of a compiling worker does, until the crew is gone.
+fn compile(mut worker: Worker, jobs: &Mutex<Receiver<Job>>) {
+    loop {
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Job { builds, limit, events, is_over }) = job else { return };
+        if is_over.load(Ordering::Relaxed) {
+            continue;
+        }
+        for (at, result) in compiled(&mut worker, &builds, limit) {
+            // Whoever does not listen has no more time.
+            let _ = events.send(Event::Built(at, result));
+        }
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+/// Compiles a group; where it fails as a whole, each of its candidates alone.
+fn compiled(worker: &mut Worker, builds: &[(usize, Build)], limit: Duration) -> Vec<(usize, Result<(), Reason>)> {
+    let request = Request::Build(builds.iter().map(|(_, build)| build.clone()).collect());
+    let asked = worker.ask(None, &request, limit);
+    let numbers = builds.iter().map(|&(at, _)| at);
+    match asked {
+        Ok(Reply::Built(replies)) if replies.len() == builds.len() => {
+            numbers.zip(replies.into_iter().map(Reply::into_result)).collect()
+        }
+        Err(_) if builds.len() > 1 => {
+            builds.iter().flat_map(|build| compiled(worker, std::slice::from_ref(build), limit)).collect()
+        }
+        Err(reason) => numbers.map(|at| (at, Err(reason.clone()))).collect(),
+        Ok(other) => numbers.map(|at| (at, Err(Reason::new("worker", format!("it said {other:?}"))))).collect(),
+    }
+}
+
+/// What the thread of a worker that times does, until the crew is gone.
+fn run(mut worker: Worker, timer: usize, errands: &Receiver<Errand>) {
+    for Errand { setup, request, limit, at, events } in errands {
+        let reply = worker.ask(Some(&setup), &request, limit);
+        let _ = events.send(Event::Replied { timer, at, reply });
     }
 }

@@ -1,6 +1,7 @@
 //! What points of a kernel cost, by the clock.
 //!
-//! A batch is compiled on all cores, then timed one candidate at a time. Before each batch the best of the first batch is
+//! A batch is compiled on all cores and timed one candidate at a time: on a CPU after all are compiled, on a GPU, with one
+//! candidate on each, as soon as they are. Before each batch the best of the first batch is
 //! timed again: what it takes now, against what it took at first, says how much faster or slower the machine became, and
 //! times are divided by that. At the end the leaders are timed in turns, and of those that are nearly equal the simplest wins, so
 //! that two searches agree.
@@ -9,10 +10,11 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 use super::candidates::Candidates;
-use super::crew::Crew;
+use super::crew::{Building, Crew, Event};
 use super::protocol::{Build, Effort, Reply, Request, Setup, Time};
 use crate::explore::{Reason, Trial};
 use crate::schedule::Schedule;
@@ -63,7 +65,7 @@ pub struct Leader {
 /// What all meters share.
 pub struct Hands<'a> {
     /// Who works.
-    pub crew: &'a mut Crew,
+    pub crew: &'a Crew,
     /// Where trials are noted.
     pub journal: &'a mut dyn Journal,
 }
@@ -100,14 +102,96 @@ const EQUAL: f64 = 0.015;
 /// Readings of drift that must agree, and how well.
 const READINGS: usize = 3;
 const STEADY: f64 = 1.1;
-/// Turns of the final.
+/// Turns of the final. The clock of a GPU says the same each time.
 const TURNS: usize = 7;
+const TURNS_ON_GPU: usize = 3;
 /// Compiling takes longer than this only where something is wrong.
-const BUILD_LIMIT: Duration = Duration::from_secs(20);
+pub const BUILD_LIMIT: Duration = Duration::from_secs(20);
 /// The same for nvcc: it takes a second, and where it takes much longer the code is too long to be fast.
 const NVCC_LIMIT: Duration = Duration::from_secs(6);
+/// Candidates that one call of nvcc compiles: it takes 0.2 s to start, and as much again for each.
+const TOGETHER: usize = 4;
+/// Seconds after which a kernel on a GPU does not end.
+const HANGS: f64 = 10.0;
 
-/// A candidate on its way through a batch.
+/// Points on their way.
+#[derive(Debug)]
+pub struct Batch {
+    slots: Vec<Slot>,
+    /// What is still compiled ends with the batch.
+    building: Option<Building>,
+    sender: Sender<Event>,
+    events: Receiver<Event>,
+    /// Whether there was no time for it.
+    is_late: bool,
+}
+
+/// A point of a batch.
+#[derive(Debug)]
+struct Slot {
+    point: Point,
+    schedule: Schedule,
+    text: String,
+    library: PathBuf,
+    stage: Stage,
+}
+
+/// How far a point is.
+#[derive(Debug)]
+enum Stage {
+    /// To be compiled: its loops.
+    Waiting(String),
+    /// To be timed.
+    Built,
+    /// With a worker.
+    Timing,
+    /// What became of it, and its samples.
+    Done(Trial, Vec<f64>),
+    /// It was known.
+    Known(Record),
+}
+
+impl Batch {
+    /// The number of its points.
+    pub const fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether it has none.
+    pub const fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// The first that can be timed; where it must be alone, once nothing is compiled any longer.
+    fn next(&self, is_beside: bool) -> Option<usize> {
+        let compiles = || self.slots.iter().any(|slot| matches!(slot.stage, Stage::Waiting(_)));
+        if !is_beside && compiles() {
+            return None;
+        }
+        self.slots.iter().position(|slot| matches!(slot.stage, Stage::Built))
+    }
+}
+
+impl Slot {
+    const fn is_done(&self) -> bool {
+        matches!(self.stage, Stage::Done(..) | Stage::Known(_))
+    }
+
+    /// What is known of it, out of its place.
+    fn take(&mut self) -> Self {
+        let stage = std::mem::replace(&mut self.stage, Stage::Timing);
+        let Self { point, schedule, text, library, .. } = self;
+        Self {
+            point: point.clone(),
+            schedule: std::mem::take(schedule),
+            text: std::mem::take(text),
+            library: library.clone(),
+            stage,
+        }
+    }
+}
+
+/// A point as a candidate.
 struct Open {
     point: Point,
     schedule: Schedule,
@@ -124,41 +208,97 @@ impl Meter {
         Self { candidates, setup, fastest, leaders, known, anchor, readings, drift: 1.0, made: 0 }
     }
 
-    /// Tries points, in order; fewer if the time is up. As [`explore::Evaluate::evaluate`](crate::explore::Evaluate).
-    pub fn evaluate(&mut self, hands: &mut Hands<'_>, points: &[Point]) -> Vec<Trial> {
-        let mut trials = Vec::new();
-        let mut batch: Vec<Open> = points.iter().map(|point| self.open(point)).collect();
-        let mut recalled: Vec<Option<Record>> = Vec::new();
-        for open in &mut batch {
-            let record = if open.state.is_ok() { hands.journal.recall(&open.text) } else { None };
-            if let Some(record) = &record {
-                open.state = Err(record.trial.clone());
-            }
-            recalled.push(record);
+    /// Begins to try points: compiles them.
+    pub fn begin(&mut self, hands: &mut Hands<'_>, points: &[Point]) -> Batch {
+        let opened: Vec<Open> = points.iter().map(|point| self.open(point)).collect();
+        let mut slots = Vec::new();
+        for open in opened {
+            let Open { point, schedule, text, library, state } = open;
+            let record = if state.is_ok() { hands.journal.recall(&text) } else { None };
+            let stage = match (record, state) {
+                (Some(record), _) => Stage::Known(record),
+                (None, Ok(loops)) => Stage::Waiting(loops),
+                (None, Err(trial)) => Stage::Done(trial, Vec::new()),
+            };
+            slots.push(Slot { point, schedule, text, library, stage });
         }
-        if batch.iter().any(|open| open.state.is_ok()) {
-            if !hands.journal.has_time() {
+        let (sender, events) = mpsc::channel();
+        let mut batch = Batch { slots, building: None, sender, events, is_late: false };
+        let builds: Vec<_> = batch.slots.iter().enumerate().filter_map(|(at, slot)| self.build(at, slot)).collect();
+        if !builds.is_empty() {
+            batch.is_late = !hands.journal.has_time();
+        }
+        if !batch.is_late {
+            let together = if self.is_gpu() { TOGETHER } else { 1 };
+            batch.building = Some(hands.crew.start(&builds, together, self.build_limit(), &batch.sender));
+        }
+        batch
+    }
+
+    /// Times a batch; gives what became of its points, in order; of fewer if the time is up. What is ready first is timed
+    /// first. On a GPU others may be compiled meanwhile; on a CPU nothing may run beside.
+    pub fn finish(&mut self, hands: &mut Hands<'_>, mut batch: Batch) -> Vec<Trial> {
+        let mut trials = Vec::new();
+        if batch.is_late {
+            return trials;
+        }
+        let mut idle: Vec<usize> = (0..hands.crew.timers()).rev().collect();
+        let (mut is_over, mut has_looked) = (false, false);
+        loop {
+            while let (false, Some(&timer), Some(at)) = (is_over, idle.last(), batch.next(self.is_gpu())) {
+                is_over = !hands.journal.has_time();
+                if !is_over {
+                    if !std::mem::replace(&mut has_looked, true) {
+                        self.look_at_drift(hands.crew);
+                    }
+                    idle.pop();
+                    let request =
+                        Time { library: batch.slots[at].library.clone(), effort: self.effort(), checked: false };
+                    batch.slots[at].stage = Stage::Timing;
+                    let asked = (&self.setup, Request::Time(request));
+                    hands.crew.ask(timer, asked, self.time_limit(), at, &batch.sender);
+                }
+            }
+            while let Some(slot) = batch.slots.get_mut(trials.len()).filter(|slot| slot.is_done()) {
+                let slot = slot.take();
+                trials.push(self.note(hands.journal, slot));
+            }
+            if trials.len() == batch.slots.len() || (is_over && idle.len() == hands.crew.timers()) {
                 return trials;
             }
-            self.build(hands.crew, &mut batch);
-            self.look_at_drift(hands.crew);
+            let Ok(event) = batch.events.recv() else { return trials };
+            idle.extend(self.hear(&mut batch, event));
         }
-        for (open, record) in batch.into_iter().zip(recalled) {
-            if open.state.is_ok() && !hands.journal.has_time() {
-                break;
+    }
+
+    /// Tries points, in order; fewer if the time is up. As [`explore::Evaluate::evaluate`](crate::explore::Evaluate).
+    pub fn evaluate(&mut self, hands: &mut Hands<'_>, points: &[Point]) -> Vec<Trial> {
+        let batch = self.begin(hands, points);
+        self.finish(hands, batch)
+    }
+
+    /// Puts what workers did where it belongs; gives the worker that has nothing to do now.
+    fn hear(&self, batch: &mut Batch, event: Event) -> Option<usize> {
+        match event {
+            Event::Built(at, result) => {
+                batch.slots[at].stage = match result {
+                    Ok(()) => Stage::Built,
+                    Err(reason) => Stage::Done(Trial::Failed(reason), Vec::new()),
+                };
+                None
             }
-            let at = record.as_ref().and_then(|record| record.at);
-            let (trial, samples) = match record {
-                Some(record) => {
-                    self.drift = record.drift;
-                    (record.trial, record.samples)
-                }
-                None => self.time(hands.crew, &open),
-            };
-            trials.push(trial.clone());
-            self.note(hands.journal, open, trial, samples, at);
+            Event::Replied { timer, at, reply } => {
+                batch.slots[at].stage = match samples_of(reply) {
+                    Ok(samples) => Stage::Done(Trial::Measured(typical(&samples) / self.drift), samples),
+                    Err(reason) => Stage::Done(Trial::Failed(reason), Vec::new()),
+                };
+                Some(timer)
+            }
         }
-        trials
+    }
+
+    const fn is_gpu(&self) -> bool {
+        self.setup.processor.is_gpu()
     }
 
     /// The best so far.
@@ -186,32 +326,21 @@ impl Meter {
         open(schedule, state)
     }
 
-    /// Compiles what is open; gives what failed its state.
-    fn build(&self, crew: &mut Crew, batch: &mut [Open]) {
-        let waiting: Vec<_> = (0..batch.len()).filter(|&at| batch[at].state.is_ok()).collect();
-        let builds: Vec<_> = waiting
-            .iter()
-            .filter_map(|&at| {
-                let loops = batch[at].state.clone().ok()?;
-                Some(self.job(loops, batch[at].library.clone()))
-            })
-            .collect();
-        let built = crew.build(&builds, self.build_limit());
-        for (at, result) in waiting.into_iter().zip(built) {
-            if let Err(reason) = result {
-                batch[at].state = Err(Trial::Failed(reason));
-            }
-        }
+    /// What is to be compiled of a point.
+    fn build(&self, at: usize, slot: &Slot) -> Option<(usize, Build)> {
+        let Stage::Waiting(loops) = &slot.stage else { return None };
+        Some((at, self.job(loops.clone(), slot.library.clone())))
+    }
+
+    /// How long a candidate may take in all.
+    fn time_limit(&self) -> Duration {
+        let most = if self.is_gpu() { HANGS } else { 60.0 };
+        Duration::from_secs_f64(self.best().map_or(most, |best| 2.0 + 200.0 * best.seconds))
     }
 
     /// Seconds of samples of a library, as the clock says.
-    fn clock(&self, crew: &mut Crew, time: Time) -> Result<Vec<f64>, Reason> {
-        let limit = self.best().map_or(60.0, |best| 2.0 + 200.0 * best.seconds);
-        let request = Request::Time(time);
-        match crew.alone(&self.setup, &request, Duration::from_secs_f64(limit))? {
-            Reply::Samples(samples) => Ok(samples),
-            other => Err(Reason::new("worker", format!("it said {other:?}"))),
-        }
+    fn clock(&self, crew: &Crew, time: Time) -> Result<Vec<f64>, Reason> {
+        samples_of(crew.alone(&self.setup, &Request::Time(time), self.time_limit()))
     }
 
     fn effort(&self) -> Effort {
@@ -222,7 +351,7 @@ impl Meter {
     /// Times the anchor again, to see what the machine became. It is compared with its own first readings, which were
     /// taken in the same way: the time that made it the best was also lucky. Single readings are not believed: only where
     /// the last three agree did the machine change; else something else ran beside.
-    fn look_at_drift(&mut self, crew: &mut Crew) {
+    fn look_at_drift(&mut self, crew: &Crew) {
         if self.anchor.is_none() {
             self.drop_anchor();
         }
@@ -243,25 +372,26 @@ impl Meter {
         }
     }
 
-    fn time(&self, crew: &mut Crew, open: &Open) -> (Trial, Vec<f64>) {
-        if let Err(trial) = &open.state {
-            return (trial.clone(), Vec::new());
-        }
-        match self.clock(crew, Time { library: open.library.clone(), effort: self.effort(), checked: false }) {
-            Ok(samples) => (Trial::Measured(typical(&samples) / self.drift), samples),
-            Err(reason) => (Trial::Failed(reason), Vec::new()),
-        }
-    }
-
-    fn note(&mut self, journal: &mut dyn Journal, open: Open, trial: Trial, samples: Vec<f64>, at: Option<f64>) {
-        let cycles = self.candidates.predict(&open.point).ok();
-        let Open { point, schedule, text, library, .. } = open;
+    fn note(&mut self, journal: &mut dyn Journal, slot: Slot) -> Trial {
+        let cycles = self.candidates.predict(&slot.point).ok();
+        let Slot { point, schedule, text, library, stage } = slot;
         self.known.insert(text.clone());
-        let record = Record { point: point.clone(), schedule: text, cycles, samples, drift: self.drift, at, trial };
+        let record = match stage {
+            Stage::Known(record) => {
+                self.drift = record.drift;
+                Record { point: point.clone(), schedule: text, cycles, ..record }
+            }
+            Stage::Done(trial, samples) => {
+                let drift = self.drift;
+                Record { point: point.clone(), schedule: text, cycles, samples, drift, at: None, trial }
+            }
+            Stage::Waiting(_) | Stage::Built | Stage::Timing => unreachable!("only what is done is noted"),
+        };
         journal.record(&record);
         if let Trial::Measured(seconds) = record.trial {
             self.lead(Leader { point, schedule, seconds, library });
         }
+        record.trial
     }
 
     /// Takes a candidate among the leaders, if it is one.
@@ -275,7 +405,7 @@ impl Meter {
     }
 
     /// The leaders and a guest, timed in turns, the winner first: the simplest of those that are as good as equal.
-    pub fn finale(&self, crew: &mut Crew, guest: Option<Leader>) -> Vec<Leader> {
+    pub fn finale(&self, crew: &Crew, guest: Option<Leader>) -> Vec<Leader> {
         let best = self.best().map_or(f64::INFINITY, |best| best.seconds);
         let mut finalists: Vec<Leader> = self.leaders.clone();
         finalists.retain(|leader| leader.seconds <= best * (1.0 + BEHIND));
@@ -294,7 +424,12 @@ impl Meter {
 
     /// How long compiling a candidate may take.
     const fn build_limit(&self) -> Duration {
-        if self.setup.processor.is_gpu() { NVCC_LIMIT } else { BUILD_LIMIT }
+        if self.is_gpu() { NVCC_LIMIT } else { BUILD_LIMIT }
+    }
+
+    /// The kernel under a schedule, to be compiled.
+    pub fn order(&self, schedule: &Schedule, library: PathBuf) -> Result<Build, Reason> {
+        Ok(self.job(self.candidates.loops(schedule)?, library))
     }
 
     fn job(&self, loops: String, library: PathBuf) -> Build {
@@ -302,10 +437,11 @@ impl Meter {
     }
 
     /// Times all in turn, several times over; their seconds are then the medians.
-    fn take_turns(&self, crew: &mut Crew, finalists: &mut [Leader]) {
+    fn take_turns(&self, crew: &Crew, finalists: &mut [Leader]) {
         let effort = Effort { samples: 2, seconds: 0.05, hopeless: None, fastest: self.fastest };
         let mut samples = vec![Vec::new(); finalists.len()];
-        for turn in 0..TURNS {
+        let turns = if self.is_gpu() { TURNS_ON_GPU } else { TURNS };
+        for turn in 0..turns {
             for (leader, samples) in finalists.iter_mut().zip(&mut samples) {
                 // A library may be missing: a trial that was recalled has none.
                 if self.restore(crew, leader).is_ok()
@@ -322,7 +458,7 @@ impl Meter {
     }
 
     /// Compiles a leader whose library is not there.
-    pub fn restore(&self, crew: &mut Crew, leader: &Leader) -> Result<(), Reason> {
+    pub fn restore(&self, crew: &Crew, leader: &Leader) -> Result<(), Reason> {
         if leader.library.exists() {
             return Ok(());
         }
@@ -330,10 +466,10 @@ impl Meter {
     }
 
     /// Compiles the kernel under a schedule.
-    pub fn compile(&self, crew: &mut Crew, schedule: &Schedule, library: PathBuf) -> Result<(), Reason> {
+    pub fn compile(&self, crew: &Crew, schedule: &Schedule, library: PathBuf) -> Result<(), Reason> {
         let loops = self.candidates.loops(schedule)?;
         let build = self.job(loops, library);
-        crew.build(&[build], BUILD_LIMIT).swap_remove(0)
+        crew.build(&[build], 1, BUILD_LIMIT).swap_remove(0)
     }
 }
 
@@ -346,6 +482,14 @@ fn drift(readings: &[f64]) -> Option<f64> {
     let first = readings.windows(READINGS).find_map(agreed)?;
     let last = agreed(&readings[readings.len() - READINGS..])?;
     Some((last / first).clamp(0.5, 2.0))
+}
+
+/// The samples that a worker replied.
+fn samples_of(reply: Result<Reply, Reason>) -> Result<Vec<f64>, Reason> {
+    match reply? {
+        Reply::Samples(samples) => Ok(samples),
+        other => Err(Reason::new("worker", format!("it said {other:?}"))),
+    }
 }
 
 /// What a call takes when nothing disturbs it: the least of the samples.

@@ -3,7 +3,7 @@
 //! Whatever a candidate does, it costs one trial: it is compiled, checked and timed in a worker process, under limits of
 //! time and memory. Candidates of a batch are compiled on all cores, and timed one at a time with nothing beside them.
 //!
-//! - `protocol`: what ftc and a worker say to each other; `worker`: the worker's side; `crew`: ftc's side;
+//! - `protocol`: what ftc and a worker say to each other; `worker`: the worker's side; `crew` and `process`: ftc's side;
 //! - `callee`: which of a candidate's functions is called, and with what;
 //! - `candidates`: the space of a whole kernel, and the schedule, loops and prediction of each point; `arrangement`: the
 //!   part of it in which nests are where they are;
@@ -17,5 +17,6 @@ pub mod candidates;
 pub mod crew;
 mod gpu;
 pub mod meter;
+mod process;
 pub mod protocol;
 pub mod worker;

@@ -13,8 +13,8 @@ use crate::target::{Arch, Cpu, Gpu, Target};
 pub enum Request {
     /// To get ready for candidates of a kernel.
     Setup(Setup),
-    /// To compile a candidate.
-    Build(Build),
+    /// To compile candidates, together where that is faster.
+    Build(Vec<Build>),
     /// To check a library's results, and to time it.
     Time(Time),
     /// To call a library once with a set of inputs and to write its outputs to files.
@@ -112,6 +112,8 @@ pub struct Effort {
 pub enum Reply {
     /// It was done.
     Done,
+    /// What became of each candidate: done, or failed.
+    Built(Vec<Self>),
     /// Seconds of a call, one for each sample.
     Samples(Vec<f64>),
     /// It does not work.
@@ -156,6 +158,16 @@ impl From<&Processor> for Target {
                 Self::Cpu(Cpu { name, arch, cpu, features })
             }
             Processor::Gpu { name, sm } => Self::Gpu(Gpu { name, sm }),
+        }
+    }
+}
+
+impl Reply {
+    /// Nothing to say, or why it failed.
+    pub fn into_result(self) -> Result<(), Reason> {
+        match self {
+            Self::Failed { kind, detail } => Err(Reason { kind, detail }),
+            _ => Ok(()),
         }
     }
 }

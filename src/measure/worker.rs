@@ -30,10 +30,10 @@ pub fn serve(requests: impl BufRead, mut replies: impl Write) -> io::Result<()> 
     // Where this is not possible, the limits on time still hold.
     let _ = rlimit::setrlimit(Resource::CORE, 0, 0);
     limit_memory(MEMORY);
-    let (mut subject, mut device) = (None, None);
+    let (mut subjects, mut device) = (Vec::new(), None);
     for line in requests.lines() {
         let reply = match serde_json::from_str(&line?) {
-            Ok(request) => answer(&mut subject, &mut device, request).unwrap_or_else(Reply::from),
+            Ok(request) => answer(&mut subjects, &mut device, request).unwrap_or_else(Reply::from),
             Err(cause) => Reply::from(Reason::new("request", cause.to_string())),
         };
         let text = serde_json::to_string(&reply).expect("a reply has only strings for keys");
@@ -83,21 +83,23 @@ pub(super) struct Set {
 /// Sets of inputs that candidates are checked with.
 pub(super) const SETS: usize = 2;
 
+/// Kernels whose data a worker keeps: those of a search whose turn it is, and of the next one. On a CPU it has memory for
+/// one.
+const KEPT: usize = 4;
+
 fn answer(
-    subject: &mut Option<Subject>,
+    subjects: &mut Vec<Subject>,
     device: &mut Option<&'static Device>,
     request: Request,
 ) -> Result<Reply, Reason> {
     if let Request::Setup(setup) = request {
-        // The driver of a GPU reserves more addresses than any machine has memory.
-        limit_memory(if setup.processor.is_gpu() { rlimit::INFINITY } else { MEMORY + setup.memory });
-        *subject = Some(Subject::new(setup, device)?);
-        return Ok(Reply::Done);
+        return get_ready(subjects, device, setup).map(|()| Reply::Done);
     }
-    if let Request::Build(build) = request {
-        return compile(&build).map(|()| Reply::Done);
+    if let Request::Build(builds) = request {
+        let replies = compile(&builds).into_iter().map(|built| built.map_or_else(Reply::from, |()| Reply::Done));
+        return Ok(Reply::Built(replies.collect()));
     }
-    let subject = subject.as_mut().ok_or_else(|| Reason::new("request", "there is no kernel yet"))?;
+    let subject = subjects.last_mut().ok_or_else(|| Reason::new("request", "there is no kernel yet"))?;
     match request {
         Request::Setup(_) | Request::Build(_) => unreachable!("answered above"),
         Request::Time(time) => match subject.device {
@@ -107,6 +109,20 @@ fn answer(
         .map(Reply::Samples),
         Request::Call(call) => subject.call(&call).map(|()| Reply::Done),
     }
+}
+
+/// Makes a kernel the last of those that are known: the one that is asked about.
+fn get_ready(subjects: &mut Vec<Subject>, device: &mut Option<&'static Device>, setup: Setup) -> Result<(), Reason> {
+    if let Some(at) = subjects.iter().position(|subject| subject.setup == setup) {
+        subjects[at..].rotate_left(1);
+        return Ok(());
+    }
+    let kept = if setup.processor.is_gpu() { KEPT } else { 1 };
+    subjects.drain(..(subjects.len() + 1).saturating_sub(kept));
+    // The driver of a GPU reserves more addresses than any machine has memory.
+    limit_memory(if setup.processor.is_gpu() { rlimit::INFINITY } else { MEMORY + setup.memory });
+    subjects.push(Subject::new(setup, device)?);
+    Ok(())
 }
 
 impl Subject {
@@ -215,16 +231,31 @@ impl Subject {
     }
 }
 
-fn compile(build: &Build) -> Result<(), Reason> {
+/// Compiles candidates: those for a GPU with one call of nvcc, which takes long to start.
+fn compile(builds: &[Build]) -> Vec<Result<(), Reason>> {
+    match builds.first().map(|build| Target::from(&build.processor)) {
+        Some(Target::Gpu(chip)) => {
+            let kernels = builds.iter().map(|build| Ok((verified(build)?, build.library.as_path())));
+            gpu::compile(kernels.collect(), &chip)
+        }
+        _ => builds.iter().map(on_cpu).collect(),
+    }
+}
+
+/// The loops of a candidate.
+fn verified(build: &Build) -> Result<Kernel, Reason> {
     let kernel = parse(&build.loops)?;
     if let Err(broken) = loops::verify::verify(&kernel) {
         let rules: Vec<_> = broken.iter().map(ToString::to_string).collect();
         return Err(Reason::new("loops", rules.join("; ")));
     }
-    let cpu = match Target::from(&build.processor) {
-        Target::Cpu(cpu) => cpu,
-        Target::Gpu(chip) => return gpu::compile(&kernel, &chip, &build.library),
-        Target::Interp => return Err(Reason::new("code", "the interpreter needs none")),
+    Ok(kernel)
+}
+
+fn on_cpu(build: &Build) -> Result<(), Reason> {
+    let kernel = verified(build)?;
+    let Target::Cpu(cpu) = Target::from(&build.processor) else {
+        return Err(Reason::new("code", "the interpreter needs none"));
     };
     let object = object(&kernel, &cpu).map_err(|cause| Reason::new("code", cause.to_string()))?;
     let object = (format!("{}.o", kernel.name), object);

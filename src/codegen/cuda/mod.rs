@@ -23,11 +23,13 @@ mod names;
 mod uniform;
 mod write;
 
+use std::collections::BTreeSet;
+
 use crate::loops::Kernel;
 use crate::scalar::DType;
 use crate::target::Gpu;
 
-use module::Module;
+use module::{Module, Plan};
 
 use super::{CodegenError, bounds, check};
 
@@ -45,15 +47,44 @@ pub fn source(kernel: &Kernel, gpu: &Gpu, about: &[String]) -> Result<String, Co
         text.push('\n');
     }
     text.push_str("\n#include <cuda_runtime.h>\n");
-    Ok(text + &with_headers(kernel, &code))
+    Ok(text + &with_headers(&headers(kernel), &code))
 }
 
 /// The device code of a kernel, and how to start it.
 pub fn module(kernel: &Kernel, gpu: &Gpu) -> Result<Module, CodegenError> {
-    let flat = flat::flatten(kernel);
+    Ok(together(&[&unit(kernel, gpu, "")?]).swap_remove(0))
+}
+
+/// Device code that can stand in one text with others.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    headers: BTreeSet<&'static str>,
+    code: String,
+    plan: Plan,
+}
+
+/// The device code of a kernel, whose functions have names with a prefix.
+pub fn unit(kernel: &Kernel, gpu: &Gpu, prefix: &str) -> Result<Unit, CodegenError> {
+    let kernel = Kernel { name: format!("{prefix}{}", kernel.name), ..kernel.clone() };
+    let flat = flat::flatten(&kernel);
     let functions = functions(&flat, gpu)?;
     let code = functions.device.replace("static __global__", "extern \"C\" __global__");
-    Ok(Module { text: with_headers(kernel, &code), plan: functions.plan() })
+    Ok(Unit { headers: headers(&kernel), code, plan: functions.plan() })
+}
+
+/// Several kernels of different prefixes as modules of the same text.
+pub fn together(units: &[&Unit]) -> Vec<Module> {
+    let headers = units.iter().flat_map(|unit| unit.headers.iter().copied()).collect();
+    let mut code = String::new();
+    for (at, unit) in units.iter().enumerate() {
+        match units {
+            [only] => code.push_str(&only.code),
+            // Tables may have the same names.
+            _ => code.extend([&format!("namespace c{at} {{\n"), &unit.code, "}\n\n"]),
+        }
+    }
+    let text = with_headers(&headers, &code);
+    units.iter().map(|unit| Module { text: text.clone(), plan: unit.plan.clone() }).collect()
 }
 
 /// The launches of a kernel as functions.
@@ -66,13 +97,19 @@ fn functions<'a>(flat: &'a Kernel, gpu: &'a Gpu) -> Result<launch::Functions<'a>
     Ok(functions)
 }
 
+/// The headers of the types of a kernel.
+fn headers(kernel: &Kernel) -> BTreeSet<&'static str> {
+    let all = [(DType::F16, "cuda_fp16.h"), (DType::BF16, "cuda_bf16.h")];
+    let is_used = |dtype: DType| kernel.buffers.iter().any(|(_, buffer)| buffer.dtype == dtype);
+    all.into_iter().filter(|&(dtype, _)| is_used(dtype)).map(|(_, header)| header).collect()
+}
+
 /// Code, and before it the headers and the paragraphs of the prelude that it needs.
-fn with_headers(kernel: &Kernel, code: &str) -> String {
+fn with_headers(headers: &BTreeSet<&'static str>, code: &str) -> String {
     let mut text = "#include <stdint.h>\n".to_owned();
-    for (dtype, header) in [(DType::F16, "cuda_fp16.h"), (DType::BF16, "cuda_bf16.h")] {
-        if kernel.buffers.iter().any(|(_, buffer)| buffer.dtype == dtype) {
-            text.extend(["#include <", header, ">\n"]);
-        }
+    // 16-bit floats before those that are the upper halves of 32.
+    for header in headers.iter().rev() {
+        text.extend(["#include <", header, ">\n"]);
     }
     text.push('\n');
     text.push_str(&prelude(code));

@@ -130,6 +130,11 @@ impl<'a> Notes<'a> {
         self.source == Source::Past
     }
 
+    /// Whether nothing comes from an earlier log.
+    pub fn is_fresh(&self) -> bool {
+        self.source == Source::Clock
+    }
+
     /// Trials of an export.
     pub fn trials_of(&self, export: &str) -> usize {
         self.statuses.get(export).map_or(0, |status| status.trials)

@@ -10,13 +10,14 @@ use super::log::{Header, Line, Log, Past, Winner};
 use super::notes::{Notes, Source, Status};
 use super::subject::{Recipe, Subject};
 use super::turns::{Plan, Progress, Turns};
-use super::{Earlier, Event, error};
+use super::{Earlier, Event, error, parallel};
 use crate::explore::{Limits, Method, Reason, Rejections};
 use crate::graph::Graph;
 use crate::loops::Kernel;
 use crate::lower;
 use crate::measure::crew::Crew;
-use crate::measure::meter::{Hands, Leader};
+use crate::measure::meter::{BUILD_LIMIT, Batch, Hands, Leader};
+use crate::runtime::gpu::Device;
 use crate::space::knobs::Point;
 use crate::target::{Platform, Target};
 
@@ -83,13 +84,19 @@ pub struct Tuned {
     pub refused: Vec<Reason>,
 }
 
-/// Points that are compiled together, for each core: nvcc takes longer than all else together.
+/// Points of a batch, for each core.
 const BATCH: usize = 4;
-const GPU_BATCH: usize = 1;
+/// Points of a batch for a GPU, for each core: fewer where many exports share the time.
+const GPU_BATCH: usize = 4;
+const GPU_BATCH_OF_MANY: usize = 2;
+const MANY: usize = 8;
 /// Batches before another export has its turn.
 const TURN: usize = 3;
+/// Searches that look for their first points while others have their turns.
+const EARLY: usize = 4;
 /// Trials in a second, about; what methods count with where the budget is a time.
 const RATE: f64 = 10.0;
+const GPU_RATE: f64 = 30.0;
 
 /// One export on its way.
 struct Open<'j> {
@@ -114,29 +121,40 @@ pub fn search(
         .map_err(|cause| session.environment(super::driver_error::unwritable("the program's own path", &cause)))?;
     let started = Instant::now();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut crew = Crew::new(program, cores);
+    let is_gpu = matches!(settings.platform, Platform::Gpu(_));
+    let crew = if is_gpu { Crew::with_gpus(program, cores, &Device::names()) } else { Crew::new(program, cores) };
     let source = match records.earlier {
         Earlier::None => Source::Clock,
         Earlier::Resume => Source::PastThenClock,
         Earlier::Replay(_) => Source::Past,
     };
-    let own = if matches!(settings.platform, Platform::Gpu(_)) { GPU_BATCH } else { BATCH };
+    let own = match settings.platform {
+        Platform::Cpu(_) => BATCH,
+        Platform::Gpu(_) if jobs.len() >= MANY => GPU_BATCH_OF_MANY,
+        Platform::Gpu(_) => GPU_BATCH,
+    };
     let batch = records.past.header.as_ref().map_or(own * cores, |header| header.batch);
-    let mut open = open_all(session, settings, jobs, &mut crew)?;
+    let mut open = open_all(session, settings, jobs, &crew)?;
     check_past(session, &records.past, &open)?;
     let mut show = |status: &Status| tell(Event::Status(status));
     let mut notes = Notes::new(records.log, records.past, source, settings.budget, &mut show);
     notes.write(&Line::Search(header(settings, batch, &open)));
-    take_turns(session, settings, batch, &mut open, &mut crew, &mut notes);
-    let mut found = Vec::new();
-    for export in &mut open {
-        if let Some(turns) = export.turns.take()
-            && let Some(end) = turns.end()
-        {
-            export.rejections = end.rejections;
-        }
-        found.push(finish(session, export, &mut crew, &mut notes, started));
+    let mut round = Round {
+        pinned: session.pinned.as_ref(),
+        settings,
+        limits: limits(settings, batch, open.len()),
+        crew: &crew,
+        open: &mut open,
+        notes: &mut notes,
+        is_over: false,
+    };
+    // A log says whose turn it was when all before was done.
+    if is_gpu && round.notes.is_fresh() {
+        round.overlap();
+    } else {
+        round.take_turns();
     }
+    let found = finish_all(session, &mut open, &crew, &mut notes, started);
     let failure = notes.failure.take();
     drop(notes);
     if let Some(cause) = failure {
@@ -151,26 +169,12 @@ pub fn search(
     Ok(tuned)
 }
 
-fn open_all<'j>(
-    session: &mut Session,
-    settings: &Settings,
-    jobs: &'j [Job],
-    crew: &mut Crew,
-) -> Outcome<Vec<Open<'j>>> {
+fn open_all<'j>(session: &mut Session, settings: &Settings, jobs: &'j [Job], crew: &Crew) -> Outcome<Vec<Open<'j>>> {
     let target = session.pinned.as_ref().map_or_else(String::new, |pinned| pinned.target.clone());
+    let naive: Vec<_> = jobs.iter().map(|job| session.passes.run("lower", || lower::lower(&job.graph))).collect();
+    let subjects = session.passes.run("reference", || subjects(settings, jobs, &naive, crew));
     let mut open = Vec::new();
-    for job in jobs {
-        let naive = session.passes.run("lower", || lower::lower(&job.graph));
-        let recipe = Recipe {
-            graph: &job.graph,
-            ranges: &job.ranges,
-            naive: &naive,
-            target: &settings.target,
-            platform: &settings.platform,
-            threads: settings.threads,
-            seed: settings.seed,
-        };
-        let subject = session.passes.run("reference", || Subject::new(&recipe, crew));
+    for ((job, naive), subject) in jobs.iter().zip(naive).zip(subjects) {
         let subject = subject.map_err(|reason| {
             let why = format!("{}: {}", reason.kind, reason.detail);
             session.environment(error::nothing_found(&job.graph.name, &why))
@@ -180,6 +184,35 @@ fn open_all<'j>(
         open.push(Open { job, naive, key, subject, turns: None, progress, rejections });
     }
     Ok(open)
+}
+
+/// The data of all jobs.
+fn subjects(settings: &Settings, jobs: &[Job], naive: &[Kernel], crew: &Crew) -> Vec<Result<Subject, Reason>> {
+    let recipe = |(job, naive): (&Job, &Kernel)| {
+        Subject::new(&Recipe {
+            graph: &job.graph,
+            ranges: &job.ranges,
+            naive,
+            target: &settings.target,
+            platform: &settings.platform,
+            threads: settings.threads,
+            seed: settings.seed,
+        })
+    };
+    let made = parallel::each(jobs.iter().zip(naive).collect(), recipe);
+    let orders: Vec<_> = made.iter().map(|made| made.as_ref().ok().map(|(own, chosen)| own.order(chosen))).collect();
+    let builds: Vec<_> = orders.iter().flatten().filter_map(|order| order.clone().ok()).collect();
+    let mut built = crew.build(&builds, 1, BUILD_LIMIT).into_iter();
+    let mut work = Vec::new();
+    for (made, order) in made.into_iter().zip(orders) {
+        let built = order.map_or(Ok(()), |order| order.and_then(|_| built.next().unwrap_or(Ok(()))));
+        work.push((made, built));
+    }
+    parallel::each(work, |(made, built)| {
+        let (mut subject, chosen) = made?;
+        subject.expect(crew, chosen, built)?;
+        Ok(subject)
+    })
 }
 
 fn header(settings: &Settings, batch: usize, open: &[Open<'_>]) -> Header {
@@ -207,65 +240,132 @@ fn check_past(session: &mut Session, past: &Past, open: &[Open<'_>]) -> Outcome<
     Ok(())
 }
 
-fn take_turns(
-    session: &Session,
-    settings: &Settings,
-    batch: usize,
-    open: &mut [Open<'_>],
-    crew: &mut Crew,
-    notes: &mut Notes<'_>,
-) {
-    let limits = limits(settings.budget, batch, open.len());
-    while let Some(at) = next(open, notes) {
-        let hints = hints(session.pinned.as_ref(), open, at);
-        let export = &mut open[at];
-        notes.turn(&export.job.graph.name);
-        if export.turns.is_none() {
-            let mut starts = export.subject.starts.clone();
-            starts.extend(hints);
-            let plan = Plan { method: settings.method, seed: settings.seed, limits, starts };
-            match Turns::start(&export.naive, &settings.platform, plan) {
-                Ok(turns) => export.turns = Some(turns),
-                Err(_) => return,
+/// A search of all exports under way.
+struct Round<'a, 'j, 'n> {
+    pinned: Option<&'a Pinned>,
+    settings: &'a Settings,
+    limits: Limits,
+    crew: &'a Crew,
+    open: &'a mut [Open<'j>],
+    notes: &'a mut Notes<'n>,
+    is_over: bool,
+}
+
+impl Round<'_, '_, '_> {
+    /// One export after the other, each for some batches.
+    fn take_turns(&mut self) {
+        while let (false, Some(at)) = (self.is_over, next(self.open, self.notes, None)) {
+            for _ in 0..TURN {
+                let begin = Instant::now();
+                let Some(batch) = self.begin(at) else { break };
+                self.finish(at, batch, begin);
+                // Nothing else may run while a candidate is timed.
+                if let Some(turns) = &mut self.open[at].turns {
+                    turns.points();
+                }
+                if self.is_over {
+                    return;
+                }
             }
         }
-        for _ in 0..TURN {
-            let Some(points) = export.turns.as_ref().and_then(|turns| turns.waiting.clone()) else { break };
-            let begin = Instant::now();
-            let mut hands = Hands { crew: &mut *crew, journal: &mut *notes };
-            let trials = export.subject.meter.evaluate(&mut hands, &points);
-            let best = export.subject.meter.best().map(|best| best.seconds);
-            export.progress.batch(best, begin.elapsed().as_secs_f64());
-            if trials.len() < points.len() {
+    }
+
+    /// While candidates of one export are timed, those of another one are compiled.
+    fn overlap(&mut self) {
+        let mut current: Option<(usize, Batch)> = None;
+        let mut begin = Instant::now();
+        while !self.is_over {
+            let following = self.begin_another(current.as_ref().map(|(at, _)| *at));
+            if current.is_none() && following.is_none() {
                 return;
             }
-            if let Some(turns) = &mut export.turns {
-                turns.answer(trials);
+            if let Some((at, batch)) = current {
+                self.finish(at, batch, begin);
+                begin = Instant::now();
             }
+            current = following;
+        }
+    }
+
+    /// Begins a batch of the export that promises most, beside one that has its turn now.
+    fn begin_another(&mut self, busy: Option<usize>) -> Option<(usize, Batch)> {
+        while let Some(at) = next(self.open, self.notes, busy) {
+            self.start(at);
+            let early = (0..self.open.len()).filter(|&at| self.open[at].turns.is_none()).take(EARLY);
+            for at in early.collect::<Vec<_>>() {
+                self.start(at);
+            }
+            if let Some(batch) = self.begin(at) {
+                return Some((at, batch));
+            }
+        }
+        None
+    }
+
+    /// Starts the search of an export, if that was not done.
+    fn start(&mut self, at: usize) {
+        if self.open[at].turns.is_some() {
+            return;
+        }
+        let hints = hints(self.pinned, self.open, at);
+        let export = &mut self.open[at];
+        let mut starts = export.subject.starts.clone();
+        starts.extend(hints);
+        let plan = Plan { method: self.settings.method, seed: self.settings.seed, limits: self.limits, starts };
+        match Turns::start(&export.naive, &self.settings.platform, plan) {
+            Ok(turns) => export.turns = Some(turns),
+            Err(_) => self.is_over = true,
+        }
+    }
+
+    /// Begins with what an export's search asks; none at the end of that.
+    fn begin(&mut self, at: usize) -> Option<Batch> {
+        self.start(at);
+        let export = &mut self.open[at];
+        self.notes.turn(&export.job.graph.name);
+        let points = export.turns.as_mut()?.points()?.to_vec();
+        let mut hands = Hands { crew: self.crew, journal: &mut *self.notes };
+        Some(export.subject.meter.begin(&mut hands, &points))
+    }
+
+    fn finish(&mut self, at: usize, batch: Batch, begin: Instant) {
+        let export = &mut self.open[at];
+        self.notes.turn(&export.job.graph.name);
+        let asked = batch.len();
+        let mut hands = Hands { crew: self.crew, journal: &mut *self.notes };
+        let trials = export.subject.meter.finish(&mut hands, batch);
+        let best = export.subject.meter.best().map(|best| best.seconds);
+        export.progress.batch(best, begin.elapsed().as_secs_f64());
+        if trials.len() < asked {
+            self.is_over = true;
+        } else if let Some(turns) = &mut export.turns {
+            turns.answer(trials);
         }
     }
 }
 
-fn limits(budget: Budget, batch: usize, exports: usize) -> Limits {
-    match budget {
+fn limits(settings: &Settings, batch: usize, exports: usize) -> Limits {
+    let rate = if matches!(settings.platform, Platform::Gpu(_)) { GPU_RATE } else { RATE };
+    match settings.budget {
         Budget::Trials(count) => {
             let expected = (count as usize / exports.max(1)).max(1);
             Limits { trials: count as usize, expected, batch: batch.min(expected) }
         }
         Budget::Time(time) => {
-            let expected = (time.as_secs_f64() * RATE) as usize / exports.max(1);
+            let expected = (time.as_secs_f64() * rate) as usize / exports.max(1);
             Limits { trials: usize::MAX, expected: expected.max(1), batch }
         }
     }
 }
 
-/// The export that has the next turn: as in the log, else the one that promises most; none where all are done.
-fn next(open: &[Open<'_>], notes: &Notes<'_>) -> Option<usize> {
-    let is_open = |export: &Open<'_>| export.turns.as_ref().is_none_or(|turns| turns.waiting.is_some());
+/// The export that has the next turn: as in the log, else the one that promises most and is not busy; none where all are
+/// done.
+fn next(open: &[Open<'_>], notes: &Notes<'_>, busy: Option<usize>) -> Option<usize> {
+    let is_open = |export: &Open<'_>| export.turns.as_ref().is_none_or(|turns| !turns.is_over());
     let then = notes.turn_in_past();
     let then = then.and_then(|name| open.iter().position(|export| export.job.graph.name == name && is_open(export)));
     then.or_else(|| {
-        let gains = open.iter().enumerate().filter(|(_, export)| is_open(export));
+        let gains = open.iter().enumerate().filter(|&(at, export)| Some(at) != busy && is_open(export));
         let gains = gains.map(|(at, export)| (at, export.progress.expected_gain()));
         // The first of equals.
         gains
@@ -295,21 +395,39 @@ fn hints(pinned: Option<&Pinned>, open: &[Open<'_>], at: usize) -> Vec<Point> {
     texts.iter().filter_map(|text| lock::nearest_point(knobs, text)).collect()
 }
 
-/// Picks the winner among the leaders: the first that passes the check.
+/// Ends all searches and picks the winners: of the leaders, timed in turns, the first that passes the check.
+fn finish_all(
+    session: &mut Session,
+    open: &mut [Open<'_>],
+    crew: &Crew,
+    notes: &mut Notes<'_>,
+    started: Instant,
+) -> Vec<Outcome<Tuned>> {
+    let mut finals = Vec::new();
+    for export in &mut *open {
+        if let Some(end) = export.turns.take().and_then(Turns::end) {
+            export.rejections = end.rejections;
+        }
+        let name = &export.job.graph.name;
+        let is_known = notes.winner_in_past(name).is_some() || notes.replays() || notes.trials_of(name) == 0;
+        let chosen = export.subject.chosen.clone();
+        finals.push(if is_known { Vec::new() } else { export.subject.meter.finale(crew, chosen) });
+    }
+    let work: Vec<_> = open.iter_mut().zip(finals).collect();
+    let winners = parallel::each(work, |(export, finalists)| checked(export, crew, finalists));
+    open.iter().zip(winners).map(|(export, winner)| finish(session, export, winner, notes, started)).collect()
+}
+
+/// What became of an export.
 fn finish(
     session: &mut Session,
-    export: &mut Open<'_>,
-    crew: &mut Crew,
+    export: &Open<'_>,
+    (winner, refused): (Option<Winner>, Vec<Reason>),
     notes: &mut Notes<'_>,
     started: Instant,
 ) -> Outcome<Tuned> {
     let name = export.job.graph.name.clone();
-    let mut refused = Vec::new();
-    let winner = match notes.winner_in_past(&name).cloned() {
-        Some(winner) => Some(winner),
-        None if notes.replays() || notes.trials_of(&name) == 0 => None,
-        None => checked(export, crew, &mut refused),
-    };
+    let winner = notes.winner_in_past(&name).cloned().or(winner);
     let status = notes.status(&name).clone();
     let mut reasons = export.rejections.clone();
     for (kind, count) in status.reasons {
@@ -329,17 +447,19 @@ fn finish(
     Ok(Tuned { entry, trials, first: status.first, reasons, took: started.elapsed().as_secs_f64(), refused })
 }
 
-fn checked(export: &mut Open<'_>, crew: &mut Crew, refused: &mut Vec<Reason>) -> Option<Winner> {
-    let finalists: Vec<Leader> = export.subject.meter.finale(crew, export.subject.chosen.clone());
+/// The first of the finalists that passes the check, and why others did not.
+fn checked(export: &mut Open<'_>, crew: &Crew, finalists: Vec<Leader>) -> (Option<Winner>, Vec<Reason>) {
+    let mut refused = Vec::new();
     for leader in finalists {
         match export.subject.check(crew, &leader) {
             Ok(()) => {
                 let (name, form) = (export.job.graph.name.clone(), export.key.form.clone());
                 let (seconds, point) = (leader.seconds, leader.point.0.clone());
-                return Some(Winner { export: name, form, seconds, point, schedule: leader.schedule.to_string() });
+                let schedule = leader.schedule.to_string();
+                return (Some(Winner { export: name, form, seconds, point, schedule }), refused);
             }
             Err(reason) => refused.push(reason),
         }
     }
-    None
+    (None, refused)
 }

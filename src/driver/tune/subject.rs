@@ -21,7 +21,7 @@ use crate::loops::{self, Kernel};
 use crate::measure::accuracy;
 use crate::measure::crew::Crew;
 use crate::measure::meter::{Leader, Meter};
-use crate::measure::protocol::{Call, Processor, Reply, Request, Setup};
+use crate::measure::protocol::{Build, Call, Processor, Reply, Request, Setup};
 use crate::runtime::Array;
 use crate::scalar::Values;
 use crate::schedule::Schedule;
@@ -71,12 +71,15 @@ pub struct Recipe<'a> {
     pub seed: u64,
 }
 
+/// The library of the model's choice.
+const CHOSEN: &str = "chosen.so";
+
 /// Starts of a search.
 const STARTS: usize = 8;
 
 impl Subject {
-    /// Makes inputs and expected outputs.
-    pub fn new(recipe: &Recipe<'_>, crew: &mut Crew) -> Result<Self, Reason> {
+    /// Makes inputs; gives the schedule that the model chooses, of which outputs are expected.
+    pub fn new(recipe: &Recipe<'_>) -> Result<(Self, Schedule), Reason> {
         let folder = tempfile::Builder::new().prefix("ftc-tune-").tempdir().map_err(|cause| files(&cause))?;
         let mut candidates = choose::candidates(recipe.naive, recipe.platform);
         let by_zero = if candidates.skip_zeros() { ByZero::LeftOut } else { ByZero::Computed };
@@ -105,16 +108,21 @@ impl Subject {
         let starts = candidates.starts(STARTS);
         let meter = Meter::new(candidates, setup, fastest);
         let graph = recipe.graph.clone();
-        let mut subject =
+        let subject =
             Self { graph, meter, starts, chosen: None, inputs, platform: *recipe.platform, rng, _folder: folder };
-        subject.expect(crew, choose::choose(recipe.naive, recipe.platform))?;
-        Ok(subject)
+        Ok((subject, choose::choose(recipe.naive, recipe.platform)))
     }
 
-    /// Finds expected outputs: those of the schedule that the model chooses, if they are right; else those of the plain loops.
-    fn expect(&mut self, crew: &mut Crew, chosen: Schedule) -> Result<(), Reason> {
-        let library = self.meter.setup.folder.join("chosen.so");
-        let Err(first) = self.expect_of(crew, &chosen, &library) else {
+    /// What is to be compiled before outputs can be expected.
+    pub fn order(&self, chosen: &Schedule) -> Result<Build, Reason> {
+        self.meter.order(chosen, self.meter.setup.folder.join(CHOSEN))
+    }
+
+    /// Finds expected outputs: those of the schedule that the model chooses, if it was compiled and they are right; else
+    /// those of the plain loops.
+    pub fn expect(&mut self, crew: &Crew, chosen: Schedule, built: Result<(), Reason>) -> Result<(), Reason> {
+        let library = self.meter.setup.folder.join(CHOSEN);
+        let Err(first) = built.and_then(|()| self.expect_of(crew, &library)) else {
             // No point of the space need have this schedule.
             let point = Point(Vec::new());
             self.chosen = Some(Leader { point, schedule: chosen, seconds: f64::INFINITY, library });
@@ -124,11 +132,11 @@ impl Subject {
             return Err(first);
         }
         let plain = self.meter.setup.folder.join("plain.so");
-        self.expect_of(crew, &Schedule::default(), &plain)
+        self.meter.compile(crew, &Schedule::default(), plain.clone())?;
+        self.expect_of(crew, &plain)
     }
 
-    fn expect_of(&mut self, crew: &mut Crew, schedule: &Schedule, library: &Path) -> Result<(), Reason> {
-        self.meter.compile(crew, schedule, library.to_owned())?;
+    fn expect_of(&mut self, crew: &Crew, library: &Path) -> Result<(), Reason> {
         for set in 0..CHECKED {
             let outputs = self.meter.setup.folder.join(format!("out.{set}"));
             self.call(crew, library.to_owned(), set, outputs.clone())?;
@@ -139,7 +147,7 @@ impl Subject {
     }
 
     /// Calls a library with a set of inputs.
-    fn call(&self, crew: &mut Crew, library: PathBuf, set: usize, outputs: PathBuf) -> Result<(), Reason> {
+    fn call(&self, crew: &Crew, library: PathBuf, set: usize, outputs: PathBuf) -> Result<(), Reason> {
         let request = Request::Call(Call { library, set, outputs });
         match crew.alone(&self.meter.setup, &request, CALL_LIMIT)? {
             Reply::Done => Ok(()),
@@ -176,7 +184,7 @@ impl Subject {
     }
 
     /// Checks a winner against the definition, with random inputs and with those that schedules trip over.
-    pub fn check(&mut self, crew: &mut Crew, leader: &Leader) -> Result<(), Reason> {
+    pub fn check(&mut self, crew: &Crew, leader: &Leader) -> Result<(), Reason> {
         self.meter.restore(crew, leader)?;
         for set in [0, ADVERSE] {
             let outputs = self.meter.setup.folder.join(format!("winner.{set}"));
@@ -190,9 +198,9 @@ impl Subject {
     }
 
     /// Compares with the plain loops; on a GPU, where one thread would take minutes for them, with the model's choice.
-    fn agrees_with_plain(&self, crew: &mut Crew, set: usize, arrays: &[Array]) -> Result<(), Reason> {
+    fn agrees_with_plain(&self, crew: &Crew, set: usize, arrays: &[Array]) -> Result<(), Reason> {
         let is_gpu = self.meter.setup.processor.is_gpu();
-        let library = self.meter.setup.folder.join(if is_gpu { "chosen.so" } else { "plain.so" });
+        let library = self.meter.setup.folder.join(if is_gpu { CHOSEN } else { "plain.so" });
         if !library.exists() {
             self.meter.compile(crew, &Schedule::default(), library.clone())?;
         }

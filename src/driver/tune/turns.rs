@@ -1,7 +1,7 @@
 //! Searches of several exports that take turns: time goes where it helps the whole most.
 //!
-//! A search runs in a thread of its own and asks for trials; it waits while others have their turn, so no two run at
-//! the same time, and nothing runs while a candidate is timed. The next turn is given to the export from which the greatest
+//! A search runs in a thread of its own and asks for trials; it waits while others have their turn. Where a candidate that
+//! is timed must be alone, no two run at the same time. The next turn is given to the export from which the greatest
 //! gain is expected: the share of time that its last batches saved, of the time that it takes, for each second that
 //! they cost. One that has not been looked at for long is expected to gain a little in any case.
 
@@ -34,8 +34,16 @@ pub struct Turns {
     requests: Receiver<Vec<Point>>,
     trials: Sender<Vec<Trial>>,
     thread: Option<JoinHandle<Found>>,
-    /// What it waits for.
-    pub waiting: Option<Vec<Point>>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// It looks for what to ask next.
+    Thinks,
+    /// It waits for trials of these points.
+    Asks(Vec<Point>),
+    Over,
 }
 
 /// The other end: asks for trials, and predicts by itself.
@@ -63,40 +71,44 @@ impl Evaluate for Remote {
 const STACK: usize = 64 << 20;
 
 impl Turns {
-    /// Starts a search, and waits for what it asks first.
+    /// Starts a search.
     pub fn start(kernel: &Kernel, platform: &Platform, plan: Plan) -> std::io::Result<Self> {
         let (requests, asked) = mpsc::channel();
         let (trials, answers) = mpsc::channel();
-        let mut remote = Remote { candidates: choose::candidates(kernel, platform), requests, trials: answers };
-        let knobs = remote.candidates.knobs.clone();
+        let (kernel, platform) = (kernel.clone(), *platform);
         let search = move || {
+            let candidates = choose::candidates(&kernel, &platform);
+            let mut remote = Remote { candidates, requests, trials: answers };
+            let knobs = remote.candidates.knobs.clone();
             let Plan { method, seed, limits, starts } = plan;
             explore::explore(method, &knobs, &starts, limits, seed, &mut remote)
         };
         let thread = std::thread::Builder::new().name("search".to_owned()).stack_size(STACK).spawn(search)?;
-        let mut turns = Self { requests: asked, trials, thread: Some(thread), waiting: None };
-        turns.wait();
-        Ok(turns)
+        Ok(Self { requests: asked, trials, thread: Some(thread), state: State::Thinks })
     }
 
-    /// Answers what it waits for, and waits for the next.
-    pub fn answer(&mut self, trials: Vec<Trial>) {
-        self.waiting = None;
-        if self.trials.send(trials).is_ok() {
-            self.wait();
+    /// Waits for what it asks; none at its end.
+    pub fn points(&mut self) -> Option<&[Point]> {
+        if let State::Thinks = self.state {
+            self.state = self.requests.recv().map_or(State::Over, State::Asks);
         }
+        if let State::Asks(points) = &self.state { Some(points) } else { None }
     }
 
-    fn wait(&mut self) {
-        // None at the end of the search.
-        self.waiting = self.requests.recv().ok();
+    /// Whether it is known to have come to its end.
+    pub const fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    /// Answers what it waits for; it goes on by itself.
+    pub fn answer(&mut self, trials: Vec<Trial>) {
+        self.state = if self.trials.send(trials).is_ok() { State::Thinks } else { State::Over };
     }
 
     /// Ends the search; none if its thread panicked.
     pub fn end(mut self) -> Option<Found> {
-        if self.waiting.take().is_some() {
-            let _ = self.trials.send(Vec::new());
-        }
+        // An answer without trials ends it, whatever it asked.
+        let _ = self.trials.send(Vec::new());
         self.thread.take()?.join().ok()
     }
 }

@@ -75,6 +75,17 @@ pub struct Device {
 }
 
 impl Device {
+    /// The GPUs that this process sees, as `CUDA_VISIBLE_DEVICES` names them; none where there is no driver.
+    pub fn names() -> Vec<String> {
+        // SAFETY: as in `open`.
+        let is_there = unsafe { sys::is_culib_present() };
+        let count = if is_there { result::init().and_then(|()| result::device::get_count()).unwrap_or(0) } else { 0 };
+        let named = std::env::var("CUDA_VISIBLE_DEVICES").unwrap_or_default();
+        let named: Vec<_> = named.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+        let name = |at: usize| named.get(at).map_or_else(|| at.to_string(), |&name| name.to_owned());
+        (0..usize::try_from(count).unwrap_or(0)).map(name).collect()
+    }
+
     /// The first GPU of this machine.
     pub fn open() -> Result<Self, GpuError> {
         // SAFETY: loading the driver runs what NVIDIA has it run, and that is made to be loaded.

@@ -130,8 +130,28 @@ impl Call<'_> {
         Ok(self.workspace.is_intact()? && self.tensors.are_intact()?)
     }
 
-    /// Seconds of a call, from at least so many.
+    /// Seconds of one call, which what it takes to start it is a part of.
+    pub fn once(&self) -> Result<f64, GpuError> {
+        let (watch, stream) = (Watch::new()?, self.program.device.stream);
+        watch.note(watch.begin, stream)?;
+        self.start()?;
+        watch.note(watch.end, stream)?;
+        self.program.device.wait()?;
+        watch.seconds()
+    }
+
+    /// Seconds of a call, from at least so many, after some that warm up: something else may have used the GPU since.
     pub fn time(&mut self, calls: u32) -> Result<f64, GpuError> {
+        self.replay(calls, 1)
+    }
+
+    /// Seconds of a call right after others, from at least so many.
+    pub fn again(&mut self, calls: u32) -> Result<f64, GpuError> {
+        self.replay(calls, 0)
+    }
+
+    /// Seconds of a call in replays of the graph, of which some are before the clock starts.
+    fn replay(&mut self, calls: u32, before: u32) -> Result<f64, GpuError> {
         let graph = match self.graph.take() {
             Some(graph) => graph,
             None => self.capture()?,
@@ -140,9 +160,8 @@ impl Call<'_> {
         let replays = calls.div_ceil(CALLS).max(1);
         let stream = self.program.device.stream;
         let watch = Watch::new()?;
-        // The first replay warms up: something else may have used the GPU since.
-        for replay in 0..=replays {
-            if replay == 1 {
+        for replay in 0..before + replays {
+            if replay == before {
                 watch.note(watch.begin, stream)?;
             }
             // SAFETY: graph and stream are alive.
