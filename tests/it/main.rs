@@ -25,6 +25,7 @@ mod expr_gen;
 mod expr_prove;
 mod expr_simplify;
 mod expr_text;
+mod flextensor;
 mod flops;
 mod front;
 mod graph_gen;
