@@ -30,15 +30,15 @@ struct Row {
     errors: [f64; 2],
 }
 
-/// One line for each schedule, and a summary.
-pub(crate) fn time(records: &[Record], folder: &Path) {
+/// One line for each schedule, or for some of them, and a summary.
+pub(crate) fn time(records: &[Record], folder: &Path, only: &[usize]) {
     let device = Device::open().expect("a GPU");
     println!("{}", device.name);
     let largest = records.iter().flat_map(|record| record.shape.extents()).map(|extents| length(&extents)).max();
     let numbers = numbers(largest.unwrap_or(0));
     let mut ratios: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     println!("  n theirs us   ours us  ratio    error  between  kind: shape");
-    for (number, record) in records.iter().enumerate() {
+    for (number, record) in records.iter().enumerate().filter(|(at, _)| only.is_empty() || only.contains(at)) {
         match row(&device, &record.shape, number, folder, &numbers) {
             Ok(Row { seconds: [theirs, ours], errors: [error, between] }) => {
                 let (ratio, words) = (theirs / ours, record.shape.words());

@@ -1,9 +1,9 @@
 //! Schedules that FlexTensor published, beside ours: translated, compiled by ftc, and timed on one GPU.
 //!
 //! ```text
-//! cargo bench --bench flextensor -- write FOLDER      both sides as `.ft` files
-//! cargo bench --bench flextensor -- compile FOLDER    images of both for the GPU, on any machine with nvcc
-//! cargo bench --bench flextensor -- time FOLDER       on the machine with the GPU: one line for each schedule
+//! cargo bench --bench flextensor -- write FOLDER              both sides as `.ft` files
+//! cargo bench --bench flextensor -- compile FOLDER            images of both for the GPU, on any machine with nvcc
+//! cargo bench --bench flextensor -- time FOLDER [NUMBER…]     on the machine with the GPU: a line for each schedule
 //! ```
 //!
 //! It takes `benches/flextensor/v100.json`. Ours is what `ftc bench` would compile: the schedules that come with ftc, else
@@ -29,8 +29,11 @@ fn main() {
             write(&records, Path::new(folder));
             image::compile(records.len(), Path::new(folder));
         }
-        ["time", folder] => clock::time(&records, Path::new(folder)),
-        _ => println!("usage: cargo bench --bench flextensor -- write|compile|time FOLDER"),
+        ["time", folder, ref numbers @ ..] => {
+            let numbers: Vec<usize> = numbers.iter().filter_map(|number| number.parse().ok()).collect();
+            clock::time(&records, Path::new(folder), &numbers);
+        }
+        _ => println!("usage: cargo bench --bench flextensor -- write|compile|time FOLDER [NUMBER…]"),
     }
 }
 
