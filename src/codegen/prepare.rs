@@ -27,7 +27,7 @@ const MOST_LANES: i64 = 64;
 const MOST_PRIVATE: usize = 16 << 10;
 
 /// Who chooses the vectors of a kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Vectors {
     /// The backend's compiler, wherever it likes to.
     ByCompiler,

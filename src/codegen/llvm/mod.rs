@@ -30,6 +30,7 @@ mod workspace;
 
 use inkwell::context::Context;
 
+use super::prepare::Vectors;
 use super::{CodegenError, Form, forks, plan, prepare};
 use crate::expr::TensorId;
 use crate::loops::Kernel;
@@ -66,22 +67,24 @@ pub fn compile_export(
     let fail = |(action, message)| CodegenError::Llvm { kernel: kernel.name.clone(), action, message };
     let machine = emit::machine(cpu).map_err(fail)?;
     emit::address(&cx.module, &machine);
-    functions(&cx, kernel, Vec::new());
+    let mut vectors = functions(&cx, kernel, Vec::new());
     if let Some(packing) = packing {
         entry::pack_bytes(&cx, &kernel.name, packing.bytes());
         let parts = packing.parts.iter();
-        functions(&cx, &packing.pack, parts.clone().map(|part| (part.filled, part.offset)).collect());
-        functions(&cx, &packing.packed, parts.map(|part| (part.read, part.offset)).collect());
+        let filled = functions(&cx, &packing.pack, parts.clone().map(|part| (part.filled, part.offset)).collect());
+        let read = functions(&cx, &packing.packed, parts.map(|part| (part.read, part.offset)).collect());
+        vectors = vectors.min(filled).min(read);
     }
     workspace::free_when_unloaded(&cx);
     math::keep_vector_forms(&cx);
-    emit::forms(&cx.module, &machine, forms).map_err(fail)
+    emit::forms(&cx.module, &machine, vectors, forms).map_err(fail)
 }
 
-/// The functions of a kernel; the parameters in `block` lie in one block.
-fn functions(cx: &types::Cx<'_>, kernel: &Kernel, block: Vec<(TensorId, usize)>) {
+/// The functions of a kernel; the parameters in `block` lie in one block. Gives who chooses their vectors.
+fn functions(cx: &types::Cx<'_>, kernel: &Kernel, block: Vec<(TensorId, usize)>) -> Vectors {
     let prepared = prepare::prepare(kernel);
     let plan = plan::plan(&prepared.kernel, forks::forks(kernel)).with_block(block);
     let body = body::emit(cx, &prepared, &plan);
     entry::emit(cx, &prepared.kernel, &plan, body);
+    prepared.vectors
 }
