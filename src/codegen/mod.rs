@@ -2,6 +2,7 @@
 //!
 //! - [`forks`] decides which loops are divided among threads.
 //! - [`plan`] decides what no backend should decide for itself: where temporaries live, and the workspace of a call.
+//! - [`places`] says where in the source buffers come from.
 //! - [`bounds`] says which expressions may be computed even where a lazy `select` would not have chosen them.
 //! - `prepare` writes unrolled loops out and finds out, with `pattern`, what the lanes of vector loops access.
 //! - [`check`] refuses what a CPU cannot run.
@@ -16,6 +17,7 @@ pub mod check;
 pub mod cuda;
 pub mod forks;
 mod pattern;
+pub mod places;
 pub mod plan;
 mod prepare;
 mod races;

@@ -1,5 +1,6 @@
 //! Stands for the CPU backend where ftc was built without LLVM: the same functions, which say that.
 
+use super::places::Places;
 use super::{CodegenError, Form};
 use crate::loops::Kernel;
 use crate::loops::pack::Packing;
@@ -26,6 +27,17 @@ pub fn compile_export(
     _packing: Option<&Packing>,
     cpu: &Cpu,
     _forms: &[Form],
+) -> Result<Vec<Vec<u8>>, CodegenError> {
+    Err(CodegenError::NoLlvm { target: cpu.name.clone() })
+}
+
+/// Several forms of an export with line information: never, without LLVM.
+pub fn compile_noted(
+    _kernel: &Kernel,
+    _packing: Option<&Packing>,
+    cpu: &Cpu,
+    _forms: &[Form],
+    _places: Option<&Places>,
 ) -> Result<Vec<Vec<u8>>, CodegenError> {
     Err(CodegenError::NoLlvm { target: cpu.name.clone() })
 }

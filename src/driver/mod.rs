@@ -41,6 +41,7 @@ pub use session::{Outcome, Session, Stop};
 use std::path::Path;
 
 use crate::codegen::cuda::module::Module;
+use crate::codegen::places::Places;
 use crate::codegen::{self, Form};
 use crate::diag::Diagnostic;
 use crate::graph::{self, Graph};
@@ -181,6 +182,21 @@ pub fn generate(
     session.report(names.map(|name| error::serial_loop(&kernel.name, name)).collect())?;
     let code = session.passes.run("generate", || codegen::llvm::compile_export(kernel, packing, cpu, forms));
     code.map_err(|cause| session.codegen(&cause))
+}
+
+/// Loop nests to assembly with line information.
+pub fn generate_noted(
+    session: &mut Session,
+    kernel: &Kernel,
+    packing: Option<&Packing>,
+    cpu: &Cpu,
+    places: &Places,
+) -> Outcome<String> {
+    let made = session
+        .passes
+        .run("generate", || codegen::llvm::compile_noted(kernel, packing, cpu, &[Form::Asm], Some(places)));
+    let code = made.map_err(|cause| session.codegen(&cause))?;
+    Ok(code.first().map(|text| String::from_utf8_lossy(text).into_owned()).unwrap_or_default())
 }
 
 /// Loop nests to CUDA C for who starts the launches himself.

@@ -28,9 +28,10 @@ pub mod flops;
 pub mod print;
 pub mod verify;
 
-use crate::arena::Arena;
+use crate::arena::{Arena, IdMap};
 use crate::expr::{AxisId, ExprId, Pool, TensorId};
 use crate::scalar::{Const, DType, ReduceOp};
+use crate::source::Span;
 
 /// One computation with fixed sizes.
 #[derive(Clone, Debug)]
@@ -49,6 +50,17 @@ pub struct Graph {
     pub inputs: Vec<TensorId>,
     /// Outputs in the order of the function's results.
     pub outputs: Vec<TensorId>,
+    /// Where its tensors come from: for people, and no part of what is computed.
+    pub origins: Origins,
+}
+
+/// Places in the source of a graph's tensors.
+#[derive(Clone, Debug, Default)]
+pub struct Origins {
+    /// The first statement that defines each.
+    pub defined: IdMap<TensorId, Span>,
+    /// The first read of each.
+    pub read: IdMap<TensorId, Span>,
 }
 
 /// An index variable and its number of values.

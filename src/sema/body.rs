@@ -17,6 +17,7 @@ impl<'p> Elab<'p> {
             }
             let here = walk::defined_names(std::slice::from_ref(stmt)).len();
             self.frame.lets.drain(..here.min(self.frame.lets.len()));
+            self.frame.statement = Some(stmt.span);
             match &stmt.kind {
                 StmtKind::Element { is_let: true, target, indices, value } => self.let_element(target, indices, value),
                 StmtKind::Element { is_let: false, target, indices, value } => {

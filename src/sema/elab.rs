@@ -11,7 +11,7 @@ use crate::diag::{Diagnostic, Label};
 use crate::expr::range::{Domain, Interval};
 use crate::expr::{AxisId, ExprId, Pool, TensorId};
 use crate::graph::cover::Progression;
-use crate::graph::{Axis, Body, Graph, Role, Stage, Tensor};
+use crate::graph::{Axis, Body, Graph, Origins, Role, Stage, Tensor};
 use crate::scalar::DType;
 use crate::source::Span;
 use crate::syntax::ast;
@@ -68,6 +68,8 @@ pub(super) struct Frame<'p> {
     pub(super) facts: Vec<ExprId>,
     /// The tensor being defined; names hoisted reductions.
     pub(super) target: String,
+    /// The statement that is elaborated.
+    pub(super) statement: Option<Span>,
     pub(super) depth: usize,
     /// Where the function was called, outermost last.
     pub(super) calls: Vec<(String, Span)>,
@@ -88,6 +90,7 @@ impl Frame<'_> {
             result_names: Vec::new(),
             facts: Vec::new(),
             target: String::new(),
+            statement: None,
             depth: 0,
             calls: Vec::new(),
             lets: Vec::new(),
@@ -121,6 +124,7 @@ impl<'p> Elab<'p> {
                 stages: Vec::new(),
                 inputs: Vec::new(),
                 outputs: Vec::new(),
+                origins: Origins::default(),
             },
             domain: Domain::new(),
             axis_sizes: IdMap::new(),
@@ -258,7 +262,16 @@ impl<'p> Elab<'p> {
     /// Adds a stage that defines all of `tensor` by plain indices.
     pub(super) fn stage(&mut self, tensor: TensorId, axes: Vec<AxisId>, body: Body) {
         let at = axes.iter().map(|&axis| self.graph.pool.axis(axis)).collect();
-        self.graph.stages.push(Stage { tensor, axes, at, body });
+        self.add_stage(Stage { tensor, axes, at, body });
+    }
+
+    /// Adds a stage that the current statement defines.
+    pub(super) fn add_stage(&mut self, stage: Stage) {
+        let defined = &mut self.graph.origins.defined;
+        if let (None, Some(statement)) = (defined.get(stage.tensor), self.frame.statement) {
+            defined.insert(stage.tensor, statement);
+        }
+        self.graph.stages.push(stage);
     }
 
     /// `load`, cast to the compute type.

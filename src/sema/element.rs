@@ -315,7 +315,7 @@ impl<'p> Elab<'p> {
         let output = &mut self.frame.outputs[position];
         output.tensor = Some(tensor);
         output.pieces.push((piece, span));
-        self.graph.stages.push(Stage { tensor, axes, at, body });
+        self.add_stage(Stage { tensor, axes, at, body });
     }
 
     /// Whether the definitions so far write every element of an output.

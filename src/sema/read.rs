@@ -51,6 +51,12 @@ impl<'p> Elab<'p> {
         if subs.len() != shape.len() {
             return self.fail(error::index::wrong_rank(name, span, subs.len(), &shape, declared));
         }
+        let reads = &mut self.graph.origins.read;
+        if let Binding::Tensor(tensor) = &target
+            && reads.get(tensor.id).is_none()
+        {
+            reads.insert(tensor.id, span);
+        }
         let source = at;
         let at: Vec<_> = subs.iter().map(|sub| sub.expr).collect();
         let Some(otherwise) = otherwise else {

@@ -33,6 +33,7 @@ impl Draft {
                 stages: Vec::new(),
                 inputs: Vec::new(),
                 outputs: Vec::new(),
+                origins: ftc::graph::Origins::default(),
             },
         }
     }

@@ -20,6 +20,7 @@ impl Maker {
             stages: Vec::new(),
             inputs: Vec::new(),
             outputs: Vec::new(),
+            origins: ftc::graph::Origins::default(),
         };
         Self { graph }
     }

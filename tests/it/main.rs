@@ -11,6 +11,7 @@ mod codegen;
 mod codegen_cuda;
 mod codegen_dot;
 mod codegen_files;
+mod codegen_lines;
 mod codegen_math;
 mod codegen_random;
 mod codegen_threads;

@@ -63,3 +63,39 @@ fn several_exports_have_an_index_and_names_are_escaped() {
     place.ftc(&wrong).fails(1, "E1103", &["log.jsonl"]);
     place.ftc(&["explain", "gemm.ft", "--html", "nowhere/out.html"]).fails(2, "E0707", &["nowhere"]);
 }
+
+/// What the inner loop of a page comes from: the rows in which that changes.
+fn quotes(page: &str) -> Vec<String> {
+    let rows = page.split("<tr><td>").filter_map(|row| row.split_once("<td class=\"soft\">"));
+    let quote = |(_, rest): (&str, &str)| rest.lines().next().unwrap_or_default().to_owned();
+    rows.map(quote).filter(|quote| !quote.is_empty()).collect()
+}
+
+#[test]
+fn instructions_stand_beside_the_source() {
+    let place = Place::new();
+    place.write("net.ft", SCALED);
+    let export = "block(x: f32[64, 64], w: f32[64, 64], b: f32[64])";
+    place.ftc(&["explain", "net.ft", "--html", "out.html", "--target", "aarch64", "--export", export]).succeeds();
+    let text = String::from_utf8(place.read("out.html")).expect("text");
+    check_alone(&text);
+    let mut quotes = quotes(&text);
+    quotes.sort();
+    quotes.dedup();
+    insta::assert_snapshot!(quotes.join("\n"));
+}
+
+/// The product is computed inside of what uses it, and keeps its own lines.
+const SCALED: &str = "\
+fn product(A: f32[M, K], B: f32[K, N]) -> (C: f32[M, N]) {
+    C[i, j] = sum[k](
+        A[i, k]
+        * B[k, j]
+    )
+}
+
+fn block(x: f32[M, K], w: f32[K, N], b: f32[N]) -> (y: f32[M, N]) {
+    let c = product(x, w)
+    y[i, j] = max(c[i, j] + b[j], 0)
+}
+";

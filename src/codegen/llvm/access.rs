@@ -65,9 +65,13 @@ impl<'ctx, 'k> Body<'ctx, 'k> {
 
     /// Loads in their register type; under a mask, unless every lane is known to be inside.
     pub(super) fn load(&mut self, tensor: TensorId, at: &[ExprId]) -> Value<'ctx> {
+        let around = self.cx.location();
+        self.cx.mark(self.function, self.marks.loaded.get(tensor));
         let spot = self.spot(tensor, at);
         let mask = self.mask().filter(|_| !self.is_inside(tensor, at));
-        self.read(tensor, spot, mask)
+        let value = self.read(tensor, spot, mask);
+        self.cx.restore(around);
+        value
     }
 
     /// Loads from a place; what the mask leaves out is 0.

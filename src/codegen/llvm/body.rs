@@ -22,6 +22,7 @@ use super::types::Cx;
 use crate::arena::IdMap;
 use crate::codegen::bounds::Bounds;
 use crate::codegen::pattern::Patterns;
+use crate::codegen::places::Marks;
 use crate::codegen::plan::{ALIGN, Plan};
 use crate::codegen::prepare::{Prepared, Vectors};
 use crate::expr::{AxisId, TensorId};
@@ -44,6 +45,7 @@ pub(super) struct Body<'ctx, 'k> {
     /// None where a parallel loop is not a fork.
     pub(super) team: Option<Team<'ctx>>,
     pub(super) function: FunctionValue<'ctx>,
+    pub(super) marks: &'k Marks,
 }
 
 /// Whether a pointer may be stored somewhere.
@@ -55,7 +57,7 @@ pub(super) enum Escapes {
 }
 
 /// Emits the computation.
-pub(super) fn emit<'ctx>(cx: &Cx<'ctx>, prepared: &Prepared, plan: &Plan) -> FunctionValue<'ctx> {
+pub(super) fn emit<'ctx>(cx: &Cx<'ctx>, prepared: &Prepared, plan: &Plan, marks: &Marks) -> FunctionValue<'ctx> {
     let kernel = &prepared.kernel;
     let mut pointers = IdMap::new();
     let function = declare(cx, kernel, plan, &mut pointers);
@@ -71,11 +73,14 @@ pub(super) fn emit<'ctx>(cx: &Cx<'ctx>, prepared: &Prepared, plan: &Plan) -> Fun
     let (bounds, team) = (&Bounds::of(kernel), team(plan, function));
     let (axes, memo) = (IdMap::new(), Memo::default());
     let (patterns, lanes, vectors) = (&prepared.patterns, None, prepared.vectors);
-    let mut body = Body { cx, kernel, plan, bounds, pointers, axes, memo, patterns, lanes, vectors, team, function };
+    let mut body =
+        Body { cx, kernel, plan, bounds, pointers, axes, memo, patterns, lanes, vectors, team, function, marks };
     body.memo.push();
+    body.mark_first(&kernel.body);
     body.block(&kernel.body);
     body.memo.pop();
     cx.ir.ret(None);
+    cx.restore(None);
     function
 }
 

@@ -105,11 +105,14 @@ impl<'ctx> Body<'ctx, '_> {
 
     fn fork(&mut self, nest: &For, team: Team<'ctx>) {
         let here = self.cx.ir.block();
+        let location = self.cx.location();
+        self.cx.restore(None);
         let captured = self.captured(nest, team);
         let part = self.part(nest, &captured);
         let args = self.arguments_type(&captured);
         let thread = self.thread(nest, &captured, part, args);
         self.cx.ir.enter(here);
+        self.cx.restore(location);
         let tensors = captured.tensors.iter().map(|&id| self.pointers.get(id).copied());
         let axes = captured.axes.iter().map(|&axis| self.axes.get(axis).copied());
         let values: Vec<_> = tensors.chain(axes).flatten().chain(captured.slots).collect();
@@ -191,12 +194,14 @@ impl<'ctx> Body<'ctx, '_> {
         }
         let mut inner = Body { pointers, axes, function, team: None, memo: Memo::default(), ..*self };
         inner.memo.push();
+        inner.mark_first(&nest.body);
         let branch = match plan.forks.grain(nest) {
             1 => inner.span(&kernel.axes[nest.axis].name, (from, to), |inner, axis| inner.iteration(nest, axis)),
             grain => inner.span("unit", (from, to), |inner, unit| inner.unit(nest, unit, grain)),
         };
         hints::keep_rolled(&cx.ir, branch);
         cx.ir.ret(None);
+        cx.restore(None);
     }
 
     fn iteration(&mut self, nest: &For, axis: Value<'ctx>) {
@@ -300,7 +305,7 @@ impl<'ctx> Body<'ctx, '_> {
 
     /// Room for `args` on the stack of this function, however often the fork runs.
     fn alloca_at_entry(&self, kind: StructType<'ctx>) -> Value<'ctx> {
-        let here = self.cx.ir.block();
+        let (here, location) = (self.cx.ir.block(), self.cx.location());
         let entry = self.function.get_first_basic_block().expect("a function that is being built has a block");
         match entry.get_first_instruction() {
             Some(first) => self.cx.ir.builder.position_before(&first),
@@ -308,6 +313,7 @@ impl<'ctx> Body<'ctx, '_> {
         }
         let slot = self.cx.ir.builder.build_alloca(kind, "args").expect("the builder stands in the entry block");
         self.cx.ir.enter(here);
+        self.cx.restore(location);
         Value::of(&slot)
     }
 }

@@ -18,7 +18,7 @@ use super::hints;
 use super::ir::{IntPredicate, Value};
 use super::ops::{self, Known};
 use crate::expr::{ExprId, TensorId};
-use crate::loops::{For, LoopKind, Stmt};
+use crate::loops::{For, LoopKind, Stmt, visit};
 use crate::scalar::ReduceOp;
 
 /// What a reduction joins to an element.
@@ -35,6 +35,7 @@ impl<'ctx> Body<'ctx, '_> {
     pub(super) fn block(&mut self, block: &[Stmt]) {
         let (mut at, mut prepared) = (0, 0);
         while let Some(stmt) = block.get(at) {
+            self.mark(stmt);
             if at >= prepared {
                 prepared = at + self.load_columns(&block[at..]);
             }
@@ -60,6 +61,26 @@ impl<'ctx> Body<'ctx, '_> {
                 Stmt::Combine { .. } | Stmt::Barrier => unreachable!("a kernel with barriers was refused"),
             }
             self.memo.forget_varying();
+        }
+    }
+
+    /// What is emitted from here on comes from what a statement writes, if it writes.
+    fn mark(&self, stmt: &Stmt) {
+        let place = visit::written(stmt).and_then(|(buffer, _)| self.marks.stored.get(buffer));
+        self.cx.mark(self.function, place);
+    }
+
+    /// The head of a function comes from its first statement.
+    pub(super) fn mark_first(&self, block: &[Stmt]) {
+        for stmt in block {
+            match stmt {
+                Stmt::For(For { body, .. }) | Stmt::Alloc { body, .. } => self.mark_first(body),
+                Stmt::If { then, .. } => self.mark_first(then),
+                _ => self.mark(stmt),
+            }
+            if self.cx.location().is_some() {
+                break;
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use inkwell::context::Context;
 use inkwell::module::Module;
 use inkwell::types::PointerType;
 
+use super::debug::Debug;
 use super::ir::{Ir, Scalar};
 use crate::scalar::DType;
 use crate::target::{Cpu, Facts};
@@ -19,13 +20,15 @@ pub(super) struct Cx<'ctx> {
     pub(super) module: Module<'ctx>,
     pub(super) cpu: Cpu,
     pub(super) facts: Facts,
+    /// Where line information is asked for.
+    pub(super) debug: Option<Debug<'ctx>>,
 }
 
 impl<'ctx> Cx<'ctx> {
     /// An empty module for one kernel.
     pub(super) fn new(context: &'ctx Context, name: &str, cpu: &Cpu) -> Self {
         let module = context.create_module(name);
-        Self { ir: Ir::new(context), module, cpu: cpu.clone(), facts: cpu.facts() }
+        Self { ir: Ir::new(context), module, cpu: cpu.clone(), facts: cpu.facts(), debug: None }
     }
 
     /// The type of an element in a register.

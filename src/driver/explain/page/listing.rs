@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::super::grouped;
+use super::source::{Quote, Source};
 
 /// A line of the loops.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -58,22 +59,47 @@ pub(super) struct Instruction {
     pub(super) text: String,
     /// What it does, a word that the page has a colour for.
     pub(super) sort: &'static str,
+    /// What it comes from, where that is known, and not the same as that of the line before.
+    pub(super) from: Option<Quote>,
 }
 
+/// The inner loop of an assembly, beside what it comes from as far as `noted`, the same with line information, says it.
+pub(super) fn inner_loop(assembly: &str, noted: &str, source: &Source) -> Vec<Instruction> {
+    let plain: Vec<_> = assembly.lines().map(|line| (line, None)).collect();
+    let noted = source.lines(noted);
+    let [plain, noted] = [plain, noted].map(|lines| innermost(&lines).to_vec());
+    let is_same = plain.iter().map(|(line, _)| line).eq(noted.iter().map(|(line, _)| line));
+    let mut last = None;
+    let lines = if is_same { noted } else { plain };
+    lines
+        .into_iter()
+        .map(|(line, from)| {
+            let is_new = from.is_some() && from != last;
+            if is_new {
+                last.clone_from(&from);
+            }
+            Instruction { text: line.trim_end().replace('\t', "    "), sort: sort(line), from: from.filter(|_| is_new) }
+        })
+        .collect()
+}
+
+/// A line of an assembly, and what it comes from.
+type Line<'a> = (&'a str, Option<Quote>);
+
 /// The loop of an assembly that computes most: no loop inside of it, and more arithmetic on vectors than any other.
-pub(super) fn inner_loop(assembly: &str) -> Vec<Instruction> {
-    let lines: Vec<&str> = assembly.lines().collect();
-    let mut best: (usize, &[&str]) = (0, &[]);
+fn innermost<'l, 'a>(noted: &'l [Line<'a>]) -> &'l [Line<'a>] {
+    let lines: Vec<&str> = noted.iter().map(|(line, _)| *line).collect();
+    let mut best = (0, 0..0);
     let loops = loops_of(&lines);
     for &(from, to) in &loops {
         let has_inner = loops.iter().any(|&(start, end)| (start, end) != (from, to) && from <= start && end <= to);
         let body = &lines[from..=to];
         let work = body.iter().filter(|line| sort(line) == "compute").count();
         if !has_inner && work > best.0 {
-            best = (work, body);
+            best = (work, from..to + 1);
         }
     }
-    best.1.iter().map(|line| Instruction { text: line.trim_end().replace('\t', "    "), sort: sort(line) }).collect()
+    &noted[best.1]
 }
 
 /// From a label to the last jump back to it.
@@ -129,8 +155,8 @@ mod tests {
     #[test]
     fn the_inner_loop_is_the_one_that_computes_most() {
         let assembly = ".LBB0_1:\n\tvaddps\t%zmm0, %zmm1, %zmm0\n\tjne\t.LBB0_1\n.LBB0_2:\n\tmovq\t%rax, %rcx\n.LBB0_3:\n\tvmovups\t(%rax), %zmm2\n\tvfmadd231ps\t(%rdi){1to16}, %zmm2, %zmm0\n\tvfmadd231ps\t4(%rdi){1to16}, %zmm2, %zmm1\n\taddq\t$64, %rax\n\tjne\t.LBB0_3\n\tvmovups\t%zmm0, (%rsi)\n\tjne\t.LBB0_2\n";
-        let sorts: Vec<_> = inner_loop(assembly).into_iter().map(|line| line.sort).collect();
+        let sorts: Vec<_> = inner_loop(assembly, "", &Source::default()).into_iter().map(|line| line.sort).collect();
         assert_eq!(sorts, ["label", "load", "compute", "compute", "scalar", "jump"]);
-        assert!(inner_loop("\tretq\n").is_empty());
+        assert!(inner_loop("\tretq\n", "", &Source::default()).is_empty());
     }
 }

@@ -5,6 +5,7 @@
 
 mod listing;
 mod roofline;
+mod source;
 mod tuning;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use self::listing::{Instruction, LoopLine};
 use self::roofline::Roofline;
+use self::source::Source;
 use self::tuning::{Search, Shown};
 use super::plot;
 use crate::codegen::Form;
@@ -23,7 +25,7 @@ use crate::driver::select::{self, Selected, Selection};
 use crate::driver::session::{self, Outcome, Session, Stop};
 use crate::driver::tune::{error, log};
 use crate::driver::variants::{self, Body};
-use crate::driver::{Lowered, generate, lower, machine, pack, schedules};
+use crate::driver::{Lowered, generate, generate_noted, lower, machine, pack, schedules};
 use crate::graph::Graph;
 use crate::loops::{self, Kernel};
 use crate::lower as plain;
@@ -159,7 +161,8 @@ fn section(
         Some(block) => block.text(&schedule),
         None => schedules::chosen_text(&kernel.name, variant.as_deref(), target.name(), &schedule),
     };
-    let assembly = assembly(session, &kernel, target)?;
+    let source = Source::of(&session.sources, &graph, &naive);
+    let (assembly, noted) = assembly(session, &kernel, target, &source)?;
     if log.is_of_another(&graph.name, &Key::of(&naive, target.name())) {
         return Err(session.user(error::wrong_log(&log.path, &format!("`{}` has changed since", graph.name))));
     }
@@ -175,7 +178,7 @@ fn section(
         schedule: text,
         origin,
         loops: listing::loops(&loops::print::print(&kernel)),
-        inner: listing::inner_loop(&assembly),
+        inner: listing::inner_loop(&assembly, &noted, &source),
         assembly,
         roofline: model.as_ref().and_then(|platform| match platform {
             Platform::Cpu(machine) => Some(roof(&graph, &naive, &schedule, machine, clock, seconds)),
@@ -185,12 +188,14 @@ fn section(
     })
 }
 
-/// What is called most: with `const` arguments, the function that takes them packed.
-fn assembly(session: &mut Session, kernel: &Kernel, target: &Target) -> Outcome<String> {
-    let Target::Cpu(cpu) = target else { return Ok(String::new()) };
+/// What is called most: with `const` arguments, the function that takes them packed. As it is built, and with line
+/// information.
+fn assembly(session: &mut Session, kernel: &Kernel, target: &Target, source: &Source) -> Outcome<(String, String)> {
+    let Target::Cpu(cpu) = target else { return Ok((String::new(), String::new())) };
     let packing = pack(session, kernel)?;
     let code = generate(session, kernel, packing.as_ref(), cpu, &[Form::Asm])?;
-    Ok(String::from_utf8_lossy(&code[0]).into_owned())
+    let noted = generate_noted(session, kernel, packing.as_ref(), cpu, &source.places)?;
+    Ok((String::from_utf8_lossy(&code[0]).into_owned(), noted))
 }
 
 /// Where a schedule comes from.
