@@ -15,6 +15,7 @@ use super::combine;
 use super::expr::{constant, local, storage};
 use super::flat::is_main;
 use super::has_word;
+use super::merge;
 use super::module::{Argument, Plan, Start};
 use super::names::Names;
 use super::write::{Writer, declaration, dims};
@@ -44,6 +45,8 @@ pub(super) struct Functions<'a> {
     /// Bytes of the workspace, and where each temporary is in it.
     workspace: usize,
     places: Vec<(TensorId, usize)>,
+    /// Whether several launches are one.
+    is_merged: bool,
 }
 
 /// One launch by the host.
@@ -60,17 +63,25 @@ impl<'a> Functions<'a> {
     pub(super) fn new(kernel: &'a Kernel, domain: Domain, gpu: &'a Gpu) -> Self {
         let names = Names::of(kernel);
         let (device, calls, places) = (String::new(), Vec::new(), Vec::new());
-        Self { kernel, names, domain, gpu, device, calls, workspace: 0, places }
+        Self { kernel, names, domain, gpu, device, calls, workspace: 0, places, is_merged: false }
     }
 
-    /// Writes all launches.
-    pub(super) fn launches(&mut self) -> Result<(), CodegenError> {
+    /// Writes all launches, those of a group as one.
+    pub(super) fn launches(&mut self, groups: &[Vec<usize>]) -> Result<(), CodegenError> {
         self.tables();
-        let count = launches(&self.kernel.body);
-        self.block(&self.kernel.body, 0, count)
+        self.is_merged = groups.iter().any(|group| group.len() > 1);
+        let mut all = Vec::new();
+        self.block(&self.kernel.body, 0, &mut all);
+        for group in groups {
+            let mut launches: Vec<_> = group.iter().map(|&number| &all[number]).collect();
+            launches.sort_by_key(|launch| std::cmp::Reverse(merge::work(launch.body)));
+            self.launch(&launches, groups.len())?;
+        }
+        Ok(())
     }
 
-    fn block(&mut self, body: &'a [Stmt], used: usize, count: usize) -> Result<(), CodegenError> {
+    /// Finds launches, and places for what they leave for each other.
+    fn block(&mut self, body: &'a [Stmt], used: usize, found: &mut Vec<Launch<'a>>) {
         let mut rest = body;
         while let Some(stmt) = rest.first() {
             let plain = rest.iter().take_while(|stmt| !is_apart(self.kernel, stmt)).count();
@@ -82,73 +93,138 @@ impl<'a> Functions<'a> {
                 for buffer in inner {
                     end = self.reserve(buffer, end);
                 }
-                let launch = Launch { grid: Vec::new(), shared: Vec::new(), block: Vec::new(), body: &rest[..plain] };
-                self.launch(&launch, count)?;
+                found.push(Launch { grid: Vec::new(), shared: Vec::new(), block: Vec::new(), body: &rest[..plain] });
                 rest = &rest[plain..];
                 continue;
             }
             match stmt {
                 Stmt::Alloc { buffer, body } => {
                     let end = self.reserve(*buffer, used);
-                    self.block(body, end, count)?;
+                    self.block(body, end, found);
                 }
-                Stmt::For(outer) => self.launch(&Launch::of(self.kernel, outer), count)?,
+                Stmt::For(outer) => found.push(Launch::of(self.kernel, outer)),
                 Stmt::If { .. } | Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => {}
             }
             rest = &rest[1..];
         }
-        Ok(())
     }
 
     /// Gives a temporary its place in the workspace, of which so much is in use; gives how much then is.
     fn reserve(&mut self, buffer: TensorId, used: usize) -> usize {
+        // What runs as one has no place in common.
+        let used = if self.is_merged { self.workspace } else { used };
         let end = used + self.kernel.buffers[buffer].bytes().next_multiple_of(ALIGN_WORKSPACE);
         self.places.push((buffer, used));
         self.workspace = self.workspace.max(end);
         end
     }
 
-    fn launch(&mut self, launch: &Launch<'_>, count: usize) -> Result<(), CodegenError> {
+    /// Writes launches as one function, of so many.
+    fn launch(&mut self, launches: &[&Launch<'_>], count: usize) -> Result<(), CodegenError> {
         let number = self.calls.len();
         let suffix = if count > 1 { format!("_{}", number + 1) } else { String::new() };
         let name = format!("{}_kernel{suffix}", self.kernel.name);
-        let args = used(self.kernel, launch.body);
-        let shared = self.shared(launch)?;
+        let args = used(self.kernel, launches.iter().map(|launch| launch.body));
+        let all = launches.iter().map(|launch| self.shared(launch)).collect::<Result<Vec<_>, _>>()?;
+        let most = |of: fn(&Shared) -> usize| all.iter().map(of).max().unwrap_or(0);
+        let shared = Shared {
+            places: Vec::new(),
+            bytes: most(|one| one.bytes),
+            scratch: most(|one| one.scratch),
+            is_dynamic: all.iter().any(|one| one.is_dynamic),
+        };
+        let is_joint = launches.len() > 1;
+        let mut body = String::new();
+        if shared.is_dynamic {
+            let _ = writeln!(body, "  extern __shared__ __align__({ALIGN}) unsigned char ftc_shared[];");
+        } else if is_joint && shared.bytes > 0 {
+            let _ = writeln!(body, "  __shared__ __align__({ALIGN}) unsigned char ftc_shared[{}];", shared.bytes);
+        }
+        if is_joint && shared.scratch > 0 {
+            let _ = writeln!(body, "  __shared__ __align__({ALIGN}) unsigned char ftc_scratch[{}];", shared.scratch);
+        }
+        if let [launch] = launches {
+            let text = self.body(launch, &all[0], if shared.is_dynamic { Memory::Asked } else { Memory::Own });
+            body = self.coordinates(launch, &text) + &body + &text;
+        } else {
+            self.pieces(launches, &all, &mut body);
+        }
+        let params: Vec<_> = args.iter().map(|&id| self.param(id)).collect();
+        let bounds = launches.iter().map(|launch| bounds(self.kernel, launch)).reduce(|a, b| {
+            // The fewest bounds are the shortest text.
+            if a.len() <= b.len() { a } else { b }
+        });
+        let _ = write!(
+            self.device,
+            "static __global__ void __launch_bounds__({}) {name}({}) {{\n{body}}}\n\n",
+            bounds.unwrap_or_default(),
+            params.join(", "),
+        );
+        let asked = if shared.is_dynamic { shared.bytes } else { 0 };
+        let blocks = |launch: &&Launch<'_>| launch.grid_size().iter().product::<i64>();
+        let grid = match launches {
+            [launch] => launch.grid_size(),
+            _ => [launches.iter().map(blocks).sum(), 1, 1],
+        };
+        self.calls.push(Call { name, grid, block: launches[0].block_size(), args, shared: asked });
+        Ok(())
+    }
+
+    /// What one thread does in a launch, with its memory.
+    fn body(&self, launch: &Launch<'_>, shared: &Shared, memory: Memory) -> String {
         let mut writer = Writer::new(self.kernel, &self.names, &self.domain, launch.block.clone());
         for (id, place) in &shared.places {
             let buffer = &self.kernel.buffers[*id];
-            if shared.is_dynamic {
+            if memory == Memory::Own {
+                writer.line(&format!("__shared__ __align__({ALIGN}) {};", declaration(self.kernel, &self.names, *id)));
+            } else {
                 let (dtype, name) = (local(buffer.dtype), self.names.buffer(*id));
                 let dims = dims(&buffer.shape);
                 let cast = format!("*reinterpret_cast<{dtype} (*){dims}>(ftc_shared + {place})");
                 writer.line(&format!("{dtype} (&{name}){dims} = {cast};"));
-            } else {
-                writer.line(&format!("__shared__ __align__({ALIGN}) {};", declaration(self.kernel, &self.names, *id)));
             }
         }
-        if shared.scratch > 0 {
+        if shared.scratch > 0 && memory != Memory::Joint {
             writer.line(&format!("__shared__ __align__({ALIGN}) unsigned char ftc_scratch[{}];", shared.scratch));
         }
         writer.declare(launch.body);
         writer.block(launch.body);
-        let body = writer.out;
-        let coordinates = self.coordinates(launch, &body);
-        let params: Vec<_> = args.iter().map(|&id| self.param(id)).collect();
-        let bounds = bounds(self.kernel, launch);
-        let _ = write!(
-            self.device,
-            "static __global__ void __launch_bounds__({bounds}) {name}({}) {{\n{coordinates}{}{body}}}\n\n",
-            params.join(", "),
-            if shared.is_dynamic {
-                format!("  extern __shared__ __align__({ALIGN}) unsigned char ftc_shared[];\n")
-            } else {
-                String::new()
-            },
-        );
-        let asked = if shared.is_dynamic { shared.bytes } else { 0 };
-        let (grid, block) = (launch.grid_size(), launch.block_size());
-        self.calls.push(Call { name, grid, block, args, shared: asked });
-        Ok(())
+        writer.out
+    }
+
+    /// Launches whose blocks are next to each other in one grid.
+    fn pieces(&self, launches: &[&Launch<'_>], shared: &[Shared], out: &mut String) {
+        let mut first = 0;
+        for (number, (launch, shared)) in launches.iter().zip(shared).enumerate() {
+            let text = self.body(launch, shared, Memory::Joint);
+            let [x, y, z] = launch.grid_size();
+            let end = first + x * y * z;
+            let word = if number == 0 { "  " } else { " else " };
+            let last = number + 1 == launches.len();
+            let condition = if last { String::new() } else { format!("if (blockIdx.x < {end}) ") };
+            let _ = writeln!(out, "{word}{condition}{{");
+            let start = if first == 0 { String::new() } else { format!(" - {first}") };
+            let _ = writeln!(out, "    const int ftc_block = blockIdx.x{start};");
+            for Coordinate { axis, dim, .. } in &launch.grid {
+                let axis = self.names.axis(*axis);
+                let value = match dim {
+                    0 => format!("ftc_block % {x}"),
+                    1 => format!("ftc_block / {x} % {y}"),
+                    _ => format!("ftc_block / {}", x * y),
+                };
+                if has_word(&text, axis) {
+                    let _ = writeln!(out, "    const int {axis} = {value};");
+                }
+            }
+            let threads =
+                Launch { grid: Vec::new(), shared: Vec::new(), block: launch.block.clone(), body: launch.body };
+            for line in (self.coordinates(&threads, &text) + &text).lines() {
+                let _ = writeln!(out, "  {line}");
+            }
+            out.push_str("  }");
+            first = end;
+        }
+        out.push('\n');
     }
 
     /// The coordinates that are used.
@@ -335,6 +411,17 @@ fn bounds(kernel: &Kernel, launch: &Launch<'_>) -> String {
     threads.to_string()
 }
 
+/// Where the shared memory of a block is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    /// In arrays of its own.
+    Own,
+    /// In what was asked for.
+    Asked,
+    /// With that of other launches, which are one with this one; what combinations need, too.
+    Joint,
+}
+
 /// The shared memory of a block.
 struct Shared {
     places: Vec<(TensorId, usize)>,
@@ -376,7 +463,7 @@ fn main_temporaries(kernel: &Kernel, body: &[Stmt], found: &mut Vec<TensorId>) {
 }
 
 /// Whether a statement outside of all loops is more than what one thread does.
-fn is_apart(kernel: &Kernel, stmt: &Stmt) -> bool {
+pub(super) fn is_apart(kernel: &Kernel, stmt: &Stmt) -> bool {
     match stmt {
         Stmt::For(l) => matches!(l.kind, LoopKind::Grid(_)),
         Stmt::Alloc { buffer, .. } => kernel.buffers[*buffer].kind == BufferKind::Temp(Scope::Global),
@@ -384,25 +471,22 @@ fn is_apart(kernel: &Kernel, stmt: &Stmt) -> bool {
     }
 }
 
-/// About how many launches statements make: whether there are several.
-fn launches(body: &[Stmt]) -> usize {
-    body.iter().map(|stmt| if let Stmt::Alloc { body, .. } = stmt { launches(body) } else { 1 }).sum()
-}
-
 /// The buffers in main memory that statements use: parameters in their order, then temporaries. Tables are not passed.
-fn used(kernel: &Kernel, body: &[Stmt]) -> Vec<TensorId> {
+fn used<'k>(kernel: &Kernel, bodies: impl Iterator<Item = &'k [Stmt]>) -> Vec<TensorId> {
     let mut found = BTreeSet::new();
     let mut pool = kernel.pool.clone();
-    visit::visit(&mut pool, body, &mut |pool, stmt, _| {
-        found.extend(visit::written(stmt).map(|(buffer, _)| buffer));
-        for root in visit::expressions(stmt) {
-            pool.visit(root, &mut |_, expr| {
-                if let Expr::Load { tensor, .. } = expr {
-                    found.insert(*tensor);
-                }
-            });
-        }
-    });
+    for body in bodies {
+        visit::visit(&mut pool, body, &mut |pool, stmt, _| {
+            found.extend(visit::written(stmt).map(|(buffer, _)| buffer));
+            for root in visit::expressions(stmt) {
+                pool.visit(root, &mut |_, expr| {
+                    if let Expr::Load { tensor, .. } = expr {
+                        found.insert(*tensor);
+                    }
+                });
+            }
+        });
+    }
     let is_passed = |id: &TensorId| {
         let kind = &kernel.buffers[*id].kind;
         is_main(kind) && !matches!(kind, BufferKind::Constant(_))
