@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::explore::{self, Reason};
-use crate::model;
+use crate::model::{self, Portion};
 use crate::schedule::nest::{Nest, Program};
 use crate::schedule::{self, Refused, Step};
 use crate::space::NestSpace;
@@ -192,6 +192,11 @@ impl Group {
         Point(point[self.first..self.first + self.knobs.knobs.len()].to_vec())
     }
 
+    fn is_family(&self, program: &Program) -> bool {
+        let buffer = |part: &Part| program.nests[part.number].buffer;
+        self.nests.iter().all(|part| buffer(part) == buffer(&self.nests[0]))
+    }
+
     fn is_inside(&self) -> bool {
         self.nests.iter().any(|part| part.judged != part.number)
     }
@@ -200,18 +205,22 @@ impl Group {
         if let Some(known) = self.known.get(own) {
             return known.clone();
         }
-        let mut nests = self.nests.iter();
-        let predicted = nests.try_fold(0.0, |sum, part| Ok(sum + part.predict(program, platform, own)?));
+        let portions: Result<Vec<_>, _> = self.nests.iter().map(|part| part.predict(program, platform, own)).collect();
+        let predicted = portions.map(|portions| match platform {
+            // Those that write parts of one tensor with blocks that are alike become one launch.
+            Platform::Gpu(_) if self.is_family(program) => model::together(&portions),
+            _ => portions.iter().map(Portion::cycles).sum(),
+        });
         self.known.insert(own.clone(), predicted.clone());
         predicted
     }
 }
 
 impl Part {
-    fn predict(&self, program: &mut Program, platform: &Platform, own: &Point) -> Result<f64, Reason> {
+    fn predict(&self, program: &mut Program, platform: &Platform, own: &Point) -> Result<Portion, Reason> {
         let steps = self.space.steps(own).map_err(rejected)?;
         let Self { number, judged, plain, .. } = self;
-        let judge = |program: &Program| model::cycles(program, *judged, platform);
+        let judge = |program: &Program| model::portion(program, *judged, platform);
         under(program, *number, plain, &steps, judge).map_err(|refused| refused_step(&refused.message))
     }
 }

@@ -38,8 +38,41 @@ static NONE: BTreeSet<TensorId> = BTreeSet::new();
 pub fn cycles(program: &Program, nest: usize, platform: &Platform) -> f64 {
     match platform {
         Platform::Cpu(machine) => on_cpu(program, nest, machine),
-        Platform::Gpu(chip) => gpu::cycles(program, &program.nests[nest], chip),
+        Platform::Gpu(chip) => gpu::portion(program, &program.nests[nest], chip).cycles(),
     }
+}
+
+/// The cycles of a nest, as parts that some nests have in common where they run as one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Portion {
+    /// Those of starting it.
+    launches: f64,
+    /// Those of running it alone.
+    alone: f64,
+    /// The share of the machine that it takes meanwhile.
+    fill: f64,
+}
+
+impl Portion {
+    /// The cycles of the nest alone.
+    pub const fn cycles(&self) -> f64 {
+        self.launches + self.alone
+    }
+}
+
+/// The portion of a nest; as [`cycles`].
+pub fn portion(program: &Program, nest: usize, platform: &Platform) -> Portion {
+    match platform {
+        Platform::Cpu(machine) => Portion { launches: 0.0, alone: on_cpu(program, nest, machine), fill: 1.0 },
+        Platform::Gpu(chip) => gpu::portion(program, &program.nests[nest], chip),
+    }
+}
+
+/// The cycles of nests that run as one: what one leaves of the machine another one takes.
+pub fn together(portions: &[Portion]) -> f64 {
+    let most = |of: fn(&Portion) -> f64| portions.iter().map(of).fold(0.0, f64::max);
+    let all: f64 = portions.iter().map(|portion| portion.alone * portion.fill).sum();
+    most(|portion| portion.launches) + most(|portion| portion.alone).max(all)
 }
 
 fn on_cpu(program: &Program, nest: usize, machine: &Machine) -> f64 {

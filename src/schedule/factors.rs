@@ -21,7 +21,8 @@ pub fn factors(kernel: &Kernel, nest: &Nest) -> Vec<ExprId> {
     else {
         return Vec::new();
     };
-    let has_private = nest.order.iter().any(|&var| nest.vars[var].role == Role::Private);
+    // Those that are coordinates are outside of all accumulators.
+    let has_private = nest.order[nest.bound()..].iter().any(|&var| nest.vars[var].role == Role::Private);
     if reduction.op != ReduceOp::Sum || has_private || !nest.computes.is_empty() {
         return Vec::new();
     }

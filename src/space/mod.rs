@@ -26,7 +26,7 @@ mod placement;
 mod structure;
 
 pub use fusion::fusions;
-use knobs::{Knobs, Point};
+use knobs::{Knob, Knobs, Point};
 pub use placement::placements;
 pub use structure::structure;
 
@@ -50,6 +50,9 @@ enum Kind {
     Elementwise(Box<elementwise::Elementwise>),
     Tiled(Box<gpu::tiled::Tiled>),
     Direct(Box<gpu::direct::Direct>),
+    Boxed(Box<gpu::boxed::Boxed>),
+    /// One of several: the first knob says which, and those of the others are at their first values.
+    OneOf(Vec<(&'static str, NestSpace)>),
 }
 
 /// Why a point is no schedule.
@@ -100,13 +103,32 @@ impl NestSpace {
 
     fn on_gpu(program: &Program, nest: usize, chip: &Chip) -> Self {
         let facts = facts::Facts::of_structure(program, &program.nests[nest]);
-        if let Some(space) = gpu::tiled::Tiled::of(facts.clone(), chip) {
-            return Self { knobs: space.knobs(), kind: Kind::Tiled(Box::new(space)) };
+        let family = family(program, nest);
+        let tiled = gpu::tiled::Tiled::of(facts.clone(), chip, family);
+        let is_thin = tiled.as_ref().is_some_and(gpu::tiled::Tiled::is_thin);
+        let direct =
+            if tiled.is_none() || is_thin { gpu::direct::Direct::of(facts.clone(), chip, family) } else { None };
+        let boxed = if is_thin { gpu::boxed::Boxed::of(facts, chip) } else { None };
+        let tiled = tiled.map(|space| (TILES, Self { knobs: space.knobs(), kind: Kind::Tiled(Box::new(space)) }));
+        let direct = direct.map(|space| (ELEMENTS, Self { knobs: space.knobs(), kind: Kind::Direct(Box::new(space)) }));
+        let boxed =
+            boxed.map(|space| (BOXES, Self { knobs: gpu::boxed::Boxed::knobs(), kind: Kind::Boxed(Box::new(space)) }));
+        let mut sorts: Vec<_> = tiled.into_iter().chain(direct).chain(boxed).collect();
+        match sorts.len() {
+            0 => Self { knobs: Knobs::default(), kind: Kind::Plain },
+            1 => sorts.swap_remove(0).1,
+            _ => Self::one_of(sorts),
         }
-        if let Some(space) = gpu::direct::Direct::of(facts, chip) {
-            return Self { knobs: space.knobs(), kind: Kind::Direct(Box::new(space)) };
+    }
+
+    fn one_of(sorts: Vec<(&'static str, Self)>) -> Self {
+        let words = sorts.iter().map(|(word, _)| (*word).to_owned());
+        let mut knobs = vec![Knob::any("threads have", words)];
+        for (word, space) in &sorts {
+            let named = |knob: &Knob| Knob { name: format!("{word}: {}", knob.name), ..knob.clone() };
+            knobs.extend(space.knobs.knobs.iter().map(named));
         }
-        Self { knobs: Knobs::default(), kind: Kind::Plain }
+        Self { knobs: Knobs { knobs }, kind: Kind::OneOf(sorts) }
     }
 
     /// The steps that a point stands for. They may still be refused by the primitives, which see more than accesses.
@@ -117,6 +139,21 @@ impl NestSpace {
             Kind::Elementwise(space) => space.steps(point),
             Kind::Tiled(space) => space.steps(point),
             Kind::Direct(space) => space.steps(point),
+            Kind::Boxed(space) => space.steps(point),
+            Kind::OneOf(sorts) => {
+                let mut rest = &point.0[1..];
+                let mut steps = Ok(Vec::new());
+                for (at, (_, space)) in (0..).zip(sorts) {
+                    let (own, others) = rest.split_at(space.knobs.knobs.len());
+                    rest = others;
+                    if at == point.0[0] {
+                        steps = space.steps(&Point(own.to_vec()));
+                    } else if own.iter().any(|&value| value != 0) {
+                        return Err(Rejected::same("it differs in what has no meaning where it is"));
+                    }
+                }
+                steps
+            }
         }
     }
 
@@ -128,8 +165,38 @@ impl NestSpace {
             Kind::Elementwise(space) => space.starts(),
             Kind::Tiled(space) => space.starts(),
             Kind::Direct(space) => space.starts(),
+            Kind::Boxed(space) => space.starts(),
+            Kind::OneOf(sorts) => {
+                let mut first = 1;
+                let mut found = Vec::new();
+                for (at, (_, space)) in (0..).zip(sorts) {
+                    let plain = [vec![at], vec![0; self.knobs.knobs.len() - 1]].concat();
+                    for own in space.starts() {
+                        let mut point = plain.clone();
+                        point[first..first + own.0.len()].copy_from_slice(&own.0);
+                        found.push(Point(point));
+                    }
+                    first += space.knobs.knobs.len();
+                }
+                found
+            }
         }
     }
+}
+
+/// What threads of a GPU have.
+const TILES: &str = "tiles";
+const ELEMENTS: &str = "elements";
+const BOXES: &str = "boxes";
+
+/// The nests that write the same tensor as one does.
+fn family(program: &Program, nest: usize) -> gpu::Family {
+    let own = &program.nests[nest];
+    let all: Vec<_> = program.nests.iter().filter(|other| other.buffer == own.buffer).collect();
+    let terms = |nest: &&crate::schedule::nest::Nest| {
+        nest.order.iter().map(|&var| &nest.vars[var]).filter(|var| var.is_reduced()).map(|var| var.extent).product()
+    };
+    gpu::Family { longest: if all.len() > 1 { all.iter().map(terms).max() } else { None } }
 }
 
 /// One loop of several, fused if there is more than one; its name.

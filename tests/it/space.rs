@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use ftc::loops::Stmt;
+use ftc::explore::spread;
+use ftc::loops::simplify::simplify;
+use ftc::loops::{Stmt, interp};
 use ftc::lower::lower;
+use ftc::measure::candidates::Candidates;
 use ftc::schedule::nest::Program;
 use ftc::schedule::{self, Schedule, Step};
 use ftc::space::knobs::Point;
@@ -11,6 +14,8 @@ use ftc::space::{NestSpace, fusions, structure};
 use ftc::target::{Machine, Platform, Target};
 
 use crate::front;
+use crate::graph_gen::same;
+use crate::graphs::samples;
 use crate::place::Place;
 
 /// Schedules of a space that are looked at, at most.
@@ -133,4 +138,35 @@ fn transposed_convolutions_multiply_no_zeros() {
         let along: i64 = (0..places).map(|p| (0..taps).filter(|&tap| is_tap(p, tap)).count() as i64).sum();
         assert_eq!(joins(&changed.body), 2 * 3 * along * along, "stride {stride}, pad {pad}, {taps} taps");
     }
+}
+
+/// Sums of parts, factors left out of sums, and phases that share choices: a few candidates of each.
+#[test]
+fn candidates_for_a_gpu_keep_results() {
+    let calls = [
+        "mttkrp(A: f32[6, 32, 16], B: f32[32, 5], C: f32[16, 5])",
+        "conv_transpose2d(x: f32[1, 16, 3, 4], w: f32[16, 10, 3, 3], stride = 2, pad = 1)",
+        "conv_transpose2d(x: f32[1, 4, 5, 4], w: f32[4, 3, 5, 5], stride = 2, pad = 2)",
+    ];
+    let mut left_out = 0;
+    for call in calls {
+        let text = format!("use std::linalg::mttkrp\nuse std::conv::conv_transpose2d\nexport k = {call}\n");
+        let graph = front::graphs("k.ft", &text).remove(0);
+        let naive = lower(&graph);
+        let inputs = samples(&graph);
+        let wanted = interp::run(&naive, &inputs).expect("the plain loops run");
+        let mut candidates = Candidates::of(&naive, &platform("cuda"));
+        let mut points = candidates.starts(40);
+        points.extend(spread(&candidates.knobs, 3000));
+        points.retain(|point| candidates.predict(point).is_ok());
+        let step = (points.len() / 8).max(1);
+        for point in points.iter().step_by(step) {
+            let schedule = candidates.schedule(point).expect("it was predicted");
+            left_out += i32::from(schedule.to_string().contains("accumulate"));
+            let kernel = simplify(schedule::apply(&naive, &schedule).expect("it was predicted"));
+            let found = interp::run(&kernel, &inputs).unwrap_or_else(|error| panic!("{error}\n{schedule}"));
+            assert!(found.iter().zip(&wanted).all(|(a, b)| same(a, b)), "{call}\n{schedule}");
+        }
+    }
+    assert!(left_out > 0, "no candidate leaves factors out");
 }

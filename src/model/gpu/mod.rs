@@ -21,6 +21,7 @@ use crate::schedule::nest::{Nest, Program, Role};
 use crate::target::Chip;
 use crate::target::gpus::{MOST_REGISTERS, WARP};
 
+use super::Portion;
 use view::View;
 use work::Work;
 
@@ -32,10 +33,10 @@ const BLOCK: f64 = 900.0;
 const ALONE: f64 = 40.0;
 
 /// The cycles of a nest.
-pub(super) fn cycles(program: &Program, nest: &Nest, chip: &Chip) -> f64 {
+pub(super) fn portion(program: &Program, nest: &Nest, chip: &Chip) -> Portion {
     let view = View::of(program, nest);
     if view.bound == 0 {
-        return LAUNCH + ALONE * view.trips(0..view.loops.len());
+        return Portion { launches: LAUNCH, alone: ALONE * view.trips(0..view.loops.len()), fill: 1.0 };
     }
     let work = Work::of(&view, chip);
     let held = held(&view, &work, chip);
@@ -46,7 +47,9 @@ pub(super) fn cycles(program: &Program, nest: &Nest, chip: &Chip) -> f64 {
     let waves = full * wave(held) + wave(last);
     let bytes = view.unique_bytes();
     let beyond = if bytes > chip.cache as f64 { bytes / (chip.memory / chip.clock) } else { 0.0 };
-    LAUNCH + waves.max(beyond) + joining(&view, chip)
+    let (launches, joining) = joining(&view, chip);
+    let fill = (blocks / (chip.processors as f64 * held)).min(1.0);
+    Portion { launches: LAUNCH + launches, alone: waves.max(beyond) + joining, fill }
 }
 
 /// Blocks that a processor holds at a time.
@@ -61,14 +64,15 @@ fn held(view: &View<'_>, work: &Work, chip: &Chip) -> f64 {
     by_threads.min(by_registers).min(by_shared).min(chip.blocks).max(1) as f64
 }
 
-/// Joining the sums that blocks share: they are written, and read again by another launch.
-fn joining(view: &View<'_>, chip: &Chip) -> f64 {
+/// Joining the sums that blocks share: they are written, and read again by another launch. The cycles of that launch,
+/// and of what it does.
+fn joining(view: &View<'_>, chip: &Chip) -> (f64, f64) {
     let shares = view.shares();
     if shares <= 1.0 {
-        return 0.0;
+        return (0.0, 0.0);
     }
     let bytes = view.results() * shares * view.bytes as f64;
-    LAUNCH + BLOCK + 2.0 * bytes / (work::NEAR * chip.processors as f64)
+    (LAUNCH, BLOCK + 2.0 * bytes / (work::NEAR * chip.processors as f64))
 }
 
 /// Whether values of a loop are joined.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::expr::{AxisId, Expr};
+use crate::expr::{AxisId, Expr, ExprId};
 use crate::loops::LoopKind;
 use crate::model::view::{Loop, Moved, moved, stride};
 use crate::scalar::DType;
@@ -30,6 +30,8 @@ pub(super) struct View<'a> {
     pub(super) body: usize,
     /// The first loop of a thread along which values are joined; the number of loops without one.
     pub(super) tile: usize,
+    /// Loads that are not in the body: sums are multiplied by them.
+    left_out: Vec<ExprId>,
 }
 
 impl<'a> View<'a> {
@@ -47,7 +49,16 @@ impl<'a> View<'a> {
         let joined = loops[bound..].iter().position(|l| super::is_joined(l.role));
         let tile = joined.map_or(loops.len(), |at| bound + at);
         let bytes = program.kernel.pool.dtype(nest.value()).bytes() as i64;
-        Self { nest, loads, store, operations: operations(program, nest), bytes, bound, body, tile, loops }
+        let mut left_out = Vec::new();
+        for factor in schedule::factors(&program.kernel, nest) {
+            program.kernel.pool.visit(factor, &mut |id, _| left_out.push(id));
+        }
+        Self { nest, loads, store, operations: operations(program, nest), bytes, bound, body, tile, left_out, loops }
+    }
+
+    /// Whether a load is of a factor that sums leave out.
+    pub(super) fn is_left_out(&self, load: &Moved) -> bool {
+        load.access.load.is_some_and(|load| self.left_out.contains(&load))
     }
 
     /// Iterations of some loops.

@@ -73,7 +73,7 @@ impl Work {
     pub(super) fn of(view: &View<'_>, chip: &Chip) -> Self {
         let mut sum = Sum::default();
         body(view, &mut sum);
-        for load in &view.loads {
+        for load in view.loads.iter().filter(|load| !view.is_left_out(load)) {
             match load.copy.map(|copy| &view.nest.copies[copy]) {
                 Some(copy) if copy.scope == Scope::Shared => from_shared(view, load, copy, &mut sum),
                 _ => from_memory(view, load, &mut sum),
@@ -154,7 +154,8 @@ fn body(view: &View<'_>, sum: &mut Sum) {
     let loops: f64 = (view.bound..view.body).map(|level| view.runs(level + 1)).sum();
     sum.instructions = sum.multiplies + 4.0 * loops;
     let results = view.trips_of(view.tile..view.loops.len(), |_, l| !super::is_joined(l.role));
-    sum.values = if view.nest.reduction.is_some() { results } else { 1.0 };
+    let levels = view.nest.accumulate.len().max(1) as f64;
+    sum.values = if view.nest.reduction.is_some() { results * levels } else { 1.0 };
     let is_loop = |l: &super::view::View<'_>, at: usize| {
         let l = &l.loops[at];
         !super::is_joined(l.role) && l.trips > 1 && !matches!(l.kind, LoopKind::Unroll | LoopKind::Vector)
@@ -198,9 +199,13 @@ fn from_memory(view: &View<'_>, load: &Moved, sum: &mut Sum) {
     let is_row = lanes.is_some() && load.strides[last] == Some(1) && !load.guarded.contains(&true);
     let width = view.loops[last].trips;
     let together = [4, 2].into_iter().find(|by| is_row && width % by == 0 && by * load.access.bytes <= 16).unwrap_or(1);
-    let reads = view.runs(view.body) * view.distinct(load) / together as f64;
+    // What is read under conditions is read again by each window.
+    let is_guarded = load.guarded.contains(&true);
+    let all = view.trips_of(view.body..view.loops.len(), |at, _| load.uses(at));
+    let distinct = if is_guarded { all } else { view.distinct(load) };
+    let reads = view.runs(view.body) * distinct / together as f64;
     let sectors = sectors(view, load, together as f64 * bytes);
-    let guards = if load.guarded.contains(&true) { CONDITION } else { 2.0 };
+    let guards = if is_guarded { CONDITION } else { 2.0 };
     sum.instructions += reads * (1.0 + guards);
     sum.banks += reads * (sectors / (BANKS / SECTOR)).max(1.0);
     let warps = (view.threads() as f64 / WARP as f64).ceil();
@@ -234,8 +239,9 @@ fn copying(view: &View<'_>, copy: &Copy, sum: &mut Sum) -> i64 {
     let Layout::Loops(layout) = &copy.layout else {
         let elements = view.footprint(load);
         sum.bytes += elements * bytes as f64;
-        sum.instructions += elements / view.threads() as f64 * (COPIED + CONDITION);
-        return elements as i64 * bytes;
+        // Its extents are no powers of two.
+        sum.instructions += elements / view.threads() as f64 * (COPIED + CONDITION + 2.0 * DIVISION);
+        return (elements / view.runs(view.nest.level(copy.at)).max(1.0)) as i64 * bytes;
     };
     let elements: i64 = layout.iter().map(|&var| view.nest.vars[var].extent).product();
     let runs = view.runs(view.nest.level(copy.at));

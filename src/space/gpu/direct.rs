@@ -19,7 +19,7 @@ use crate::space::knobs::{Knob, Knobs, Point};
 use crate::space::{Rejected, one_loop};
 use crate::target::Chip;
 
-use super::{Need, bind, part, split};
+use super::{Family, Need, bind, part, split};
 
 /// Threads of a block.
 const THREADS: [i64; 6] = [32, 64, 128, 256, 512, 1024];
@@ -41,6 +41,7 @@ pub(in crate::space) struct Direct {
     axes: Vec<usize>,
     /// The reduced axis whose terms threads may join.
     joined: Option<usize>,
+    family: Family,
 }
 
 /// One point.
@@ -59,7 +60,7 @@ struct Choice {
 
 impl Direct {
     /// None for a nest without axes.
-    pub(in crate::space) fn of(facts: Facts, chip: &Chip) -> Option<Self> {
+    pub(in crate::space) fn of(facts: Facts, chip: &Chip, family: Family) -> Option<Self> {
         let mut axes: Vec<_> = facts.spatial.iter().rev().copied().collect();
         if axes.is_empty() {
             axes.extend(facts.ones.iter().copied().filter(|&axis| !facts.axes[axis].is_reduced).take(1));
@@ -68,13 +69,13 @@ impl Direct {
         let along = |axis: &usize| facts.loads.iter().any(|load| load.strides[*axis] == Some(1));
         let joined = facts.reduced.iter().copied().rev().find(along).or(facts.reduced.last().copied());
         let joined = joined.filter(|&axis| facts.axes[axis].extent >= 16);
-        (!axes.is_empty()).then_some(Self { facts, chip: *chip, axes, joined })
+        (!axes.is_empty()).then_some(Self { facts, chip: *chip, axes, joined, family })
     }
 
     pub(in crate::space) fn knobs(&self) -> Knobs {
         let joined = if self.joined.is_some() { &JOINED[..] } else { &JOINED[..1] };
         let next = if self.joined.is_some() { &NEXT[..] } else { &NEXT[..1] };
-        let names = |axes: &[usize]| self.facts.names(axes);
+        let names = |axes: &[usize]| axes.iter().map(|&axis| self.name(axis)).collect::<Vec<_>>();
         Knobs {
             knobs: vec![
                 Knob::line("threads", THREADS),
@@ -89,12 +90,25 @@ impl Direct {
         }
     }
 
+    /// What an axis is called, without the number of its nest in a family.
+    fn name(&self, axis: usize) -> String {
+        let name = &self.facts.axes[axis].name;
+        let bare = name.rsplit_once('_').filter(|_| self.family.longest.is_some());
+        bare.map_or(name.as_str(), |(bare, _)| bare).to_owned()
+    }
+
     pub(in crate::space) fn starts(&self) -> Vec<Point> {
         let across = u16::from(self.axes.len() > 1);
         let all = self.facts.reduced.len() as u16;
         let plain = |threads: u16| Point(vec![threads, 0, 0, across, 0, 0, 0, 0]);
         let mut found = vec![plain(3), plain(0), Point(vec![2, 0, 0, across, 0, all, 0, 0])];
         found.push(Point(vec![2, 0, 3, across, 1, all, 0, 0]));
+        if all > 1 {
+            found.push(Point(vec![2, 0, 3, across, 0, all - 1, 0, 0]));
+            let last = self.axes.len() as u16 - 1;
+            let few = EACH.iter().position(|&each| each == self.facts.axes[self.axes[usize::from(last)]].extent);
+            found.extend(few.map(|rows| Point(vec![2, 0, 3, last, rows as u16, all - 1, 0, 0])));
+        }
         if self.joined.is_some() {
             found.push(Point(vec![3, 0, 0, across, 0, 0, 4, 0]));
             found.push(Point(vec![2, 0, 0, across, 0, 0, 5, 2]));

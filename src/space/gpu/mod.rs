@@ -3,10 +3,12 @@
 //! As on a CPU, a space comes from the axes of a nest and how accesses go along them. A reduction of which some axes of the
 //! result index one operand and others another one is [`tiled`]: tiles of both, as products of matrices are. Everything
 //! else is [`direct`]: each thread computes some elements of the result on its own, or some threads join the terms of one.
+//! Where one side of such tiles is short, that is offered, too, and so are [`boxed`] windows.
 //! Limits are those of a [`Chip`], and are held against sizes before anything is built.
 //!
 //! [`Chip`]: crate::target::Chip
 
+pub(super) mod boxed;
 pub(super) mod direct;
 pub(super) mod tiled;
 
@@ -21,6 +23,14 @@ use crate::target::gpus::{MOST_REGISTERS, MOST_THREADS, WARP};
 const ADDRESSES: i64 = 28;
 /// Of the threads of the last warp, the share that may have nothing to do.
 const IDLE: f64 = 0.15;
+
+/// Nests that write parts of one tensor, the phases of a transposed convolution: they have the same knobs, and run as one
+/// launch where their blocks are alike.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Family {
+    /// The terms of the longest sum among them; none where a nest writes its tensor alone.
+    pub(super) longest: Option<i64>,
+}
 
 /// What a block needs of a processor.
 #[derive(Clone, Copy, Debug)]

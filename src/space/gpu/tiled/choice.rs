@@ -1,7 +1,6 @@
 //! A point as what it stands for, and why some points are left out.
 
 use super::{APART, NEXT, THREADS, Tiled};
-use crate::space::facts::Moved;
 use crate::space::gpu::Need;
 use crate::space::knobs::Point;
 use crate::space::{Rejected, div_ceil};
@@ -70,7 +69,22 @@ impl Tiled {
             ahead: at[10] == 1,
             staged: staged.collect(),
         };
+        let choice = self.own(choice);
         self.check(&choice).map(|()| choice)
+    }
+
+    /// What a choice for the longest sum of a family says for this one: about as many terms in a stage, and blocks that
+    /// have as much to do.
+    fn own(&self, choice: Choice) -> Choice {
+        let length = self.facts.length(&self.sums[choice.sum].cut);
+        let Some(longest) = self.family.longest.filter(|&longest| longest != length) else { return choice };
+        let fits = |&depth: &i64| depth <= choice.depth && length % depth == 0;
+        let depth = (1..=choice.depth).rev().find(fits).filter(|&depth| depth * 2 > choice.depth);
+        let depth = depth.unwrap_or(choice.depth).min(length);
+        let stages = div_ceil(length, depth);
+        let most = div_ceil(choice.shares * length, longest).min(stages);
+        let shares = (1..=most).rev().find(|share| stages % share == 0).unwrap_or(1);
+        Choice { depth, shares, ahead: choice.ahead && stages / shares > 1, ..choice }
     }
 
     /// The point of a choice: the inverse of [`Tiled::choice`].
@@ -98,7 +112,7 @@ impl Tiled {
         let own = rows.own() * columns.own();
         let need = Need {
             threads: rows.threads * columns.threads,
-            values: own + rows.own() + columns.own(),
+            values: own * if self.has_factors(&self.sums[choice.sum]) { 2 } else { 1 } + rows.own() + columns.own(),
             bytes: self.facts.bytes,
             shared: self.shared(choice),
         };
@@ -117,32 +131,36 @@ impl Tiled {
     }
 
     fn check_sum(&self, choice: &Choice) -> Result<(), Rejected> {
-        let length = self.facts.length(&self.sums[choice.sum].cut);
+        let sum = &self.sums[choice.sum];
+        let length = self.facts.length(&sum.cut);
         let depth = choice.depth;
-        if length % depth != 0 && self.depths.len() > 1 {
+        let is_padded = self.depths.len() == 1 || self.family.longest.is_some_and(|longest| longest != length);
+        if length % depth != 0 && !is_padded {
             return Err(Rejected::new("depth", format!("{length} terms are no stages of {depth}")));
         }
         let stages = self.stages(choice);
-        let own = div_ceil(stages, choice.shares);
-        let makes = |load: &Moved| load.uses_any(&self.sums[choice.sum].cut);
-        let mut copied = self.facts.loads.iter().zip(&choice.staged).filter(|(_, staged)| **staged);
-        if choice.ahead && (own < 2 || !copied.any(|(load, _)| makes(load))) {
+        let (all, shares) = sum.shared.map_or((stages, choice.shares), |axis| (self.facts.axes[axis].extent, 1));
+        let own = div_ceil(stages, shares);
+        let staged = || self.facts.loads.iter().zip(&choice.staged).filter(|(_, staged)| **staged);
+        if choice.ahead && (own < 2 || !staged().any(|(load, _)| load.uses_any(&sum.cut))) {
             return Err(Rejected::same("there is no next stage to copy for"));
+        }
+        if staged().any(|(load, _)| Self::is_factor(sum, load)) {
+            return Err(Rejected::same("what the sums leave out is not copied"));
+        }
+        if sum.shared.is_some() && choice.shares == 1 {
+            return Err(Rejected::same("nothing is shared"));
         }
         if depth > length {
             return Err(Rejected::new("depth", format!("{depth} terms in a stage; there are {length}")));
         }
-        if choice.shares > stages {
-            return Err(Rejected::new("shares", format!("{stages} stages for {} blocks", choice.shares)));
+        if choice.shares > all {
+            return Err(Rejected::new("shares", format!("{all} stages for {} blocks", choice.shares)));
         }
-        let all = choice.depth * own * choice.shares;
-        if choice.shares > 1 && all != length && self.depths.len() > 1 {
-            return Err(Rejected::new(
-                "shares",
-                format!("{length} terms are no {} times {}", choice.shares, choice.depth * own),
-            ));
+        if choice.shares > 1 && all % choice.shares != 0 && (sum.shared.is_some() || !is_padded) {
+            return Err(Rejected::new("shares", format!("{all} stages are no {} shares", choice.shares)));
         }
-        if choice.shares > 1 && div_ceil(stages, div_ceil(stages, choice.shares)) != choice.shares {
+        if choice.shares > 1 && div_ceil(all, div_ceil(all, choice.shares)) != choice.shares {
             return Err(Rejected::same("fewer blocks share as much"));
         }
         Ok(())

@@ -26,10 +26,13 @@ use crate::space::facts::{Facts, Moved};
 use crate::space::knobs::{Knob, Knobs, Point};
 use crate::target::Chip;
 
+use super::Family;
 use choice::{Choice, Side};
 
 /// Terms of a sum without which tiles are not worth their copies.
 const TERMS: i64 = 16;
+/// Rows, or columns, that are so few that nothing is read often.
+const THIN: i64 = 8;
 /// Threads along one side of a block's tile.
 const THREADS: [i64; 7] = [1, 2, 4, 8, 16, 32, 64];
 /// Pieces of a thread that are apart.
@@ -54,6 +57,7 @@ pub(in crate::space) struct Tiled {
     sums: Vec<Sum>,
     depths: Vec<i64>,
     shares: Vec<i64>,
+    family: Family,
 }
 
 /// How a sum is cut into stages.
@@ -63,19 +67,24 @@ struct Sum {
     outside: Vec<usize>,
     /// Axes that are cut, as if they were one.
     cut: Vec<usize>,
+    /// The axis outside of which blocks have shares; none if they share stages.
+    shared: Option<usize>,
 }
 
 impl Tiled {
     /// None for a nest that is not of that sort.
-    pub(in crate::space) fn of(facts: Facts, chip: &Chip) -> Option<Self> {
+    pub(in crate::space) fn of(facts: Facts, chip: &Chip, family: Family) -> Option<Self> {
         let (rows, columns) = sides(&facts)?;
         if facts.length(&facts.reduced) < TERMS {
             return None;
         }
         let is_rest = |axis: &usize| !rows.contains(axis) && !columns.contains(axis) && !facts.axes[*axis].is_reduced;
         let rest = (0..facts.axes.len()).filter(is_rest).collect();
-        let sums = sums(&facts);
-        let lengths: Vec<_> = sums.iter().map(|sum| facts.length(&sum.cut)).collect();
+        let sums = sums(&facts, family);
+        let lengths: Vec<_> = match family.longest {
+            Some(longest) => vec![longest],
+            None => sums.iter().map(|sum| facts.length(&sum.cut)).collect(),
+        };
         let mut depths: Vec<_> = DEPTHS.into_iter().chain(lengths.iter().copied().filter(|&all| all < 64)).collect();
         depths.retain(|&depth| lengths.iter().any(|length| length % depth == 0));
         if depths.is_empty() {
@@ -83,9 +92,14 @@ impl Tiled {
         }
         depths.sort_unstable();
         depths.dedup();
-        let most = facts.length(&facts.reduced) / 32;
+        let most = family.longest.unwrap_or_else(|| facts.length(&facts.reduced)) / 32;
         let shares = SHARES.into_iter().filter(|&share| share <= most.max(1)).collect();
-        Some(Self { facts, chip: *chip, rest, rows, columns, sums, depths, shares })
+        Some(Self { facts, chip: *chip, rest, rows, columns, sums, depths, shares, family })
+    }
+
+    /// Whether one side is so short that what is copied is hardly read again.
+    pub(in crate::space) fn is_thin(&self) -> bool {
+        self.facts.length(&self.rows).min(self.facts.length(&self.columns)) <= THIN
     }
 
     pub(in crate::space) fn knobs(&self) -> Knobs {
@@ -98,7 +112,7 @@ impl Tiled {
         };
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
         let mut knobs: Vec<_> = side("row").into_iter().chain(side("column")).collect();
-        knobs.push(Knob::any("sum", self.sums.iter().map(|sum| self.facts.names(&sum.cut).join(" "))));
+        knobs.push(Knob::any("sum", self.sums.iter().map(|sum| self.name(sum))));
         knobs.push(Knob::line("depth", self.depths.iter().copied()));
         knobs.push(Knob::line("shares", self.shares.iter().copied()));
         knobs.push(Knob::any("along grid", words(&["columns", "rows"])));
@@ -122,16 +136,53 @@ impl Tiled {
     /// Tiles of several sizes, with as many shares of the sum as there are processors to fill.
     pub(in crate::space) fn starts(&self) -> Vec<Point> {
         let mut found = Vec::new();
-        let sizes =
-            [([16, 2, 4], [16, 2, 4]), ([16, 1, 4], [16, 2, 4]), ([16, 1, 4], [16, 1, 4]), ([8, 1, 4], [16, 1, 4])];
+        let large = [([16, 2, 4], [16, 4, 4]), ([16, 2, 4], [16, 2, 4]), ([16, 1, 4], [16, 2, 4])];
+        let sizes = [([16, 1, 4], [16, 1, 4]), ([8, 1, 4], [16, 1, 4])];
         let small = [([8, 1, 2], [16, 1, 4]), ([8, 1, 4], [8, 1, 2]), ([4, 1, 4], [8, 1, 4]), ([4, 1, 1], [8, 1, 1])];
-        for (rows, columns) in sizes.into_iter().chain(small) {
+        let fitted = [(16, 16), (32, 8), (16, 8), (8, 16)]
+            .map(|(rows, columns)| (self.fitting(&self.rows, rows), self.fitting(&self.columns, columns)));
+        for (rows, columns) in large.into_iter().chain(fitted).chain(sizes).chain(small) {
             let of = |[threads, apart, next]: [i64; 3]| Side { threads, apart, next };
             for sum in 0..self.sums.len() {
-                found.extend(self.start(of(rows), of(columns), sum).map(|choice| self.point(&choice)));
+                let start = self.start(of(rows), of(columns), sum);
+                let ahead = start.clone().map(|choice| Choice { ahead: true, ..choice });
+                let ahead = ahead.filter(|choice| self.check(choice).is_ok());
+                found.extend(ahead.or(start).map(|choice| self.point(&choice)));
             }
         }
         found
+    }
+
+    /// The threads of a side, and what each has, so that as little of the last tile as possible is beyond the end.
+    fn fitting(&self, axes: &[usize], threads: i64) -> [i64; 3] {
+        let length = self.facts.length(axes);
+        let own = NEXT.iter().rev().flat_map(|&next| APART.iter().rev().map(move |&apart| [threads, apart, next]));
+        let beyond = |&[threads, apart, next]: &[i64; 3]| {
+            let tile = threads * apart * next;
+            (length + tile - 1) / tile * tile
+        };
+        // The first of equals.
+        own.filter(|[_, apart, next]| (4..=8).contains(&(apart * next))).min_by_key(beyond).unwrap_or([threads, 1, 4])
+    }
+
+    /// What a way along the sum is called; nests of a family call their axes differently.
+    fn name(&self, sum: &Sum) -> String {
+        let cut = self.facts.names(&sum.cut).join(" ");
+        match sum.shared {
+            _ if self.family.longest.is_some() => "all".to_owned(),
+            Some(axis) => format!("{cut}, shares of {}", self.facts.axes[axis].name),
+            None => cut,
+        }
+    }
+
+    /// Operands that a sum of stages leaves out, to be multiplied by it: they do not change along what is cut.
+    fn is_factor(sum: &Sum, load: &Moved) -> bool {
+        !sum.outside.is_empty() && load.uses_any(&sum.outside) && !load.uses_any(&sum.cut)
+    }
+
+    /// Whether a sum leaves out any.
+    fn has_factors(&self, sum: &Sum) -> bool {
+        self.facts.loads.iter().any(|load| Self::is_factor(sum, load))
     }
 
     /// Whether every way along the sum goes along an operand.
@@ -143,7 +194,8 @@ impl Tiled {
     fn start(&self, rows: Side, columns: Side, sum: usize) -> Option<Choice> {
         let blocks = self.blocks(&rows, &columns);
         let share = self.shares.iter().rev().copied().find(|share| blocks * share <= self.chip.processors);
-        let staged = self.facts.loads.iter().map(|load| load.is_copiable).collect::<Vec<_>>();
+        let is_staged = |load: &Moved| load.is_copiable && !Self::is_factor(&self.sums[sum], load);
+        let staged = self.facts.loads.iter().map(is_staged).collect::<Vec<_>>();
         let choices = self.depths.iter().rev().filter(|&&depth| depth <= 16).flat_map(|&depth| {
             let staged = staged.clone();
             let choice = Choice { rows, columns, sum, depth, shares: 1, rows_along: false, ahead: false, staged };
@@ -179,13 +231,16 @@ fn sides(facts: &Facts) -> Option<(Vec<usize>, Vec<usize>)> {
     Some((rows.1.clone(), columns.1.clone()))
 }
 
-/// All axes of a sum as one; or one of them, the others outside.
-fn sums(facts: &Facts) -> Vec<Sum> {
-    let mut found = vec![Sum { outside: Vec::new(), cut: facts.reduced.clone() }];
-    if facts.reduced.len() > 1 {
+/// All axes of a sum as one; or one of them, the others outside, of which blocks may have shares of the longest.
+fn sums(facts: &Facts, family: Family) -> Vec<Sum> {
+    let mut found = vec![Sum { outside: Vec::new(), cut: facts.reduced.clone(), shared: None }];
+    if facts.reduced.len() > 1 && family.longest.is_none() {
         for &axis in facts.reduced.iter().filter(|&&axis| facts.axes[axis].extent >= 8) {
-            let outside = facts.reduced.iter().copied().filter(|&other| other != axis).collect();
-            found.push(Sum { outside, cut: vec![axis] });
+            let outside: Vec<_> = facts.reduced.iter().copied().filter(|&other| other != axis).collect();
+            let longest = outside.iter().copied().max_by_key(|&axis| facts.axes[axis].extent);
+            let longest = longest.filter(|&axis| facts.axes[axis].extent >= 16);
+            found.push(Sum { outside: outside.clone(), cut: vec![axis], shared: None });
+            found.extend(longest.map(|axis_outside| Sum { outside, cut: vec![axis], shared: Some(axis_outside) }));
         }
     }
     found

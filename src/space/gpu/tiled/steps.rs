@@ -28,6 +28,8 @@ struct Loops {
     share: Option<String>,
     /// The terms of a stage.
     terms: String,
+    /// The loop inside of which sums begin anew, so that they can leave out factors.
+    around: Option<String>,
 }
 
 impl Tiled {
@@ -48,8 +50,16 @@ impl Tiled {
             steps.push(split(axis, &[side.apart, side.threads, side.next], Tail::Pad));
         }
         let mut outside: Vec<_> = sum.outside.iter().map(|&axis| (facts.axes[axis].name.clone(), vec![axis])).collect();
-        let (share, terms) = self.cut_sum(choice, &cut, &mut outside, &mut steps);
-        let loops = Loops { row, column, outside, share, terms };
+        let mut shared = None;
+        if let Some((name, axes)) = outside.iter_mut().find(|(_, axes)| sum.shared == Some(axes[0])) {
+            steps.push(split(name, &[facts.axes[axes[0]].extent / choice.shares], Tail::Peel));
+            shared = Some(part(name, 0));
+            *name = part(name, 1);
+        }
+        let around = outside.last().filter(|_| self.has_factors(sum)).map(|(name, _)| name.clone());
+        let shares = if shared.is_some() { 1 } else { choice.shares };
+        let (share, terms) = self.cut_sum(choice, shares, &cut, &mut outside, &mut steps);
+        let loops = Loops { row, column, outside, share: share.or(shared), terms, around };
         let ones = facts.names(&ones);
         self.placed(choice, &loops, rest, ones, &mut steps);
         steps
@@ -59,6 +69,7 @@ impl Tiled {
     fn cut_sum(
         &self,
         choice: &Choice,
+        shares: i64,
         cut: &str,
         outside: &mut Vec<(String, Vec<usize>)>,
         steps: &mut Vec<Step>,
@@ -66,8 +77,8 @@ impl Tiled {
         let axes = self.sums[choice.sum].cut.clone();
         let stages = self.stages(choice);
         let mut parts = Vec::new();
-        if choice.shares > 1 {
-            parts.push(div_ceil(stages, choice.shares));
+        if shares > 1 {
+            parts.push(div_ceil(stages, shares));
         }
         if stages > 1 {
             parts.push(choice.depth);
@@ -77,7 +88,7 @@ impl Tiled {
         }
         let is_even = self.facts.length(&axes) % parts.iter().product::<i64>() == 0;
         steps.push(split(cut, &parts, if is_even { Tail::Peel } else { Tail::Pad }));
-        if choice.shares > 1 {
+        if shares > 1 {
             outside.push((part(cut, 1), axes));
             return (Some(part(cut, 0)), part(cut, 2));
         }
@@ -87,7 +98,7 @@ impl Tiled {
 
     /// Puts loops into their order and on the GPU, and operands into shared memory.
     fn placed(&self, choice: &Choice, loops: &Loops, rest: Option<String>, ones: Vec<String>, steps: &mut Vec<Step>) {
-        let Loops { row, column, outside, share, terms } = loops;
+        let Loops { row, column, outside, share, terms, around } = loops;
         let own = [part(row, 1), part(row, 3), part(column, 1), part(column, 3)];
         let mut order: Vec<_> = share.iter().chain(&rest).cloned().collect();
         order.extend([part(row, 0), part(column, 0), part(row, 2), part(column, 2)]);
@@ -102,6 +113,11 @@ impl Tiled {
         }
         steps.push(bind(part(row, 2), LoopKind::Block(1)));
         steps.push(bind(part(column, 2), LoopKind::Block(0)));
+        if let Some(around) = around {
+            // Those of all terms stay in registers, too.
+            steps.push(Step::Accumulate { at: part(column, 2) });
+            steps.push(Step::Accumulate { at: around.clone() });
+        }
         for (load, _) in self.facts.loads.iter().zip(&choice.staged).filter(|(_, staged)| **staged) {
             steps.push(self.stage(load, choice, loops));
         }
