@@ -18,6 +18,8 @@ use crate::explore::Reason;
 #[derive(Debug)]
 pub struct Crew {
     builders: Sender<Job>,
+    /// Workers that compile.
+    count: usize,
     timers: Vec<Sender<Errand>>,
 }
 
@@ -92,7 +94,12 @@ impl Crew {
             std::thread::spawn(move || run(worker, number, &errands));
             sender
         };
-        Self { builders: sender, timers: gpus.into_iter().enumerate().map(timer).collect() }
+        Self { builders: sender, count: builders.max(1), timers: gpus.into_iter().enumerate().map(timer).collect() }
+    }
+
+    /// Workers that compile.
+    pub const fn builders(&self) -> usize {
+        self.count
     }
 
     /// Workers that time.

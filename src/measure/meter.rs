@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use super::candidates::Candidates;
 use super::crew::{Building, Crew, Event};
+use super::parallel;
 use super::protocol::{Build, Effort, Reply, Request, Setup, Time};
 use crate::explore::{Reason, Trial};
 use crate::schedule::Schedule;
@@ -191,16 +192,6 @@ impl Slot {
     }
 }
 
-/// A point as a candidate.
-struct Open {
-    point: Point,
-    schedule: Schedule,
-    text: String,
-    library: PathBuf,
-    /// Its loops as text, or what became of it already.
-    state: Result<String, Trial>,
-}
-
 impl Meter {
     /// A meter that has measured nothing.
     pub fn new(candidates: Candidates, setup: Setup, fastest: f64) -> Self {
@@ -210,18 +201,15 @@ impl Meter {
 
     /// Begins to try points: compiles them.
     pub fn begin(&mut self, hands: &mut Hands<'_>, points: &[Point]) -> Batch {
-        let opened: Vec<Open> = points.iter().map(|point| self.open(point)).collect();
-        let mut slots = Vec::new();
-        for open in opened {
-            let Open { point, schedule, text, library, state } = open;
-            let record = if state.is_ok() { hands.journal.recall(&text) } else { None };
-            let stage = match (record, state) {
-                (Some(record), _) => Stage::Known(record),
-                (None, Ok(loops)) => Stage::Waiting(loops),
-                (None, Err(trial)) => Stage::Done(trial, Vec::new()),
-            };
-            slots.push(Slot { point, schedule, text, library, stage });
+        let mut slots: Vec<_> = points.iter().map(|point| self.open(point)).collect();
+        for slot in &mut slots {
+            if let Stage::Waiting(_) = slot.stage
+                && let Some(record) = hands.journal.recall(&slot.text)
+            {
+                slot.stage = Stage::Known(record);
+            }
         }
+        self.write(&mut slots);
         let (sender, events) = mpsc::channel();
         let mut batch = Batch { slots, building: None, sender, events, is_late: false };
         let builds: Vec<_> = batch.slots.iter().enumerate().filter_map(|(at, slot)| self.build(at, slot)).collect();
@@ -229,7 +217,8 @@ impl Meter {
             batch.is_late = !hands.journal.has_time();
         }
         if !batch.is_late {
-            let together = if self.is_gpu() { TOGETHER } else { 1 };
+            let even = builds.len().div_ceil(hands.crew.builders());
+            let together = if self.is_gpu() { even.min(TOGETHER) } else { 1 };
             batch.building = Some(hands.crew.start(&builds, together, self.build_limit(), &batch.sender));
         }
         batch
@@ -306,24 +295,34 @@ impl Meter {
         self.leaders.first()
     }
 
-    /// Puts a point into the form in which workers take it.
-    fn open(&mut self, point: &Point) -> Open {
+    /// A point with its schedule; its loops are still to be written.
+    fn open(&mut self, point: &Point) -> Slot {
         self.made += 1;
         let library = self.setup.folder.join(format!("candidate{}.so", self.made));
-        let open = |schedule: Schedule, state| {
+        let slot = |schedule: Schedule, stage| {
             let text = schedule.to_string();
-            Open { point: point.clone(), schedule, text, library, state }
+            Slot { point: point.clone(), schedule, text, library, stage }
         };
+        let rejected = |reason| Stage::Done(Trial::Rejected(reason), Vec::new());
         let schedule = match self.candidates.schedule(point) {
             Ok(schedule) => schedule,
-            Err(reason) => return open(Schedule::default(), Err(Trial::Rejected(reason))),
+            Err(reason) => return slot(Schedule::default(), rejected(reason)),
         };
-        let text = schedule.to_string();
-        if self.known.contains(&text) {
-            return open(schedule, Err(Trial::Rejected(Reason::new("same", "another point has the same schedule"))));
+        if self.known.contains(&schedule.to_string()) {
+            return slot(schedule, rejected(Reason::new("same", "another point has the same schedule")));
         }
-        let state = self.candidates.loops(&schedule).map_err(Trial::Rejected);
-        open(schedule, state)
+        slot(schedule, Stage::Waiting(String::new()))
+    }
+
+    /// Puts points into the form in which workers take them.
+    fn write(&self, slots: &mut [Slot]) {
+        let waiting = slots.iter_mut().filter(|slot| matches!(slot.stage, Stage::Waiting(_)));
+        parallel::each(waiting.collect(), |slot| {
+            slot.stage = match self.candidates.loops(&slot.schedule) {
+                Ok(loops) => Stage::Waiting(loops),
+                Err(reason) => Stage::Done(Trial::Rejected(reason), Vec::new()),
+            };
+        });
     }
 
     /// What is to be compiled of a point.

@@ -8,6 +8,7 @@
 //! - `candidates`: the space of a whole kernel, and the schedule, loops and prediction of each point; `arrangement`: the
 //!   part of it in which nests are where they are;
 //! - `meter`: seconds of points, drift, the final among the leaders;
+//! - `parallel`: work on all cores;
 //! - `accuracy`: how far results may be from those expected.
 
 pub mod accuracy;
@@ -17,6 +18,7 @@ pub mod candidates;
 pub mod crew;
 mod gpu;
 pub mod meter;
+pub mod parallel;
 mod process;
 pub mod protocol;
 pub mod worker;

@@ -183,7 +183,10 @@ fn tuned(session: &mut Session, bench: &Bench<'_>, made: &Made, row: &mut Row) -
         };
         let job = Job { graph: made.body.clone(), ranges: made.ranges.clone() };
         let found = search::search(session, &settings, &[job], Records::none(), &mut |_| {})?;
-        for tuned in found {
+        if let Some(stop) = found.stop {
+            return Err(stop);
+        }
+        for tuned in found.tuned {
             (row.trials, row.tune_seconds) = (tuned.trials as u32, tuned.took);
             if let Some(pinned) = &mut session.pinned {
                 pinned.lock.put(tuned.entry);

@@ -5,9 +5,8 @@
 //!                                                                 │ log
 //! ```
 //!
-//! - `subject`: an export with its data, and the check of winners; `adverse`: inputs that schedules trip over; `floor`: what no kernel can beat; `turns`: whose candidates are tried next;
-//! - `subject`: an export with its data, and the check of winners; `floor`: what no kernel can beat; `turns`: whose candidates are tried next;
-//! - `parallel`: work on all cores;
+//! - `subject`: an export with its data, and the check of winners; `adverse`: inputs that schedules trip over; `floor`:
+//!   what no kernel can beat; `turns`: whose candidates are tried next;
 //! - `notes`: limits, what is told on the way; `log`: every trial as a line, for `--resume` and `--replay`;
 //! - `search`: the search of some exports together, for `ftc tune` and `ftc bench`.
 
@@ -16,7 +15,6 @@ pub mod error;
 pub mod floor;
 pub mod log;
 pub mod notes;
-pub mod parallel;
 pub mod search;
 pub mod subject;
 pub mod turns;
@@ -118,7 +116,8 @@ pub fn tune(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Event
     let log = open_log(session, request, &past)?;
     let found =
         search::search(session, &settings, &jobs, search::Records { log, past, earlier: request.past.clone() }, tell)?;
-    record(session, &found)
+    record(session, &found.tuned)?;
+    found.stop.map_or(Ok(()), Err)
 }
 
 /// The method of a name.

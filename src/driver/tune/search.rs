@@ -1,22 +1,24 @@
 //! The search of some exports together.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::super::bench::data::Range;
 use super::super::bench::options::Budget;
 use super::super::lock::{self, Entry, Key, Pinned};
-use super::super::session::{Outcome, Session};
+use super::super::session::{Outcome, Session, Stop};
 use super::log::{Header, Line, Log, Past, Winner};
 use super::notes::{Notes, Source, Status};
 use super::subject::{Recipe, Subject};
 use super::turns::{Plan, Progress, Turns};
-use super::{Earlier, Event, error, parallel};
+use super::{Earlier, Event, error};
 use crate::explore::{Limits, Method, Reason, Rejections};
 use crate::graph::Graph;
 use crate::loops::Kernel;
 use crate::lower;
 use crate::measure::crew::Crew;
 use crate::measure::meter::{BUILD_LIMIT, Batch, Hands, Leader};
+use crate::measure::parallel;
 use crate::runtime::gpu::Device;
 use crate::space::knobs::Point;
 use crate::target::{Platform, Target};
@@ -93,7 +95,9 @@ const MANY: usize = 8;
 /// Batches before another export has its turn.
 const TURN: usize = 3;
 /// Searches that look for their first points while others have their turns.
-const EARLY: usize = 4;
+const EARLY: usize = 8;
+/// Batches of different exports that are compiled before their turns.
+const AHEAD: usize = 5;
 /// Trials in a second, about; what methods count with where the budget is a time.
 const RATE: f64 = 10.0;
 const GPU_RATE: f64 = 30.0;
@@ -109,6 +113,15 @@ struct Open<'j> {
     rejections: Rejections,
 }
 
+/// What a search found.
+#[derive(Debug)]
+pub struct Found {
+    /// What was tuned.
+    pub tuned: Vec<Tuned>,
+    /// Why something was not.
+    pub stop: Option<Stop>,
+}
+
 /// Searches for schedules of all jobs.
 pub fn search(
     session: &mut Session,
@@ -116,7 +129,7 @@ pub fn search(
     jobs: &[Job],
     records: Records,
     tell: &mut dyn FnMut(Event<'_>),
-) -> Outcome<Vec<Tuned>> {
+) -> Outcome<Found> {
     let program = std::env::current_exe()
         .map_err(|cause| session.environment(super::driver_error::unwritable("the program's own path", &cause)))?;
     let started = Instant::now();
@@ -160,13 +173,17 @@ pub fn search(
     if let Some(cause) = failure {
         return Err(session.environment(super::driver_error::unwritable("the log", &cause)));
     }
-    let mut tuned = Vec::new();
+    let mut all = Found { tuned: Vec::new(), stop: None };
     for result in found {
-        let result = result?;
-        tell(Event::Done(&result));
-        tuned.push(result);
+        match result {
+            Ok(result) => {
+                tell(Event::Done(&result));
+                all.tuned.push(result);
+            }
+            Err(stop) => all.stop = Some(stop),
+        }
     }
-    Ok(tuned)
+    Ok(all)
 }
 
 fn open_all<'j>(session: &mut Session, settings: &Settings, jobs: &'j [Job], crew: &Crew) -> Outcome<Vec<Open<'j>>> {
@@ -254,7 +271,7 @@ struct Round<'a, 'j, 'n> {
 impl Round<'_, '_, '_> {
     /// One export after the other, each for some batches.
     fn take_turns(&mut self) {
-        while let (false, Some(at)) = (self.is_over, next(self.open, self.notes, None)) {
+        while let (false, Some(at)) = (self.is_over, next(self.open, self.notes, &[])) {
             for _ in 0..TURN {
                 let begin = Instant::now();
                 let Some(batch) = self.begin(at) else { break };
@@ -270,26 +287,26 @@ impl Round<'_, '_, '_> {
         }
     }
 
-    /// While candidates of one export are timed, those of another one are compiled.
+    /// While candidates of one export are timed, those of others are compiled, and other searches think.
     fn overlap(&mut self) {
-        let mut current: Option<(usize, Batch)> = None;
+        let mut begun: VecDeque<(usize, Batch)> = VecDeque::new();
         let mut begin = Instant::now();
-        while !self.is_over {
-            let following = self.begin_another(current.as_ref().map(|(at, _)| *at));
-            if current.is_none() && following.is_none() {
-                return;
+        loop {
+            while begun.len() < AHEAD
+                && let Some(next) = self.begin_another(&begun)
+            {
+                begun.push_back(next);
             }
-            if let Some((at, batch)) = current {
-                self.finish(at, batch, begin);
-                begin = Instant::now();
-            }
-            current = following;
+            let Some((at, batch)) = begun.pop_front().filter(|_| !self.is_over) else { return };
+            self.finish(at, batch, begin);
+            begin = Instant::now();
         }
     }
 
-    /// Begins a batch of the export that promises most, beside one that has its turn now.
-    fn begin_another(&mut self, busy: Option<usize>) -> Option<(usize, Batch)> {
-        while let Some(at) = next(self.open, self.notes, busy) {
+    /// Begins a batch of the export that promises most, beside those that have their turns now.
+    fn begin_another(&mut self, begun: &VecDeque<(usize, Batch)>) -> Option<(usize, Batch)> {
+        let busy: Vec<_> = begun.iter().map(|(at, _)| *at).collect();
+        while let Some(at) = next(self.open, self.notes, &busy) {
             self.start(at);
             let early = (0..self.open.len()).filter(|&at| self.open[at].turns.is_none()).take(EARLY);
             for at in early.collect::<Vec<_>>() {
@@ -358,14 +375,14 @@ fn limits(settings: &Settings, batch: usize, exports: usize) -> Limits {
     }
 }
 
-/// The export that has the next turn: as in the log, else the one that promises most and is not busy; none where all are
-/// done.
-fn next(open: &[Open<'_>], notes: &Notes<'_>, busy: Option<usize>) -> Option<usize> {
+/// The export that has the next turn: as in the log, else the one that promises most and has no turn yet; none where all
+/// are done.
+fn next(open: &[Open<'_>], notes: &Notes<'_>, busy: &[usize]) -> Option<usize> {
     let is_open = |export: &Open<'_>| export.turns.as_ref().is_none_or(|turns| !turns.is_over());
     let then = notes.turn_in_past();
     let then = then.and_then(|name| open.iter().position(|export| export.job.graph.name == name && is_open(export)));
     then.or_else(|| {
-        let gains = open.iter().enumerate().filter(|&(at, export)| Some(at) != busy && is_open(export));
+        let gains = open.iter().enumerate().filter(|(at, export)| !busy.contains(at) && is_open(export));
         let gains = gains.map(|(at, export)| (at, export.progress.expected_gain()));
         // The first of equals.
         gains
