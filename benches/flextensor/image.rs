@@ -21,12 +21,12 @@ pub(crate) fn file(folder: &Path, number: usize, side: &str, extension: &str) ->
     folder.join(format!("{number:02}.{side}.{extension}"))
 }
 
-/// Compiles both sides of some schedules, on all cores, and says what is refused.
+/// Compiles both sides of the schedules that have files, on all cores, and says what is refused.
 pub(crate) fn compile(count: usize, folder: &Path) {
     let target = Target::parse("cuda", None).expect("it is known");
     let Target::Gpu(gpu) = &target else { panic!("it is a GPU") };
     let next = AtomicUsize::new(0);
-    let refused = AtomicUsize::new(0);
+    let (made, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     std::thread::scope(|scope| {
         for _ in 0..cores {
@@ -37,6 +37,10 @@ pub(crate) fn compile(count: usize, folder: &Path) {
                         break;
                     }
                     let (number, side) = (at / 2, SIDES[at % 2]);
+                    if !file(folder, number, side, "ft").exists() {
+                        continue;
+                    }
+                    made.fetch_add(1, Ordering::Relaxed);
                     if let Err(why) = compile_one(folder, number, side, (&target, gpu)) {
                         refused.fetch_add(1, Ordering::Relaxed);
                         println!("{number:02} {side} is refused: {why}");
@@ -45,7 +49,7 @@ pub(crate) fn compile(count: usize, folder: &Path) {
             });
         }
     });
-    println!("{} images, {} refused", 2 * count - refused.load(Ordering::Relaxed), refused.load(Ordering::Relaxed));
+    println!("{} files, {} refused", made.into_inner(), refused.into_inner());
 }
 
 fn compile_one(folder: &Path, number: usize, side: &str, (target, gpu): (&Target, &Gpu)) -> Result<(), String> {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench --bench flextensor -- write FOLDER              both sides as `.ft` files
-//! cargo bench --bench flextensor -- compile FOLDER            images of both for the GPU, on any machine with nvcc
+//! cargo bench --bench flextensor -- compile FOLDER            images of these files, on any machine with nvcc
 //! cargo bench --bench flextensor -- time FOLDER [NUMBER…]     on the machine with the GPU: a line for each schedule
 //! ```
 //!
@@ -25,10 +25,7 @@ fn main() {
     let records: Vec<Record> = serde_json::from_str(include_str!("v100.json")).expect("the data is as its type says");
     match words[..] {
         ["write", folder] => write(&records, Path::new(folder)),
-        ["compile", folder] => {
-            write(&records, Path::new(folder));
-            image::compile(records.len(), Path::new(folder));
-        }
+        ["compile", folder] => image::compile(records.len(), Path::new(folder)),
         ["time", folder, ref numbers @ ..] => {
             let numbers: Vec<usize> = numbers.iter().filter_map(|number| number.parse().ok()).collect();
             clock::time(&records, Path::new(folder), &numbers);
