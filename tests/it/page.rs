@@ -66,8 +66,9 @@ fn several_exports_have_an_index_and_names_are_escaped() {
 
 /// What the inner loop of a page comes from: the rows in which that changes.
 fn quotes(page: &str) -> Vec<String> {
-    let rows = page.split("<tr><td>").filter_map(|row| row.split_once("<td class=\"soft\">"));
-    let quote = |(_, rest): (&str, &str)| rest.lines().next().unwrap_or_default().to_owned();
+    let rows = page.split("<tr><td>").filter_map(|row| row.split_once("<td class=\"from\">"));
+    let quote =
+        |(_, rest): (&str, &str)| rest.lines().next().unwrap_or_default().replace("<span>", "").replace("</span>", ":");
     rows.map(quote).filter(|quote| !quote.is_empty()).collect()
 }
 
