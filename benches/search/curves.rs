@@ -39,33 +39,36 @@ impl Curve {
     }
 }
 
-/// Prints tables and writes plots: `OUT.svg` over trials, `OUT.seconds.svg` over seconds.
+/// Prints tables, which go to `OUT.txt` too, and writes plots: `OUT.svg` over trials, `OUT.seconds.svg` over seconds.
 pub(crate) fn report(curves: &[Curve], out: &Path) {
+    let mut lines = agreement(curves);
     let trials = curves.iter().filter_map(|curve| curve.points.last()).map(|point| point.0).max().unwrap_or(1);
-    show(curves, Along::Trials, trials as f64, out);
+    lines.extend(show(curves, Along::Trials, trials as f64, out));
     let ends = curves.iter().filter_map(|curve| curve.points.last()?.1);
     if let Some(end) = ends.reduce(f64::max) {
-        show(curves, Along::Seconds, end, &out.with_extension("seconds.svg"));
+        lines.extend(show(curves, Along::Seconds, end, &out.with_extension("seconds.svg")));
     }
+    let text = lines.join("\n");
+    println!("{text}");
+    std::fs::write(out.with_extension("txt"), text).expect("the tables can be written");
 }
 
-fn show(curves: &[Curve], along: Along, end: f64, out: &Path) {
+/// A table of one sort; its plot is written.
+fn show(curves: &[Curve], along: Along, end: f64, out: &Path) -> Vec<String> {
     let first = if along == Along::Trials { 1.0 } else { 0.3 };
     let steps = 60;
     let grid: Vec<_> = (0..=steps).map(|at| first * (end / first).powf(f64::from(at) / f64::from(steps))).collect();
     let marks: Vec<_> =
         [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0].into_iter().filter(|&at| at <= end).collect();
     let what = if along == Along::Trials { "trials" } else { "seconds" };
-    println!(
-        "{:10} {}",
-        format!("{what}:"),
-        marks.iter().map(|mark| format!("{mark:>8}")).collect::<Vec<_>>().concat()
-    );
+    let head = marks.iter().map(|mark| format!("{mark:>8}"));
+    let mut lines = vec!["best so far over the best of all, geometric mean".to_owned()];
+    lines.push(format!("{what:10}{}", head.collect::<String>()));
     let mut drawn = Vec::new();
     let mut legend = Vec::new();
     for (number, (_, name)) in methods().enumerate().filter(|(_, (_, name))| is_there(curves, name)) {
         let row = marks.iter().map(|&mark| format!("{:>8.3}", mean(curves, name, along, mark)));
-        println!("{name:10} {}", row.collect::<String>());
+        lines.push(format!("{name:10}{}", row.collect::<String>()));
         let points = grid.iter().map(|&at| (at, mean(curves, name, along, at).min(3.0)));
         drawn.push(Mark::Line { points: points.collect(), class: format!("s{number}") });
         legend.push((format!("s{number}"), name.to_owned()));
@@ -75,6 +78,8 @@ fn show(curves: &[Curve], along: Along, end: f64, out: &Path) {
         Axis { label: "best so far over the best of all".to_owned(), from: 0.98, to: 3.0, number: |v| format!("{v}") };
     let plot = Plot { x, y, marks: drawn, legend };
     std::fs::write(out, plot.file()).expect("the plot can be written");
+    lines.push(String::new());
+    lines
 }
 
 /// Whether a method searched anything.
@@ -94,19 +99,30 @@ fn mean(curves: &[Curve], method: &str, along: Along, end: f64) -> f64 {
     (logs.iter().sum::<f64>() / logs.len().max(1) as f64).exp()
 }
 
-/// How far the ends of searches of one kernel by one method lie apart, for each kernel.
-pub(crate) fn agreement(curves: &[Curve]) {
+/// Ends that agree.
+const AGREE: f64 = 1.05;
+
+/// How far the ends of searches of one kernel by one method lie apart, for each kernel, and how many agree.
+fn agreement(curves: &[Curve]) -> Vec<String> {
     let mut kernels: Vec<_> = curves.iter().map(|curve| curve.kernel.as_str()).collect();
     kernels.sort_unstable();
     kernels.dedup();
-    println!("greatest over least end of the seeds of a method:");
-    for kernel in kernels {
-        let spread = methods().filter(|(_, name)| is_there(curves, name)).map(|(_, name)| {
-            let own = curves.iter().filter(|curve| curve.kernel == kernel && curve.method == name);
+    let mut lines = Vec::new();
+    for (_, method) in methods() {
+        let (mut agree, mut all) = (0, 0);
+        for kernel in &kernels {
+            let own = curves.iter().filter(|curve| curve.kernel == *kernel && curve.method == method);
             let ends: Vec<_> = own.filter_map(|curve| curve.end).collect();
             let [least, most] = [f64::min, f64::max].map(|pick| ends.iter().copied().reduce(pick).unwrap_or(1.0));
-            format!("{name} {:.3} ({})  ", most / least, time(least))
-        });
-        println!("  {kernel:12} {}", spread.collect::<String>());
+            if ends.len() > 1 {
+                (agree, all) = (agree + usize::from(most < AGREE * least), all + 1);
+                let times = format!("({} to {})", time(least), time(most));
+                lines.push(format!("{method:10}{kernel:12} {:.3} {times}", most / least));
+            }
+        }
+        if all > 0 {
+            lines.push(format!("{method}: ends of {agree} of {all} kernels agree within 5 %, whatever the seed\n"));
+        }
     }
+    lines
 }

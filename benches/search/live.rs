@@ -1,12 +1,12 @@
 //! Searches that measure: `ftc tune` for ten kernels, each with every method and several seeds, and what their logs say.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use ftc::driver::tune::log::{self, Line, Outcome};
 
-use crate::curves::{self, Curve};
-use crate::methods;
+use crate::curves::Curve;
 
 /// Kernels of many shapes: they fit into a cache or do not, tiles divide them or do not, one stage or several.
 const KERNELS: [(&str, &str); 10] = [
@@ -22,20 +22,69 @@ const KERNELS: [(&str, &str); 10] = [
     ("softmax", "softmax(x: f32[256, 1000])"),
 ];
 
-/// Searches all that has no log yet.
-pub(crate) fn search(logs: &Path, seconds: usize, seeds: usize) {
-    std::fs::create_dir_all(logs).expect("a folder for logs");
-    let searches = KERNELS.len() * methods().count() * seeds;
-    println!("{searches} searches of {seconds} s");
-    // The seeds of one kernel and method lie far apart in time, so that what else the machine does falls on all methods.
-    for seed in 0..seeds {
+/// What is searched.
+pub(crate) struct Plan {
+    /// Minutes of everything together.
+    pub(crate) minutes: f64,
+    /// Seeds of the default method; each other method has one.
+    pub(crate) seeds: usize,
+    /// The names of the methods.
+    pub(crate) methods: Vec<String>,
+}
+
+/// The default method: that whose searches are to agree, whatever their seeds.
+const DEFAULT: &str = "auto";
+/// Seconds that a search takes beside those that it is given.
+const AROUND: f64 = 0.5;
+/// Seconds with which a search is worth something.
+const FEWEST: f64 = 4.0;
+
+/// One search.
+struct Search<'p> {
+    name: &'static str,
+    call: &'static str,
+    method: &'p str,
+    seed: usize,
+}
+
+impl Search<'_> {
+    fn log(&self, logs: &Path) -> PathBuf {
+        logs.join(format!("{}.{}.{}.jsonl", self.name, self.method, self.seed))
+    }
+}
+
+/// All searches. The seeds of one kernel and method lie far apart in time, so that what else the machine does falls on all
+/// methods.
+fn searches(plan: &Plan) -> Vec<Search<'_>> {
+    let mut all = Vec::new();
+    for seed in 0..plan.seeds {
         for (name, call) in KERNELS {
-            for (_, method) in methods() {
-                let log = logs.join(format!("{name}.{method}.{seed}.jsonl"));
-                if !is_complete(&log) {
-                    tune(call, method, seconds, seed, &log);
-                }
-            }
+            let methods = plan.methods.iter().filter(|method| seed == 0 || *method == DEFAULT);
+            all.extend(methods.map(|method| Search { name, call, method, seed }));
+        }
+    }
+    all
+}
+
+/// Searches all that has no log yet, each for as long as the others.
+pub(crate) fn search(logs: &Path, plan: &Plan) {
+    std::fs::create_dir_all(logs).expect("a folder for logs");
+    let all = searches(plan);
+    let seconds = plan.minutes * 60.0 / all.len() as f64 - AROUND;
+    println!("{} searches of {seconds:.1} s", all.len());
+    if seconds < FEWEST {
+        let minutes = all.len() as f64 * (FEWEST + AROUND) / 60.0;
+        println!("that is little: give them {minutes:.0} minutes, or fewer methods");
+    }
+    let (begin, mut done) = (Instant::now(), 0);
+    for search in &all {
+        let log = search.log(logs);
+        if !is_complete(&log) {
+            tune(search, seconds.max(1.0), &log);
+        }
+        done += 1;
+        if done % plan.methods.len() == 0 {
+            println!("{done} of {} after {:.1} min", all.len(), begin.elapsed().as_secs_f64() / 60.0);
         }
     }
 }
@@ -44,17 +93,18 @@ fn is_complete(log: &Path) -> bool {
     log::lines(log).is_ok_and(|lines| lines.iter().any(|line| matches!(line, Line::Winner(_))))
 }
 
-fn tune(call: &str, method: &str, seconds: usize, seed: usize, log: &Path) {
+fn tune(search: &Search<'_>, seconds: f64, log: &Path) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ftc"));
     let folder = std::env::temp_dir();
     let lock = folder.join(format!("ftc-bench-search-{}.lock", std::process::id()));
-    command.args(["tune", "--export", call, "--search", method, "--seed", &seed.to_string()]);
-    command.args(["--budget", &format!("{seconds}s"), "--log"]).arg(log).arg("--lock").arg(&lock);
+    // No search is to start where another one, or one for ftc itself, has ended.
+    std::fs::write(&lock, "").expect("an empty lock");
+    command.args(["tune", "--export", search.call, "--search", search.method, "--seed", &search.seed.to_string()]);
+    command.args(["--budget", &format!("{:.0}ms", seconds * 1e3), "--log"]).arg(log).arg("--lock").arg(&lock);
     let ended = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !ended.is_ok_and(|status| status.success()) {
         println!("failed: {command:?}");
     }
-    // No search is to start where another one ended.
     let _ = std::fs::remove_file(&lock);
 }
 
@@ -63,9 +113,7 @@ pub(crate) fn curves(logs: &Path) -> Vec<Curve> {
     let files = std::fs::read_dir(logs).expect("a folder of logs").map(|file| file.expect("a file").path());
     let mut files: Vec<_> = files.collect();
     files.sort();
-    let curves: Vec<_> = files.iter().filter_map(|file| curve(file)).collect();
-    curves::agreement(&curves);
-    curves
+    files.iter().filter_map(|file| curve(file)).collect()
 }
 
 fn curve(file: &Path) -> Option<Curve> {

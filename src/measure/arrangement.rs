@@ -30,7 +30,7 @@ pub struct Placement {
 }
 
 /// One arrangement.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Arrangement {
     /// What can be chosen, nest after nest.
     pub(super) knobs: Knobs,
@@ -41,7 +41,7 @@ pub(super) struct Arrangement {
 }
 
 /// Nests that share knobs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Group {
     knobs: Knobs,
     /// The first of them among those of the arrangement.
@@ -51,7 +51,7 @@ struct Group {
 }
 
 /// One nest.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Part {
     number: usize,
     /// The nest whose cycles count: that which it runs inside of, or itself.

@@ -20,7 +20,7 @@ use super::arrangement::Arrangement;
 pub use super::arrangement::{Placement, cycles};
 
 /// All candidates of a kernel.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Candidates {
     /// What can be chosen.
     pub knobs: Knobs,

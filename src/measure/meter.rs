@@ -10,13 +10,14 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::Duration;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
 
 use super::candidates::Candidates;
 use super::crew::{Building, Crew, Event};
 use super::parallel;
 use super::protocol::{Build, Effort, Reply, Request, Setup, Time};
+use super::worker::SHORTEST;
 use crate::explore::{Reason, Trial};
 use crate::schedule::Schedule;
 use crate::space::knobs::Point;
@@ -103,9 +104,15 @@ const EQUAL: f64 = 0.015;
 /// Readings of drift that must agree, and how well.
 const READINGS: usize = 3;
 const STEADY: f64 = 1.1;
-/// Turns of the final. The clock of a GPU says the same each time.
+/// Turns of the final, at most and at least. The clock of a GPU says the same each time.
 const TURNS: usize = 7;
-const TURNS_ON_GPU: usize = 3;
+const FEWEST_TURNS: usize = 3;
+/// How long to measure in each of them.
+const TURN: Effort = Effort { samples: 2, seconds: 0.05, hopeless: None, fastest: 0.0 };
+/// What a worker needs beside the calls that it times.
+const AROUND: f64 = 4e-3;
+/// How often it is asked whether there is time for what is being compiled.
+const LOOK: Duration = Duration::from_millis(100);
 /// Compiling takes longer than this only where something is wrong.
 pub const BUILD_LIMIT: Duration = Duration::from_secs(20);
 /// The same for nvcc: it takes a second, and where it takes much longer the code is too long to be fast.
@@ -255,8 +262,11 @@ impl Meter {
             if trials.len() == batch.slots.len() || (is_over && idle.len() == hands.crew.timers()) {
                 return trials;
             }
-            let Ok(event) = batch.events.recv() else { return trials };
-            idle.extend(self.hear(&mut batch, event));
+            match batch.events.recv_timeout(LOOK) {
+                Ok(event) => idle.extend(self.hear(&mut batch, event)),
+                Err(RecvTimeoutError::Timeout) => is_over |= !hands.journal.has_time(),
+                Err(RecvTimeoutError::Disconnected) => return trials,
+            }
         }
     }
 
@@ -403,13 +413,25 @@ impl Meter {
         }
     }
 
-    /// The leaders and a guest, timed in turns, the winner first: the simplest of those that are as good as equal.
-    pub fn finale(&self, crew: &Crew, guest: Option<Leader>) -> Vec<Leader> {
+    /// Those who are near enough to the best.
+    fn finalists(&self) -> impl Iterator<Item = &Leader> {
         let best = self.best().map_or(f64::INFINITY, |best| best.seconds);
-        let mut finalists: Vec<Leader> = self.leaders.clone();
-        finalists.retain(|leader| leader.seconds <= best * (1.0 + BEHIND));
+        self.leaders.iter().filter(move |leader| leader.seconds <= best * (1.0 + BEHIND))
+    }
+
+    /// Seconds that the final will take, about.
+    pub fn final_seconds(&self) -> f64 {
+        let Some(best) = self.best() else { return 0.0 };
+        let calls = best.seconds + TURN.seconds.min(TURN.samples as f64 * best.seconds.max(SHORTEST));
+        self.most_turns() as f64 * (self.finalists().count() + 1) as f64 * (AROUND + calls)
+    }
+
+    /// The leaders and a guest, timed in turns, the winner first: the simplest of those that are as good as equal. After
+    /// some time there are no more turns than are needed.
+    pub fn finale(&self, crew: &Crew, guest: Option<Leader>, until: Option<Instant>) -> Vec<Leader> {
+        let mut finalists: Vec<Leader> = self.finalists().cloned().collect();
         finalists.extend(guest);
-        self.take_turns(crew, &mut finalists);
+        self.take_turns(crew, &mut finalists, until);
         finalists.retain(|leader| leader.seconds.is_finite());
         let least = finalists.iter().map(|leader| leader.seconds).fold(f64::INFINITY, f64::min);
         finalists.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
@@ -435,12 +457,18 @@ impl Meter {
         Build { loops, processor: self.setup.processor.clone(), library }
     }
 
+    const fn most_turns(&self) -> usize {
+        if self.is_gpu() { FEWEST_TURNS } else { TURNS }
+    }
+
     /// Times all in turn, several times over; their seconds are then the medians.
-    fn take_turns(&self, crew: &Crew, finalists: &mut [Leader]) {
-        let effort = Effort { samples: 2, seconds: 0.05, hopeless: None, fastest: self.fastest };
+    fn take_turns(&self, crew: &Crew, finalists: &mut [Leader], until: Option<Instant>) {
+        let effort = Effort { fastest: self.fastest, ..TURN };
         let mut samples = vec![Vec::new(); finalists.len()];
-        let turns = if self.is_gpu() { TURNS_ON_GPU } else { TURNS };
-        for turn in 0..turns {
+        for turn in 0..self.most_turns() {
+            if turn >= FEWEST_TURNS && until.is_some_and(|until| Instant::now() > until) {
+                break;
+            }
             for (leader, samples) in finalists.iter_mut().zip(&mut samples) {
                 // A library may be missing: a trial that was recalled has none.
                 if self.restore(crew, leader).is_ok()

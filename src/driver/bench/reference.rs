@@ -14,9 +14,28 @@ use crate::runtime::Array;
 use crate::scalar::Values;
 use crate::target::Platform;
 
-/// Operations that the reference may take for one workload; fewer beside a GPU, which one does not have for long.
-const WORK: u64 = 30_000_000;
-const WORK_BESIDE_GPU: u64 = 5_000_000;
+/// How many operations the reference may take for one workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Seconds.
+    Thorough,
+    /// Less than one: beside a GPU, which one does not have for long, and in a search, which compares often.
+    Brief,
+}
+
+impl Work {
+    /// Where what is compared runs.
+    pub const fn on(platform: &Platform) -> Self {
+        if matches!(platform, Platform::Gpu(_)) { Self::Brief } else { Self::Thorough }
+    }
+
+    const fn operations(self) -> u64 {
+        match self {
+            Self::Thorough => 30_000_000,
+            Self::Brief => 5_000_000,
+        }
+    }
+}
 
 /// The fewest elements of an output that are compared.
 const FEWEST: usize = 32;
@@ -37,14 +56,13 @@ pub fn distances(
     graph: &Graph,
     inputs: &[Values],
     outputs: &[Array],
-    platform: &Platform,
+    work: Work,
     rng: &mut StdRng,
 ) -> Result<Vec<Distance>, EvalError> {
-    let work = if matches!(platform, Platform::Gpu(_)) { WORK_BESIDE_GPU } else { WORK };
     let mut reference = Evaluator::new(graph, inputs)?;
     let elements: usize = outputs.iter().map(|output| output.shape().iter().product::<i64>() as usize).sum();
     let cost = flops::flops(graph) / (elements as u64).max(1) + 1;
-    let limit = ((work / cost) as usize / outputs.len().max(1)).max(FEWEST);
+    let limit = ((work.operations() / cost) as usize / outputs.len().max(1)).max(FEWEST);
     let mut found = Vec::new();
     for (&tensor, output) in graph.outputs.iter().zip(outputs) {
         let values = output.values();

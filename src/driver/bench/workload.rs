@@ -340,7 +340,8 @@ fn compare(
     platform: &Platform,
     rng: &mut StdRng,
 ) -> Outcome<f64> {
-    let found = session.passes.run("reference", || reference::distances(graph, inputs, outputs, platform, rng));
+    let work = reference::Work::on(platform);
+    let found = session.passes.run("reference", || reference::distances(graph, inputs, outputs, work, rng));
     let found = found.map_err(|cause| match cause {
         EvalError::TooLarge => session.environment(driver_error::no_memory()),
         cause => Stop::Internal(format!("the reference of `{}`: {cause}", workload.name)),

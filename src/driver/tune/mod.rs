@@ -7,6 +7,7 @@
 //!
 //! - `subject`: an export with its data, and the check of winners; `adverse`: inputs that schedules trip over; `floor`:
 //!   what no kernel can beat; `turns`: whose candidates are tried next;
+//! - `parallel`: work on all cores;
 //! - `notes`: limits, what is told on the way; `log`: every trial as a line, for `--resume` and `--replay`;
 //! - `search`: the search of some exports together, for `ftc tune` and `ftc bench`.
 

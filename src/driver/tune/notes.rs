@@ -39,6 +39,8 @@ pub struct Notes<'a> {
     source: Source,
     budget: Budget,
     started: Instant,
+    /// Seconds that the end of the search will take, after the last trial.
+    pub reserve: f64,
     made: usize,
     statuses: BTreeMap<String, Status>,
     /// The export whose turn it is.
@@ -54,8 +56,10 @@ impl std::fmt::Debug for Notes<'_> {
     }
 }
 
-/// The share of a time that is left to the final and the checks of winners.
-const LEFT: f64 = 0.07;
+/// What is kept for the end of a search, of what it is expected to take, and of all the time; and what is never kept.
+const KEPT: f64 = 1.2;
+const LEFT: f64 = 0.02;
+const TRIALS: f64 = 0.3;
 /// Trials of an export before it may end without a result.
 const AT_LEAST: usize = 32;
 
@@ -71,14 +75,21 @@ pub enum Source {
 }
 
 impl<'a> Notes<'a> {
-    /// Notes of a search that begins now.
-    pub fn new(log: Option<Log>, past: Past, source: Source, budget: Budget, tell: &'a mut dyn FnMut(&Status)) -> Self {
+    /// Notes of a search that began at some time.
+    pub fn new(
+        log: Option<Log>,
+        past: Past,
+        source: Source,
+        (budget, started): (Budget, Instant),
+        tell: &'a mut dyn FnMut(&Status),
+    ) -> Self {
         Self {
             log,
             past,
             source,
             budget,
-            started: Instant::now(),
+            started,
+            reserve: 0.0,
             made: 0,
             statuses: BTreeMap::new(),
             export: String::new(),
@@ -144,7 +155,22 @@ impl<'a> Notes<'a> {
     fn used(&self) -> f64 {
         match self.budget {
             Budget::Trials(count) => self.made as f64 / f64::from(count.max(1)),
-            Budget::Time(time) => self.started.elapsed().as_secs_f64() / (time.as_secs_f64() * (1.0 - LEFT)).max(1e-9),
+            Budget::Time(time) => {
+                let all = time.as_secs_f64();
+                let trials = (all * (1.0 - LEFT) - self.reserve * KEPT).max(all * TRIALS);
+                self.started.elapsed().as_secs_f64() / trials.max(1e-9)
+            }
+        }
+    }
+
+    /// When so many seconds before the end of the time are left; none where there is no such end.
+    pub fn before_end(&self, seconds: f64) -> Option<Instant> {
+        match self.budget {
+            Budget::Trials(_) => None,
+            Budget::Time(time) => {
+                let until = time.saturating_sub(Duration::from_secs_f64(seconds));
+                self.started.checked_add(until)
+            }
         }
     }
 

@@ -105,7 +105,6 @@ const GPU_RATE: f64 = 30.0;
 /// One export on its way.
 struct Open<'j> {
     job: &'j Job,
-    naive: Kernel,
     key: Key,
     subject: Subject,
     turns: Option<Turns>,
@@ -150,8 +149,9 @@ pub fn search(
     let mut open = open_all(session, settings, jobs, &crew)?;
     check_past(session, &records.past, &open)?;
     let mut show = |status: &Status| tell(Event::Status(status));
-    let mut notes = Notes::new(records.log, records.past, source, settings.budget, &mut show);
+    let mut notes = Notes::new(records.log, records.past, source, (settings.budget, started), &mut show);
     notes.write(&Line::Search(header(settings, batch, &open)));
+    notes.reserve = checking(&open);
     let mut round = Round {
         pinned: session.pinned.as_ref(),
         settings,
@@ -198,7 +198,7 @@ fn open_all<'j>(session: &mut Session, settings: &Settings, jobs: &'j [Job], cre
         })?;
         let key = Key::of(&naive, &target);
         let (progress, rejections) = (Progress::default(), Rejections::new());
-        open.push(Open { job, naive, key, subject, turns: None, progress, rejections });
+        open.push(Open { job, key, subject, turns: None, progress, rejections });
     }
     Ok(open)
 }
@@ -329,7 +329,7 @@ impl Round<'_, '_, '_> {
         let mut starts = export.subject.starts.clone();
         starts.extend(hints);
         let plan = Plan { method: self.settings.method, seed: self.settings.seed, limits: self.limits, starts };
-        match Turns::start(&export.naive, &self.settings.platform, plan) {
+        match Turns::start(export.subject.meter.candidates.clone(), plan) {
             Ok(turns) => export.turns = Some(turns),
             Err(_) => self.is_over = true,
         }
@@ -353,6 +353,8 @@ impl Round<'_, '_, '_> {
         let trials = export.subject.meter.finish(&mut hands, batch);
         let best = export.subject.meter.best().map(|best| best.seconds);
         export.progress.batch(best, begin.elapsed().as_secs_f64());
+        self.notes.reserve = checking(self.open) + finals(self.open);
+        let export = &mut self.open[at];
         if trials.len() < asked {
             self.is_over = true;
         } else if let Some(turns) = &mut export.turns {
@@ -412,6 +414,17 @@ fn hints(pinned: Option<&Pinned>, open: &[Open<'_>], at: usize) -> Vec<Point> {
     texts.iter().filter_map(|text| lock::nearest_point(knobs, text)).collect()
 }
 
+/// Seconds that the checks of winners will take, as many at a time as there are cores.
+fn checking(open: &[Open<'_>]) -> f64 {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    open.iter().map(|export| export.subject.compared).sum::<f64>() / cores.min(open.len()).max(1) as f64
+}
+
+/// Seconds that the finals will take.
+fn finals(open: &[Open<'_>]) -> f64 {
+    open.iter().map(|export| export.subject.meter.final_seconds()).sum()
+}
+
 /// Ends all searches and picks the winners: of the leaders, timed in turns, the first that passes the check.
 fn finish_all(
     session: &mut Session,
@@ -420,17 +433,20 @@ fn finish_all(
     notes: &mut Notes<'_>,
     started: Instant,
 ) -> Vec<Outcome<Tuned>> {
-    let mut finals = Vec::new();
-    for export in &mut *open {
+    let mut last = Vec::new();
+    for at in 0..open.len() {
+        let later = checking(open) + finals(&open[at + 1..]);
+        let export = &mut open[at];
         if let Some(end) = export.turns.take().and_then(Turns::end) {
             export.rejections = end.rejections;
         }
         let name = &export.job.graph.name;
         let is_known = notes.winner_in_past(name).is_some() || notes.replays() || notes.trials_of(name) == 0;
         let chosen = export.subject.chosen.clone();
-        finals.push(if is_known { Vec::new() } else { export.subject.meter.finale(crew, chosen) });
+        let until = notes.before_end(later);
+        last.push(if is_known { Vec::new() } else { export.subject.meter.finale(crew, chosen, until) });
     }
-    let work: Vec<_> = open.iter_mut().zip(finals).collect();
+    let work: Vec<_> = open.iter_mut().zip(last).collect();
     let winners = parallel::each(work, |(export, finalists)| checked(export, crew, finalists));
     open.iter().zip(winners).map(|(export, winner)| finish(session, export, winner, notes, started)).collect()
 }

@@ -5,13 +5,13 @@
 //! (`adverse`). Where the definition itself leaves open what becomes of those, the plain loops decide.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use tempfile::TempDir;
 
 use super::super::bench::data::{self, Range};
-use super::super::bench::reference;
+use super::super::bench::reference::{self, Work};
 use super::super::choose;
 use super::adverse::{self, ByZero};
 use super::floor;
@@ -45,8 +45,9 @@ pub struct Subject {
     pub starts: Vec<Point>,
     /// What is chosen without measuring: a candidate in the final, whether the space has it or not.
     pub chosen: Option<Leader>,
+    /// Seconds that calling a kernel with two sets of inputs took, with the comparison of its outputs with the definition.
+    pub compared: f64,
     inputs: Vec<Vec<Values>>,
-    platform: Platform,
     rng: StdRng,
     // Goes away with all that is in it.
     _folder: TempDir,
@@ -108,8 +109,7 @@ impl Subject {
         let starts = candidates.starts(STARTS);
         let meter = Meter::new(candidates, setup, fastest);
         let graph = recipe.graph.clone();
-        let subject =
-            Self { graph, meter, starts, chosen: None, inputs, platform: *recipe.platform, rng, _folder: folder };
+        let subject = Self { graph, meter, starts, chosen: None, compared: 0.0, inputs, rng, _folder: folder };
         Ok((subject, choose::choose(recipe.naive, recipe.platform)))
     }
 
@@ -137,12 +137,14 @@ impl Subject {
     }
 
     fn expect_of(&mut self, crew: &Crew, library: &Path) -> Result<(), Reason> {
+        let start = Instant::now();
         for set in 0..CHECKED {
             let outputs = self.meter.setup.folder.join(format!("out.{set}"));
             self.call(crew, library.to_owned(), set, outputs.clone())?;
             let arrays = self.read_outputs(&outputs)?;
             self.compare(set, &arrays)?;
         }
+        self.compared = start.elapsed().as_secs_f64();
         Ok(())
     }
 
@@ -170,7 +172,7 @@ impl Subject {
 
     /// Compares outputs with the definition.
     fn compare(&mut self, set: usize, outputs: &[Array]) -> Result<(), Reason> {
-        let found = reference::distances(&self.graph, &self.inputs[set], outputs, &self.platform, &mut self.rng);
+        let found = reference::distances(&self.graph, &self.inputs[set], outputs, Work::Brief, &mut self.rng);
         let found = found.map_err(|cause| Reason::new("reference", cause.to_string()))?;
         for (distance, output) in found.iter().zip(outputs) {
             if distance.error > accuracy::tolerance(output.dtype()) {

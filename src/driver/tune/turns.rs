@@ -8,12 +8,9 @@
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 
-use crate::driver::choose;
 use crate::explore::{self, Evaluate, Found, Limits, Method, Reason, Trial};
-use crate::loops::Kernel;
 use crate::measure::candidates::Candidates;
 use crate::space::knobs::Point;
-use crate::target::Platform;
 
 /// What a search is started with.
 #[derive(Debug)]
@@ -71,13 +68,11 @@ impl Evaluate for Remote {
 const STACK: usize = 64 << 20;
 
 impl Turns {
-    /// Starts a search.
-    pub fn start(kernel: &Kernel, platform: &Platform, plan: Plan) -> std::io::Result<Self> {
+    /// Starts a search among candidates.
+    pub fn start(candidates: Candidates, plan: Plan) -> std::io::Result<Self> {
         let (requests, asked) = mpsc::channel();
         let (trials, answers) = mpsc::channel();
-        let (kernel, platform) = (kernel.clone(), *platform);
         let search = move || {
-            let candidates = choose::candidates(&kernel, &platform);
             let mut remote = Remote { candidates, requests, trials: answers };
             let knobs = remote.candidates.knobs.clone();
             let Plan { method, seed, limits, starts } = plan;
