@@ -98,7 +98,7 @@ impl Nvcc {
         // Names of files get into what is made; these are the same everywhere.
         command
             .current_dir(work.path())
-            .args(["-std=c++17", "-O3", "-arch", &gpu.arch()])
+            .args(["-std=c++17", "-O3", "-arch", &arch(texts, gpu)])
             .args(options)
             .arg("-o")
             .arg("made");
@@ -153,4 +153,10 @@ fn wheels() -> Vec<PathBuf> {
     let Ok(output) = Command::new("python3").args(["-c", script]).output() else { return Vec::new() };
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     said.lines().map(|folder| Path::new(folder).join("nvidia/cu13/bin/nvcc")).collect()
+}
+
+/// The architecture to compile for: with what only it has, where a text uses that.
+fn arch(texts: &[(String, String)], gpu: &Gpu) -> String {
+    let is_special = texts.iter().any(|(_, text)| text.contains("wgmma."));
+    if is_special { format!("{}a", gpu.arch()) } else { gpu.arch() }
 }

@@ -106,7 +106,8 @@ pub(super) fn domain(kernel: &Kernel) -> Domain {
                     go(otherwise, domain);
                 }
                 Stmt::Alloc { body, .. } => go(body, domain),
-                Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => {}
+                Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier | Stmt::Wait { .. } => {
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What a kernel must not ask of a CPU, found before a backend starts.
 
 use super::CodegenError;
-use crate::loops::{BufferKind, Kernel, LoopKind, Scope, Stmt};
+use crate::loops::{BufferKind, Kernel, LoopKind, Stmt};
 
 /// Names of C and of the libraries that kernels call; an export by such a name would take the library's place.
 const RESERVED: &[&str] = &[
@@ -115,14 +115,16 @@ pub fn for_cpu(kernel: &Kernel) -> Result<(), CodegenError> {
 
 fn gpu_only(kernel: &Kernel, block: &[Stmt]) -> Option<&'static str> {
     block.iter().find_map(|stmt| match stmt {
-        Stmt::Barrier | Stmt::Combine { .. } => Some("a barrier"),
+        Stmt::Barrier | Stmt::Combine { .. } | Stmt::Wait { .. } => Some("a barrier"),
         Stmt::For(nest) => match nest.kind {
             LoopKind::Grid(_) => Some("a GPU grid"),
             LoopKind::Block(_) => Some("a GPU block"),
-            LoopKind::Serial | LoopKind::Parallel | LoopKind::Unroll | LoopKind::Vector => gpu_only(kernel, &nest.body),
+            LoopKind::Serial | LoopKind::Parallel | LoopKind::Unroll | LoopKind::Vector | LoopKind::Tensor => {
+                gpu_only(kernel, &nest.body)
+            }
         },
         Stmt::If { then, otherwise, .. } => gpu_only(kernel, then).or_else(|| gpu_only(kernel, otherwise)),
-        Stmt::Alloc { buffer, .. } if kernel.buffers[*buffer].kind == BufferKind::Temp(Scope::Shared) => {
+        Stmt::Alloc { buffer, .. } if matches!(kernel.buffers[*buffer].kind, BufferKind::Temp(scope) if scope.is_shared()) => {
             Some("shared memory")
         }
         Stmt::Alloc { body, .. } => gpu_only(kernel, body),

@@ -68,7 +68,7 @@ fn find(kernel: &Kernel, domain: &Domain, block: &[Stmt], forks: &mut Forks) {
                 find(kernel, domain, then, forks);
                 find(kernel, domain, otherwise, forks);
             }
-            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => {}
+            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier | Stmt::Wait { .. } => {}
         }
     }
 }
@@ -94,6 +94,6 @@ fn has_loop(block: &[Stmt]) -> bool {
         Stmt::For(nest) => (nest.kind != LoopKind::Unroll && nest.extent > 1) || has_loop(&nest.body),
         Stmt::If { then, otherwise, .. } => has_loop(then) || has_loop(otherwise),
         Stmt::Alloc { body, .. } => has_loop(body),
-        Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => false,
+        Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier | Stmt::Wait { .. } => false,
     })
 }

@@ -107,7 +107,7 @@ fn collect(kernel: &Kernel, block: &[Stmt], uses: &mut Vec<Use>) {
                 let joins = matches!(stmt, Stmt::Reduce { .. });
                 uses.push(Use { written: *buffer, reads, joins });
             }
-            Stmt::Combine { .. } | Stmt::Barrier => {}
+            Stmt::Combine { .. } | Stmt::Barrier | Stmt::Wait { .. } => {}
         }
     }
 }

@@ -157,7 +157,7 @@ fn collect<'k>(block: &'k [Stmt], forks: Option<&Forks>, temps: &mut Vec<TensorI
                 }
                 collect(body, forks, temps, nests);
             }
-            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => {}
+            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier | Stmt::Wait { .. } => {}
         }
     }
 }

@@ -74,7 +74,7 @@ fn has_schedule(block: &[Stmt]) -> bool {
         Stmt::For(nest) => matches!(nest.kind, LoopKind::Unroll | LoopKind::Vector) || has_schedule(&nest.body),
         Stmt::If { then, otherwise, .. } => has_schedule(then) || has_schedule(otherwise),
         Stmt::Alloc { body, .. } => has_schedule(body),
-        Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => false,
+        Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier | Stmt::Wait { .. } => false,
     })
 }
 
@@ -122,7 +122,7 @@ impl Work {
                 result.push(Stmt::Alloc { buffer: *buffer, body });
             }
             // A CPU has neither, and was not asked for them.
-            Stmt::Combine { .. } | Stmt::Barrier => result.push(stmt.clone()),
+            Stmt::Combine { .. } | Stmt::Barrier | Stmt::Wait { .. } => result.push(stmt.clone()),
         }
     }
 
@@ -187,7 +187,7 @@ impl Work {
                 let small = buffer.bytes() * lanes <= MOST_PRIVATE;
                 buffer.kind != BufferKind::Temp(Scope::Global) && small && self.may_be_private(body, lanes)
             }
-            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => true,
+            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier | Stmt::Wait { .. } => true,
         })
     }
 
@@ -268,7 +268,7 @@ fn copies(nest: &For) -> i64 {
             Stmt::For(nest) => block(&nest.body),
             Stmt::If { then, otherwise, .. } => block(then).saturating_add(block(otherwise)),
             Stmt::Alloc { body, .. } => block(body),
-            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => 1,
+            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier | Stmt::Wait { .. } => 1,
         };
         statements.iter().map(each).fold(1, i64::saturating_add)
     }

@@ -76,7 +76,7 @@ impl<'k> Inside<'k> {
                     self.block(otherwise);
                 }
                 Stmt::Reduce { buffer, at, .. } => self.reductions.push((*buffer, at)),
-                Stmt::Store { .. } | Stmt::Combine { .. } | Stmt::Barrier => {}
+                Stmt::Store { .. } | Stmt::Combine { .. } | Stmt::Barrier | Stmt::Wait { .. } => {}
             }
         }
     }

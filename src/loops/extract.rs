@@ -106,6 +106,7 @@ impl Extract<'_> {
                 Stmt::Combine { buffer: self.buffer(*buffer), at: self.exprs(at), op: *op, over }
             }
             Stmt::Barrier => Stmt::Barrier,
+            Stmt::Wait { pending } => Stmt::Wait { pending: *pending },
         }
     }
 }

@@ -179,7 +179,12 @@ fn has_launch(stmt: &Stmt) -> bool {
     match stmt {
         Stmt::For(l) => matches!(l.kind, LoopKind::Grid(_)),
         Stmt::Alloc { body, .. } => body.iter().any(has_launch),
-        Stmt::If { .. } | Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => false,
+        Stmt::If { .. }
+        | Stmt::Store { .. }
+        | Stmt::Reduce { .. }
+        | Stmt::Combine { .. }
+        | Stmt::Barrier
+        | Stmt::Wait { .. } => false,
     }
 }
 
@@ -215,7 +220,7 @@ fn block(builder: &mut Builder<'_>, statements: &[Stmt]) -> Result<(), Stop> {
 fn statement(builder: &mut Builder<'_>, stmt: &Stmt) -> Result<(), Stop> {
     match stmt {
         Stmt::For(l) => match l.kind {
-            LoopKind::Serial | LoopKind::Parallel | LoopKind::Unroll | LoopKind::Vector => {
+            LoopKind::Serial | LoopKind::Parallel | LoopKind::Unroll | LoopKind::Vector | LoopKind::Tensor => {
                 builder.repeat(l.axis, l.extent, |builder| block(builder, &l.body))
             }
             LoopKind::Grid(_) | LoopKind::Block(_) => {
@@ -234,6 +239,10 @@ fn statement(builder: &mut Builder<'_>, stmt: &Stmt) -> Result<(), Stop> {
         Stmt::Combine { buffer, at, op, over } => Ok(builder.combine(*buffer, at, *op, over)?),
         Stmt::Barrier => {
             builder.barrier();
+            Ok(())
+        }
+        Stmt::Wait { pending } => {
+            builder.wait(*pending);
             Ok(())
         }
     }

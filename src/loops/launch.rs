@@ -15,7 +15,7 @@
 //! It takes the outermost grid loop and gives the parts; whether they are as the specification wants is for `verify` to
 //! say: what is left in [`Launch::body`] may still have loops or allocations that do not belong there.
 
-use super::{BufferKind, For, Kernel, LoopKind, Scope, Stmt};
+use super::{BufferKind, For, Kernel, LoopKind, Stmt};
 use crate::expr::{AxisId, TensorId};
 
 /// A grid of blocks of threads.
@@ -54,8 +54,7 @@ impl<'k> Launch<'k> {
             launch.grid.push(Coordinate { axis: *axis, dim: *dim, extent: *extent });
             launch.body = body;
         }
-        let is_shared =
-            |id: TensorId| kernel.buffers.get(id).is_some_and(|it| it.kind == BufferKind::Temp(Scope::Shared));
+        let is_shared = |id: TensorId| matches!(kernel.buffers.get(id), Some(it) if matches!(it.kind, BufferKind::Temp(scope) if scope.is_shared()));
         while let [Stmt::Alloc { buffer, body }] = launch.body
             && is_shared(*buffer)
         {

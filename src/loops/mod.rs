@@ -23,8 +23,10 @@
 //!
 //! - A `for` runs its body once for each value of its axis, from 0 to the extent, exclusive. The kind says how:
 //!   one after another, on several threads, unrolled, as lanes of a vector, or as a coordinate of a GPU grid or
-//!   block. Iterations of anything but a serial or unrolled loop must not depend on each other, save through
+//!   block. Iterations of anything but a serial, unrolled or tensor loop must not depend on each other, save through
 //!   `Reduce`.
+//! - A `tensor for` is in a launch, and means what a serial loop means. Where it multiplies tiles as a matrix unit does, the
+//!   lanes of a warp run it together; a sum of products of `f32` is then one of their values rounded to 10 bits.
 //! - An axis belongs to one loop. Only statements inside that loop may use it.
 //! - `Store` writes one element: the value has the buffer's element type. `Reduce` joins a value to one element: its
 //!   type is a compute type and is the buffer's.
@@ -36,6 +38,9 @@
 //! - At a `Barrier` all threads of a block wait for each other: conditions around it are the same for all of them. It
 //!   ends a *phase*. No two threads may use the same element of main or shared memory if one of them writes it, unless
 //!   they are of one block and a barrier is between the two uses.
+//! - What a thread stores to an `async` buffer may arrive at any time until it waits: a `Wait` makes a group of all that the
+//!   thread has so stored since its last one, and goes on when no more than so many groups, the newest, are under way.
+//!   Nobody uses an element that is under way; that it has arrived is a use of the element by its thread at that wait.
 //! - At a `Combine`, which all threads of a block reach as they do a barrier, those that differ in nothing but some
 //!   coordinates of the block join their values of an element that each has for itself, in an order that is the same in
 //!   every run; then each of them has the whole. It orders nothing else: it ends no phase.
@@ -122,6 +127,8 @@ pub enum Scope {
     Register,
     /// In the shared memory of a GPU block.
     Shared,
+    /// There, too; what a thread stores arrives later, at the latest when the thread has waited for it.
+    Async,
 }
 
 /// Statements, run in order.
@@ -181,6 +188,11 @@ pub enum Stmt {
     },
     /// All threads of a GPU block wait for each other.
     Barrier,
+    /// A thread waits for what it has stored asynchronously.
+    Wait {
+        /// All since its last wait is a group; so many groups, the newest, need not be there yet.
+        pending: i64,
+    },
 }
 
 /// A loop.
@@ -207,10 +219,19 @@ pub enum LoopKind {
     Unroll,
     /// As the lanes of a vector.
     Vector,
+    /// One after another, or all at once by the matrix units of a GPU: it multiplies tiles of operands.
+    Tensor,
     /// As coordinate 0, 1 or 2 of a GPU grid.
     Grid(u8),
     /// As coordinate 0, 1 or 2 of a GPU block.
     Block(u8),
+}
+
+impl Scope {
+    /// Whether it is the shared memory of a GPU block.
+    pub const fn is_shared(self) -> bool {
+        matches!(self, Self::Shared | Self::Async)
+    }
 }
 
 impl Buffer {

@@ -239,7 +239,7 @@ impl Leaf {
                 self.add_all(kernel, then);
                 self.add_all(kernel, otherwise);
             }
-            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => {}
+            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier | Stmt::Wait { .. } => {}
         }
     }
 

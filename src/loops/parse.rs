@@ -166,6 +166,10 @@ impl Parser<'_> {
                 self.cursor.take_word(word);
                 Ok(Stmt::Barrier)
             }
+            "wait" => {
+                self.cursor.take_word(word);
+                Ok(Stmt::Wait { pending: self.cursor.integer()? })
+            }
             "combine" => self.combine(),
             "for" => self.repeat(LoopKind::Serial),
             _ => match KINDS.iter().find(|(_, name)| *name == word) {
@@ -227,7 +231,7 @@ impl Parser<'_> {
         let buffer = self.buffer(BufferKind::Temp(super::Scope::Global))?;
         let word = self.cursor.peek_word();
         let Some(&(scope, name)) = SCOPES.iter().find(|(_, name)| Some(*name) == word) else {
-            return self.cursor.expected("`global`, `stack`, `register` or `shared`");
+            return self.cursor.expected("`global`, `stack`, `register`, `shared` or `async`");
         };
         self.cursor.take_word(name);
         let is_new = self.kernel.buffers.len() > known;

@@ -56,11 +56,12 @@ impl Names for Kernel {
 }
 
 /// All kinds of loops with the word before `for`.
-pub(super) const KINDS: [(LoopKind, &str); 10] = [
+pub(super) const KINDS: [(LoopKind, &str); 11] = [
     (LoopKind::Serial, ""),
     (LoopKind::Parallel, "parallel"),
     (LoopKind::Unroll, "unroll"),
     (LoopKind::Vector, "vector"),
+    (LoopKind::Tensor, "tensor"),
     (LoopKind::Grid(0), "grid.x"),
     (LoopKind::Grid(1), "grid.y"),
     (LoopKind::Grid(2), "grid.z"),
@@ -70,8 +71,13 @@ pub(super) const KINDS: [(LoopKind, &str); 10] = [
 ];
 
 /// All scopes with their words.
-pub(super) const SCOPES: [(Scope, &str); 4] =
-    [(Scope::Global, "global"), (Scope::Stack, "stack"), (Scope::Register, "register"), (Scope::Shared, "shared")];
+pub(super) const SCOPES: [(Scope, &str); 5] = [
+    (Scope::Global, "global"),
+    (Scope::Stack, "stack"),
+    (Scope::Register, "register"),
+    (Scope::Shared, "shared"),
+    (Scope::Async, "async"),
+];
 
 /// All reductions with their symbols.
 pub(super) const REDUCTIONS: [(ReduceOp, &str); 6] = [
@@ -167,6 +173,7 @@ impl Printer<'_> {
                 self.line(&format!("combine {target}[{at}] {} over {}", spelling(&REDUCTIONS, op), axes.join(", ")));
             }
             Stmt::Barrier => self.line("barrier"),
+            Stmt::Wait { pending } => self.line(&format!("wait {pending}")),
         }
     }
 

@@ -76,7 +76,7 @@ fn statement(pool: &mut Pool, stmt: Stmt, context: &mut Context, result: &mut Bl
             let at = at.into_iter().map(|at| value_of(pool, at, context)).collect();
             result.push(Stmt::Combine { buffer, at, op, over });
         }
-        Stmt::Barrier => result.push(Stmt::Barrier),
+        Stmt::Barrier | Stmt::Wait { .. } => result.push(stmt),
     }
 }
 

@@ -126,7 +126,7 @@ pub fn visit_in(pool: &mut Pool, body: &[Stmt], context: &mut Context, f: &mut d
                     context.under(refused, |context| visit_in(pool, otherwise, context, f));
                 }
             }
-            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => {}
+            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier | Stmt::Wait { .. } => {}
         }
     }
 }
@@ -137,7 +137,7 @@ pub fn expressions(stmt: &Stmt) -> Vec<ExprId> {
         Stmt::If { cond, .. } => vec![*cond],
         Stmt::Store { at, value, .. } | Stmt::Reduce { at, value, .. } => at.iter().chain([value]).copied().collect(),
         Stmt::Combine { at, .. } => at.clone(),
-        Stmt::For(_) | Stmt::Alloc { .. } | Stmt::Barrier => Vec::new(),
+        Stmt::For(_) | Stmt::Alloc { .. } | Stmt::Barrier | Stmt::Wait { .. } => Vec::new(),
     }
 }
 
@@ -147,7 +147,7 @@ pub fn written(stmt: &Stmt) -> Option<(TensorId, &[ExprId])> {
         Stmt::Store { buffer, at, .. } | Stmt::Reduce { buffer, at, .. } | Stmt::Combine { buffer, at, .. } => {
             Some((*buffer, at))
         }
-        Stmt::For(_) | Stmt::If { .. } | Stmt::Alloc { .. } | Stmt::Barrier => None,
+        Stmt::For(_) | Stmt::If { .. } | Stmt::Alloc { .. } | Stmt::Barrier | Stmt::Wait { .. } => None,
     }
 }
 

@@ -4,7 +4,8 @@
 //! is refused and why. It takes a kernel that verifies and gives one.
 //!
 //! The kernel is taken apart into nests (`nest`), each primitive changes them (one file each: `split`, `fuse`,
-//! `reorder`, `parallel`, `vectorize`, `unroll`, `bind`, `stage`, `pipeline`, `accumulate`, `rfactor`, `inline`, `compute`), and
+//! `reorder`, `parallel`, `vectorize`, `unroll`, `bind`, `stage`, `pipeline`, `tensorize`, `accumulate`, `rfactor`, `inline`,
+//! `compute`), and
 //! `realize` writes the loops down again. Results stay the same to the bit, but for the order in which sums are joined.
 
 mod accumulate;
@@ -27,12 +28,13 @@ mod rfactor;
 mod split;
 mod stage;
 pub mod step;
+pub mod tensorize;
 mod unroll;
 mod vectorize;
 mod window;
 
 pub use factors::factors;
-pub use step::{Place, Schedule, Step, Tail};
+pub use step::{Numbers, Place, Schedule, Step, Tail};
 
 use crate::loops::{Kernel, LoopKind};
 use nest::{Form, Nest, Program, VarId};
@@ -95,7 +97,15 @@ impl Program {
 
 /// Once all steps are applied: whether the loops of a nest can be written down. It cannot say which step is at fault.
 pub fn check(nest: &Nest) -> Result<(), Refused> {
-    let checks = [bind::check, vectorize::check, accumulate::check, compute::check, stage::check, pipeline::check];
+    let checks = [
+        bind::check,
+        vectorize::check,
+        accumulate::check,
+        compute::check,
+        stage::check,
+        pipeline::check,
+        tensorize::check,
+    ];
     checks.iter().try_for_each(|check| check(nest)).map_err(|Refusal { message, help }| Refused {
         step: 0,
         message,
@@ -129,7 +139,13 @@ fn apply_step(program: &mut Program, step: &Step) -> Result<(), Refusal> {
             bind::bind(&mut program.nests[number], var, *to)
         }
         Step::Accumulate { at } => on_loop(program, at, accumulate::accumulate),
-        Step::Pipeline { axis } => on_loop(program, axis, pipeline::pipeline),
+        Step::Pipeline { axis, stages } => on_loop(program, axis, |nest, var| pipeline::pipeline(nest, var, *stages)),
+        Step::Tensorize { rows, columns, terms, numbers } => {
+            let (number, vars) = loops_of(program, &[rows.clone(), columns.clone(), terms.clone()])?;
+            bind::is_outermost(program, number)?;
+            shapes(&program.nests[number])?;
+            tensorize::tensorize(program, number, [vars[0], vars[1], vars[2]], *numbers)
+        }
         Step::Rfactor { axis } => on_loop(program, axis, rfactor::rfactor),
         Step::Inline { tensor } => inline::inline(program, tensor),
         Step::Stage { operand, place, layout, scope } => {
@@ -173,7 +189,7 @@ fn stage_step(
         (None, None) => (reader_of(program, operand)?, None),
     };
     let here = |name: &str| {
-        let (other, var) = loop_of(program, name)?;
+        let (other, var) = dim_of(program, name)?;
         if other == number {
             return Ok(var);
         }
@@ -184,6 +200,14 @@ fn stage_step(
     };
     let layout = layout.map(|names| names.iter().map(|name| here(name)).collect()).transpose()?;
     stage::stage(program, number, stage::Request { operand, at, layout, scope })
+}
+
+/// What a dimension of a copy goes along: a loop, or the rows or columns of a warp's tile.
+fn dim_of(program: &Program, name: &str) -> Result<(usize, VarId), Refusal> {
+    let of_tile = |&(number, var): &(usize, VarId)| {
+        program.nests[number].tensor.as_ref().is_some_and(|tile| tile.rows == var || tile.columns == var)
+    };
+    program.find(name).filter(of_tile).map_or_else(|| loop_of(program, name), Ok)
 }
 
 /// The only nest that reads a tensor.

@@ -15,12 +15,12 @@
 use std::collections::BTreeSet;
 
 use crate::arena::{Arena, Id};
-use crate::expr::{AxisId, Expr, ExprId, TensorId};
+use crate::expr::{AxisId, Expr, ExprId, Pool, TensorId};
 use crate::loops::{Block, BufferKind, For, Kernel, LoopKind, Scope, Stmt, pack};
 use crate::scalar::ReduceOp;
 
 use super::proofs::Proofs;
-use super::step::Tail;
+use super::step::{Numbers, Tail};
 
 crate::define_id!(
     /// A variable of a nest.
@@ -79,8 +79,29 @@ pub struct Nest {
     pub copies: Vec<Copy>,
     /// The loops whose shared copies are made one iteration ahead.
     pub pipelined: Vec<VarId>,
+    /// Those of them whose copies have so many buffers, and are made by themselves while threads compute.
+    pub stages: Vec<(VarId, i64)>,
+    /// What the warps of a GPU multiply by its matrix units.
+    pub tensor: Option<Tensor>,
     /// Other nests that run inside of loops of this one.
     pub computes: Vec<Computed>,
+}
+
+/// Tiles that the 32 threads of a warp, neighbours along `block.x`, multiply together.
+///
+/// Thread `8 * g + t`, as digits of `lane`, has rows `g` and `g + 8` of the tile, and columns `2 * t` and `2 * t + 1`.
+#[derive(Clone, Copy, Debug)]
+pub struct Tensor {
+    /// The 16 rows: two parts, of 2 and 8.
+    pub rows: VarId,
+    /// The 8 columns: two parts, of 4 and 2.
+    pub columns: VarId,
+    /// The terms of a sum.
+    pub terms: VarId,
+    /// The threads.
+    pub lane: VarId,
+    /// How operands are rounded.
+    pub numbers: Numbers,
 }
 
 /// A reduction of `value` over the reduced variables.
@@ -217,6 +238,11 @@ impl Program {
         let body = std::mem::take(&mut kernel.body);
         let mut program = Self { kernel, items: Vec::new(), nests: Vec::new(), ahead, proofs: Proofs::default() };
         program.items = program.take_apart(body);
+        for nest in &mut program.nests {
+            if let Some(reduction) = &mut nest.reduction {
+                reduction.value = chosen_first(&mut program.kernel.pool, reduction.value);
+            }
+        }
         program
     }
 
@@ -408,7 +434,36 @@ fn recognize(kernel: &Kernel, stmt: &Stmt) -> Option<Nest> {
     };
     let order = vars.ids().collect();
     let (accumulate, copies, pipelined, computes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    Some(Nest { vars, order, buffer, at: at.clone(), result, reduction, accumulate, copies, pipelined, computes })
+    Some(Nest {
+        vars,
+        order,
+        buffer,
+        at: at.clone(),
+        result,
+        reduction,
+        accumulate,
+        copies,
+        pipelined,
+        stages: Vec::new(),
+        tensor: None,
+        computes,
+    })
+}
+
+/// `if c { f32(x) } else { 0.0 }` as `f32(if c { x } else { 0.0 })`: what is read has its default, and can be copied with it.
+fn chosen_first(pool: &mut Pool, value: ExprId) -> ExprId {
+    pool.map(value, &mut |pool, id| {
+        let &Expr::Select { cond, then, otherwise } = pool.get(id) else { return None };
+        let (&Expr::Cast(wide, read), Some(default)) = (pool.get(then), pool.as_const(otherwise)) else { return None };
+        let narrow = default.cast(pool.dtype(read));
+        let is_read = matches!(pool.get(read), Expr::Load { .. } | Expr::Select { .. });
+        if !is_read || narrow.cast(wide) != default {
+            return None;
+        }
+        let narrow = pool.constant(narrow);
+        let chosen = pool.select(cond, read, narrow);
+        Some(pool.cast(wide, chosen))
+    })
 }
 
 fn is_accumulator(kernel: &Kernel, buffer: TensorId) -> bool {

@@ -20,10 +20,22 @@ use super::nest::{Nest, VarId};
 use super::{Refusal, refuse};
 use crate::loops::{LoopKind, Scope};
 
-pub(super) fn pipeline(nest: &mut Nest, var: VarId) -> Result<(), Refusal> {
+/// Buffers of a copy, at most.
+const MOST: i64 = 8;
+
+pub(super) fn pipeline(nest: &mut Nest, var: VarId, stages: Option<i64>) -> Result<(), Refusal> {
     let name = &nest.vars[var].name;
     if nest.pipelined.contains(&var) {
         return refuse(format!("the copies inside of `{name}` are made ahead already"), "say it once");
+    }
+    if let Some(stages) = stages {
+        if !(2..=MOST).contains(&stages) {
+            return refuse(
+                format!("copies with {stages} buffers cannot be made ahead"),
+                format!("2 to {MOST} buffers"),
+            );
+        }
+        nest.stages.push((var, stages));
     }
     nest.pipelined.push(var);
     Ok(())

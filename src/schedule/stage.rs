@@ -140,6 +140,7 @@ fn loops_layout(
     layout: Vec<VarId>,
 ) -> Result<Layout, Refusal> {
     let inside = inside(program, nest, operand, reach);
+    let inside = with_tiles(nest, &inside);
     if let Some(missing) = inside.iter().find(|var| !layout.contains(var)) {
         let names: Vec<_> = inside.iter().map(|&var| nest.vars[var].name.as_str()).collect();
         return refuse(
@@ -163,6 +164,17 @@ fn loops_layout(
         return refuse(format!("a copy of {elements} elements is too large"), "copy at an inner loop");
     }
     Ok(Layout::Loops(layout))
+}
+
+/// Loops, with the rows or columns of a warp's tile in the place of those that these are made of.
+fn with_tiles(nest: &Nest, loops: &[VarId]) -> Vec<VarId> {
+    let Some(tile) = nest.tensor else { return loops.to_vec() };
+    let of_tile = |&var: &VarId| {
+        let sides = [tile.rows, tile.columns].into_iter();
+        // The threads of a warp stand for both; its other loop tells them apart.
+        sides.into_iter().find(|&side| var != tile.lane && nest.leaves(side).contains(&var)).unwrap_or(var)
+    };
+    loops.iter().filter(|&&var| var != tile.lane).map(of_tile).collect()
 }
 
 /// The box that the loops inside of `at` read.

@@ -17,6 +17,8 @@
 //! stage B at k.0 as [k.1, j.1]             copy what `B` gives inside of loop k.0, in this order
 //! accumulate at k.0                        sums stay in registers inside of loop k.0
 //! pipeline k.0                             its shared copies are made one iteration ahead
+//! pipeline k.0 by 4                        … or three, in four buffers
+//! tensorize i.3 j.3 k.2                    tiles of 16 by 8 by 16 are multiplied by matrix units
 //! rfactor k.1                              each value of k.1 has a sum of its own; they are joined last
 //! inline t                                 `t` is not stored but computed where it is used
 //! compute t at y.p                         `t` is computed inside of loop y.p, as far as it is needed there
@@ -108,6 +110,19 @@ pub enum Step {
     Pipeline {
         /// The loop inside of which they are made.
         axis: String,
+        /// The number of buffers; if none, two, and what is ahead waits in registers.
+        stages: Option<i64>,
+    },
+    /// The warps of a GPU multiply tiles by its matrix units.
+    Tensorize {
+        /// Rows of a tile.
+        rows: String,
+        /// Columns of a tile.
+        columns: String,
+        /// Terms of its sums.
+        terms: String,
+        /// How operands are rounded.
+        numbers: Numbers,
     },
     /// Every value of a reduced axis gets accumulators of its own.
     Rfactor {
@@ -126,6 +141,16 @@ pub enum Step {
         /// The loop of its consumer.
         at: String,
     },
+}
+
+/// What matrix units make of the numbers of their operands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Numbers {
+    /// Products are exact.
+    #[default]
+    Exact,
+    /// Those of `f32` are rounded to 10 bits behind the point first.
+    Tf32,
 }
 
 /// Where a copy is made.
@@ -224,7 +249,12 @@ impl fmt::Display for Step {
                 if *scope == Scope::Stack { Ok(()) } else { write!(f, " in {}", scope_word(*scope)) }
             }
             Self::Accumulate { at } => write!(f, "accumulate at {at}"),
-            Self::Pipeline { axis } => write!(f, "pipeline {axis}"),
+            Self::Pipeline { axis, stages: None } => write!(f, "pipeline {axis}"),
+            Self::Pipeline { axis, stages: Some(stages) } => write!(f, "pipeline {axis} by {stages}"),
+            Self::Tensorize { rows, columns, terms, numbers } => {
+                write!(f, "tensorize {rows} {columns} {terms}")?;
+                if *numbers == Numbers::Tf32 { f.write_str(" as tf32") } else { Ok(()) }
+            }
             Self::Rfactor { axis } => write!(f, "rfactor {axis}"),
             Self::Inline { tensor } => write!(f, "inline {tensor}"),
             Self::ComputeAt { tensor, at } => write!(f, "compute {tensor} at {at}"),
@@ -237,6 +267,6 @@ const fn scope_word(scope: Scope) -> &'static str {
         Scope::Global => "global",
         Scope::Stack => "stack",
         Scope::Register => "register",
-        Scope::Shared => "shared",
+        Scope::Shared | Scope::Async => "shared",
     }
 }

@@ -334,8 +334,20 @@ pub enum StepKind {
     },
     /// `accumulate at k.0`
     Accumulate(Ident),
-    /// `pipeline k.0`
-    Pipeline(Ident),
+    /// `pipeline k.0 by 4`
+    Pipeline {
+        /// The axis inside of which copies are made.
+        axis: Ident,
+        /// The number of buffers.
+        stages: Option<Part>,
+    },
+    /// `tensorize i.3 j.3 k.2 as tf32`
+    Tensorize {
+        /// The rows, the columns and the terms of a tile.
+        axes: [Ident; 3],
+        /// What its numbers are rounded to: `tf32`.
+        numbers: Option<Ident>,
+    },
     /// `rfactor k.1`
     Rfactor(Ident),
     /// `inline t`

@@ -357,6 +357,23 @@ impl Build {
         }
     }
 
+    /// `pipeline k.0 by 4`
+    pub(crate) fn pipeline(&mut self, axis: Ident, stages: Option<ast::Part>) -> StepKind {
+        if let Some(hole) = stages.as_ref().filter(|stages| stages.extent.is_none()) {
+            self.error(hole.span, ShapeError::Stages);
+            return StepKind::Error;
+        }
+        StepKind::Pipeline { axis, stages }
+    }
+
+    /// `tensorize i.3 j.3 k.2 as tf32`
+    pub(crate) fn tensorize(&mut self, rows: Ident, columns: Ident, terms: Ident, numbers: Option<Ident>) -> StepKind {
+        if self.step_word("as", &schedule::NUMBERS, numbers.as_ref()) {
+            return StepKind::Tensorize { axes: [rows, columns, terms], numbers };
+        }
+        StepKind::Error
+    }
+
     /// `stage B at k.0 as [k.1, j.1] in stack`
     pub(crate) fn stage(
         &mut self,

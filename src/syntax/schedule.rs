@@ -9,7 +9,7 @@ use super::expect::Failure;
 use super::token::{Tok, Token};
 
 /// Every step by its word, and what it looks like.
-const FORMS: [(&str, &str); 14] = [
+const FORMS: [(&str, &str); 15] = [
     ("split", "split i by [?, 14]"),
     ("fuse", "fuse i j as ij"),
     ("phases", "phases p q by [2, 2]"),
@@ -20,7 +20,8 @@ const FORMS: [(&str, &str); 14] = [
     ("bind", "bind i.0 to grid.x"),
     ("stage", "stage B at k.0 as [k.1, j.1]"),
     ("accumulate", "accumulate at k.0"),
-    ("pipeline", "pipeline k.0"),
+    ("pipeline", "pipeline k.0 by 4"),
+    ("tensorize", "tensorize i.2 j.2 k.1"),
     ("rfactor", "rfactor k.1"),
     ("inline", "inline t"),
     ("compute", "compute t at y.i"),
@@ -31,6 +32,9 @@ pub(crate) const TAILS: [&str; 4] = ["peel", "guard", "overlap", "pad"];
 
 /// Where a staged copy may live.
 pub(crate) const SCOPES: [&str; 4] = ["global", "stack", "register", "shared"];
+
+/// What numbers may be rounded to by matrix units.
+pub(crate) const NUMBERS: [&str; 1] = ["tf32"];
 
 /// The coordinates of a GPU that a loop may be bound to.
 pub(crate) const COORDINATES: [&str; 6] = ["grid.x", "grid.y", "grid.z", "block.x", "block.y", "block.z"];

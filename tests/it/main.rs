@@ -58,6 +58,7 @@ mod space;
 mod stdlib;
 mod syntax;
 mod syntax_print;
+mod tensor;
 mod tidy;
 mod tune;
 mod ui;

@@ -13,7 +13,7 @@ use crate::front;
 use crate::graph_gen::same;
 use crate::graphs::samples;
 
-fn steps(text: &str) -> Schedule {
+pub(crate) fn steps(text: &str) -> Schedule {
     let text = format!("schedule f {{\n{text}\n}}\n");
     let mut sources = SourceMap::new();
     let file = sources.add("test.ft", text.as_str());

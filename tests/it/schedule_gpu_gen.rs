@@ -122,7 +122,8 @@ fn inside(kernel: &Kernel, rng: &mut StdRng, loops: &[String], schedule: &mut Sc
         };
         let is_kept = keep(kernel, schedule, step);
         if let Some(axis) = copied.filter(|_| is_kept && rng.random_bool(0.5)) {
-            keep(kernel, schedule, Step::Pipeline { axis });
+            let stages = [None, Some(2), Some(3)][rng.random_range(0..3)];
+            keep(kernel, schedule, Step::Pipeline { axis, stages });
         }
     }
 }

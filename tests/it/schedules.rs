@@ -7,7 +7,7 @@ use ftc::diag::render::{Style, render};
 use ftc::driver::schedules::{self, find, steps_of};
 use ftc::loops::{Kernel, Scope};
 use ftc::schedule::step::Place as At;
-use ftc::schedule::{Refused, Schedule, Step, Tail};
+use ftc::schedule::{Numbers, Refused, Schedule, Step, Tail};
 use ftc::sema::{self, Program, Request};
 use ftc::source::SourceMap;
 use ftc::syntax::ast::Item;
@@ -202,7 +202,11 @@ fn step() -> impl Strategy<Value = Step> {
         vec(name(), 1..5).prop_map(|axes| Step::Unroll { axes }),
         (name(), coordinate).prop_map(|(axis, to)| Step::Bind { axis, to }),
         name().prop_map(|at| Step::Accumulate { at }),
-        name().prop_map(|axis| Step::Pipeline { axis }),
+        (name(), option::of(0..=i64::MAX)).prop_map(|(axis, stages)| Step::Pipeline { axis, stages }),
+        ([name(), name(), name()], any::<bool>()).prop_map(|([rows, columns, terms], is_rounded)| {
+            let numbers = if is_rounded { Numbers::Tf32 } else { Numbers::Exact };
+            Step::Tensorize { rows, columns, terms, numbers }
+        }),
         name().prop_map(|axis| Step::Rfactor { axis }),
         name().prop_map(|tensor| Step::Inline { tensor }),
         (name(), name()).prop_map(|(tensor, at)| Step::ComputeAt { tensor, at }),

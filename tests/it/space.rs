@@ -102,7 +102,7 @@ fn joins(body: &[Stmt]) -> i64 {
         Stmt::If { then, otherwise, .. } => joins(then) + joins(otherwise),
         Stmt::Alloc { body, .. } => joins(body),
         Stmt::Reduce { .. } => 1,
-        Stmt::Store { .. } | Stmt::Combine { .. } | Stmt::Barrier => 0,
+        Stmt::Store { .. } | Stmt::Combine { .. } | Stmt::Barrier | Stmt::Wait { .. } => 0,
     };
     body.iter().map(of).sum()
 }

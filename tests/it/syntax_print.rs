@@ -260,7 +260,11 @@ fn step() -> impl Strategy<Value = Step> {
         vec(axis(), 1..4).prop_map(StepKind::Unroll),
         (axis(), coordinate).prop_map(|(axis, to)| StepKind::Bind { axis, to }),
         axis().prop_map(StepKind::Accumulate),
-        axis().prop_map(StepKind::Pipeline),
+        (axis(), option::of(0..=i64::MAX)).prop_map(|(axis, extent)| {
+            let stages = extent.map(|extent| Part { extent: Some(extent), span: span() });
+            StepKind::Pipeline { axis, stages }
+        }),
+        ([axis(), axis(), axis()], one_of(&["tf32"])).prop_map(|(axes, numbers)| StepKind::Tensorize { axes, numbers }),
         axis().prop_map(StepKind::Rfactor),
         axis().prop_map(StepKind::Inline),
         (axis(), axis()).prop_map(|(tensor, at)| StepKind::Compute { tensor, at }),

@@ -89,7 +89,7 @@ fn find(body: &[Stmt], see: &mut dyn FnMut(TensorId, &[AxisId])) {
                 find(then, see);
                 find(otherwise, see);
             }
-            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Barrier => {}
+            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Barrier | Stmt::Wait { .. } => {}
         }
     }
 }

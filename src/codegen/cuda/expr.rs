@@ -200,8 +200,14 @@ impl Writer<'_> {
     /// An element as C names it.
     pub(super) fn place(&mut self, tensor: TensorId, at: &[ExprId]) -> String {
         let mut text = self.names.buffer(tensor).to_owned();
-        for &subscript in at {
-            let subscript = self.text(subscript);
+        let mut subscripts: Vec<_> = at.iter().map(|&subscript| self.text(subscript)).collect();
+        if let [.., row, place] = subscripts.as_mut_slice()
+            && self.in_lines.contains(&tensor)
+        {
+            let vector = 16 / self.kernel.buffers[tensor].dtype.bytes();
+            *place = format!("ftc_line<{vector}>({row}, {place})");
+        }
+        for subscript in subscripts {
             let _ = write!(text, "[{subscript}]");
         }
         text

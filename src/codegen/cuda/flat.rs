@@ -138,7 +138,7 @@ pub(super) fn map(kernel: &mut Kernel, block: Block, change: &mut dyn FnMut(&mut
             Stmt::Combine { buffer, at, op, over } => {
                 Stmt::Combine { buffer, at: at.into_iter().map(|e| change(kernel, e)).collect(), op, over }
             }
-            Stmt::Barrier => Stmt::Barrier,
+            Stmt::Barrier | Stmt::Wait { .. } => stmt,
         });
     }
     result
@@ -170,7 +170,7 @@ impl Work<'_> {
             Stmt::Combine { buffer, at, op, over } => {
                 Stmt::Combine { buffer, at: self.subscripts(buffer, at), op, over }
             }
-            Stmt::Barrier => Stmt::Barrier,
+            Stmt::Barrier | Stmt::Wait { .. } => stmt,
         }
     }
 

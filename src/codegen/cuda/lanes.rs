@@ -123,7 +123,7 @@ impl Writer<'_> {
     }
 
     /// The first element, if those of all lanes lie together and are aligned.
-    fn start(&mut self, buffer: TensorId, at: &[ExprId], l: &For) -> Option<String> {
+    pub(super) fn start(&mut self, buffer: TensorId, at: &[ExprId], l: &For) -> Option<String> {
         let found = &self.kernel.buffers[buffer];
         if !has_addresses(self.kernel, buffer) || found.dtype.bytes() as i64 * l.extent > WIDE {
             return None;

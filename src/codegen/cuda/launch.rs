@@ -1,6 +1,6 @@
 //! Launches as `__global__` functions, and the host function that starts them one after another.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::codegen::CodegenError;
@@ -25,6 +25,8 @@ const STATIC_SHARED: usize = 48 << 10;
 /// Alignment of what is shared, and of what is in the workspace.
 const ALIGN: usize = 16;
 const ALIGN_WORKSPACE: usize = 256;
+/// Alignment of what is shared in lines for matrix units.
+const ALIGN_LINES: usize = 1024;
 /// Threads of a processor that hide each other's waiting well, even where each has much to do.
 const BUSY_THREADS: i64 = 512;
 /// Registers of temporaries that are much, and leave enough beside them for all else.
@@ -103,7 +105,12 @@ impl<'a> Functions<'a> {
                     self.block(body, end, found);
                 }
                 Stmt::For(outer) => found.push(Launch::of(self.kernel, outer)),
-                Stmt::If { .. } | Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => {}
+                Stmt::If { .. }
+                | Stmt::Store { .. }
+                | Stmt::Reduce { .. }
+                | Stmt::Combine { .. }
+                | Stmt::Barrier
+                | Stmt::Wait { .. } => {}
             }
             rest = &rest[1..];
         }
@@ -125,30 +132,41 @@ impl<'a> Functions<'a> {
         let suffix = if count > 1 { format!("_{}", number + 1) } else { String::new() };
         let name = format!("{}_kernel{suffix}", self.kernel.name);
         let args = used(self.kernel, launches.iter().map(|launch| launch.body));
-        let all = launches.iter().map(|launch| self.shared(launch)).collect::<Result<Vec<_>, _>>()?;
+        let mut all = launches.iter().map(|launch| self.shared(launch)).collect::<Result<Vec<_>, _>>()?;
+        let align = all.iter().map(|one| one.align).max().unwrap_or(ALIGN);
+        for one in &mut all {
+            one.align = align;
+        }
+        let pool = pool(align);
         let most = |of: fn(&Shared) -> usize| all.iter().map(of).max().unwrap_or(0);
         let shared = Shared {
             places: Vec::new(),
             bytes: most(|one| one.bytes),
             scratch: most(|one| one.scratch),
             is_dynamic: all.iter().any(|one| one.is_dynamic),
+            align,
         };
         let is_joint = launches.len() > 1;
         let mut body = String::new();
         if shared.is_dynamic {
-            let _ = writeln!(body, "  extern __shared__ __align__({ALIGN}) unsigned char ftc_shared[];");
+            let _ = writeln!(body, "  extern __shared__ __align__({align}) unsigned char {pool}[];");
         } else if is_joint && shared.bytes > 0 {
-            let _ = writeln!(body, "  __shared__ __align__({ALIGN}) unsigned char ftc_shared[{}];", shared.bytes);
+            let _ = writeln!(body, "  __shared__ __align__({align}) unsigned char {pool}[{}];", shared.bytes);
         }
         if is_joint && shared.scratch > 0 {
             let _ = writeln!(body, "  __shared__ __align__({ALIGN}) unsigned char ftc_scratch[{}];", shared.scratch);
         }
+        let mut helpers = BTreeMap::new();
         if let [launch] = launches {
-            let text = self.body(launch, &all[0], if shared.is_dynamic { Memory::Asked } else { Memory::Own });
+            let memory = if shared.is_dynamic { Memory::Asked } else { Memory::Own };
+            let text = self.body(launch, &all[0], memory, &mut helpers);
             body = self.coordinates(launch, &text) + &body + &text;
         } else {
-            self.pieces(launches, &all, &mut body);
+            self.pieces(launches, &all, &mut helpers, &mut body);
         }
+        let new = helpers.into_iter().filter(|(name, _)| !has_word(&self.device, name));
+        let new: String = new.map(|(_, text)| text).collect();
+        self.device.push_str(&new);
         let params: Vec<_> = args.iter().map(|&id| self.param(id)).collect();
         let bounds = launches.iter().map(|launch| bounds(self.kernel, launch)).reduce(|a, b| {
             // The fewest bounds are the shortest text.
@@ -171,16 +189,23 @@ impl<'a> Functions<'a> {
     }
 
     /// What one thread does in a launch, with its memory.
-    fn body(&self, launch: &Launch<'_>, shared: &Shared, memory: Memory) -> String {
-        let mut writer = Writer::new(self.kernel, &self.names, &self.domain, launch.block.clone());
+    fn body(
+        &self,
+        launch: &Launch<'_>,
+        shared: &Shared,
+        memory: Memory,
+        helpers: &mut BTreeMap<String, String>,
+    ) -> String {
+        let mut writer = self.writer(launch);
+        let (align, pool) = (shared.align, pool(shared.align));
         for (id, place) in &shared.places {
             let buffer = &self.kernel.buffers[*id];
             if memory == Memory::Own {
-                writer.line(&format!("__shared__ __align__({ALIGN}) {};", declaration(self.kernel, &self.names, *id)));
+                writer.line(&format!("__shared__ __align__({align}) {};", declaration(self.kernel, &self.names, *id)));
             } else {
                 let (dtype, name) = (local(buffer.dtype), self.names.buffer(*id));
                 let dims = dims(&buffer.shape);
-                let cast = format!("*reinterpret_cast<{dtype} (*){dims}>(ftc_shared + {place})");
+                let cast = format!("*reinterpret_cast<{dtype} (*){dims}>({pool} + {place})");
                 writer.line(&format!("{dtype} (&{name}){dims} = {cast};"));
             }
         }
@@ -189,14 +214,29 @@ impl<'a> Functions<'a> {
         }
         writer.declare(launch.body);
         writer.block(launch.body);
+        helpers.append(&mut writer.helpers);
         writer.out
     }
 
+    /// A writer that knows which memory of a launch is for matrix units.
+    fn writer(&self, launch: &Launch<'_>) -> Writer<'_> {
+        let mut writer = Writer::new(self.kernel, &self.names, &self.domain, launch.block.clone(), self.gpu.sm);
+        writer.find_lines(launch.body);
+        writer.is_grouped = writer.has_groups(launch.body);
+        writer
+    }
+
     /// Launches whose blocks are next to each other in one grid.
-    fn pieces(&self, launches: &[&Launch<'_>], shared: &[Shared], out: &mut String) {
+    fn pieces(
+        &self,
+        launches: &[&Launch<'_>],
+        shared: &[Shared],
+        helpers: &mut BTreeMap<String, String>,
+        out: &mut String,
+    ) {
         let mut first = 0;
         for (number, (launch, shared)) in launches.iter().zip(shared).enumerate() {
-            let text = self.body(launch, shared, Memory::Joint);
+            let text = self.body(launch, shared, Memory::Joint, helpers);
             let [x, y, z] = launch.grid_size();
             let end = first + x * y * z;
             let word = if number == 0 { "  " } else { " else " };
@@ -240,10 +280,12 @@ impl<'a> Functions<'a> {
 
     fn shared(&self, launch: &Launch<'_>) -> Result<Shared, CodegenError> {
         let scratch = combine::scratch(self.kernel, launch);
-        let mut shared = Shared { places: Vec::new(), bytes: 0, scratch, is_dynamic: false };
+        // The order of lines goes by their addresses.
+        let align = if self.writer(launch).in_lines.is_empty() { ALIGN } else { ALIGN_LINES };
+        let mut shared = Shared { places: Vec::new(), bytes: 0, scratch, is_dynamic: false, align };
         for &id in &launch.shared {
             shared.places.push((id, shared.bytes));
-            shared.bytes += self.kernel.buffers[id].bytes().next_multiple_of(ALIGN);
+            shared.bytes += self.kernel.buffers[id].bytes().next_multiple_of(align);
         }
         let most = self.gpu.shared();
         let bytes = shared.bytes + scratch;
@@ -430,6 +472,13 @@ struct Shared {
     scratch: usize,
     /// Whether it has to be asked for.
     is_dynamic: bool,
+    /// Where each buffer begins at a multiple of this.
+    align: usize,
+}
+
+/// The name of all shared memory, of an alignment.
+const fn pool(align: usize) -> &'static str {
+    if align == ALIGN { "ftc_shared" } else { "ftc_shared_lines" }
 }
 
 /// The C type of an element as the header says it: 16-bit floats are their bits.
@@ -457,7 +506,7 @@ fn main_temporaries(kernel: &Kernel, body: &[Stmt], found: &mut Vec<TensorId>) {
                 }
                 main_temporaries(kernel, body, found);
             }
-            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => {}
+            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier | Stmt::Wait { .. } => {}
         }
     }
 }
@@ -467,7 +516,12 @@ pub(super) fn is_apart(kernel: &Kernel, stmt: &Stmt) -> bool {
     match stmt {
         Stmt::For(l) => matches!(l.kind, LoopKind::Grid(_)),
         Stmt::Alloc { buffer, .. } => kernel.buffers[*buffer].kind == BufferKind::Temp(Scope::Global),
-        Stmt::If { .. } | Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => false,
+        Stmt::If { .. }
+        | Stmt::Store { .. }
+        | Stmt::Reduce { .. }
+        | Stmt::Combine { .. }
+        | Stmt::Barrier
+        | Stmt::Wait { .. } => false,
     }
 }
 

@@ -124,7 +124,7 @@ pub(super) fn work(body: &[Stmt]) -> i64 {
         Stmt::For(l) => l.extent.saturating_mul(work(&l.body)),
         Stmt::Alloc { body, .. } => work(body),
         Stmt::If { then, otherwise, .. } => work(then).saturating_add(work(otherwise)),
-        Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => 1,
+        Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier | Stmt::Wait { .. } => 1,
     };
     body.iter().map(of).fold(0, i64::saturating_add)
 }

@@ -13,14 +13,17 @@
 //!
 //! It takes a kernel that verifies. Refused is what the target has too little of.
 
+mod arrive;
 mod combine;
 mod expr;
 mod flat;
+mod groups;
 mod lanes;
 mod launch;
 mod merge;
 pub mod module;
 mod names;
+mod tiles;
 mod uniform;
 mod write;
 

@@ -25,6 +25,125 @@ __device__ __forceinline__ void ftc_store(T *to, const ftc_vec<T, N> &value) {
   *reinterpret_cast<ftc_vec<T, N> *>(to) = value;
 }
 
+// An address in shared memory.
+__device__ __forceinline__ unsigned ftc_shared_address(const void *at) { return (unsigned)__cvta_generic_to_shared(at); }
+
+// N bytes that go to shared memory by themselves, or zeros.
+template <int N>
+__device__ __forceinline__ void ftc_send(void *to, const void *from, bool is_there = true) {
+  if constexpr (N == 16) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+                 :: "r"(ftc_shared_address(to)), "l"(from), "r"(is_there ? 16 : 0) : "memory");
+  } else {
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %3, %2;"
+                 :: "r"(ftc_shared_address(to)), "l"(from), "r"(is_there ? N : 0), "n"(N) : "memory");
+  }
+}
+
+// What was sent since the last wait is a group; all but the last N groups are there then.
+template <int N>
+__device__ __forceinline__ void ftc_wait() {
+  asm volatile("cp.async.commit_group;" ::: "memory");
+  asm volatile("cp.async.wait_group %0;" :: "n"(N) : "memory");
+}
+
+// Matrices of eight rows of 16 bytes: eight threads of a warp name the rows of one, and thread 4 * g + t gets word t of row g.
+__device__ __forceinline__ void ftc_matrices(unsigned &a, unsigned &b, unsigned &c, unsigned &d, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(a), "=r"(b), "=r"(c), "=r"(d)
+               : "r"(ftc_shared_address(row))
+               : "memory");
+}
+__device__ __forceinline__ void ftc_matrices(unsigned &a, unsigned &b, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
+               : "=r"(a), "=r"(b)
+               : "r"(ftc_shared_address(row))
+               : "memory");
+}
+
+// As above, of two bytes: thread 4 * g + t gets those of rows 2 * t and 2 * t + 1 in column g.
+__device__ __forceinline__ void ftc_turned_matrices(unsigned &a, unsigned &b, unsigned &c, unsigned &d, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(a), "=r"(b), "=r"(c), "=r"(d)
+               : "r"(ftc_shared_address(row))
+               : "memory");
+}
+__device__ __forceinline__ void ftc_turned_matrices(unsigned &a, unsigned &b, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
+               : "=r"(a), "=r"(b)
+               : "r"(ftc_shared_address(row))
+               : "memory");
+}
+
+// The place in a line of 128 bytes: its vectors of N elements are in another order in each of eight rows.
+template <int N>
+__device__ __forceinline__ int ftc_line(int row, int place) { return place ^ (row % 8 * N); }
+
+// What matrix units are told of an operand in such lines: where it is, and the bytes to lines that go on with others.
+__device__ __forceinline__ uint64_t ftc_operand(const void *at, unsigned next) {
+  return (uint64_t)(ftc_shared_address(at) >> 4 & 0x3fff) | (uint64_t)(next >> 4) << 16 | (uint64_t)(1024 >> 4) << 32 | 1ull << 62;
+}
+
+// Matrix units of four warps begin to work by themselves; what threads have stored is shown to them first.
+__device__ __forceinline__ void ftc_show() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+__device__ __forceinline__ void ftc_group_begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+__device__ __forceinline__ void ftc_group_end() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+
+// A word of neighbouring elements, the first lowest.
+template <typename T>
+__device__ __forceinline__ unsigned ftc_word(T a, T b) {
+  const ftc_vec<T, 2> both = {{a, b}};
+  return *reinterpret_cast<const unsigned *>(&both);
+}
+template <typename T>
+__device__ __forceinline__ unsigned ftc_word(T a, T b, T c, T d) {
+  return (uint8_t)a | (uint8_t)b << 8 | (uint8_t)c << 16 | (unsigned)(uint8_t)d << 24;
+}
+__device__ __forceinline__ unsigned ftc_word(float a) { return __float_as_uint(a); }
+
+// A float, rounded to 10 bits behind the point.
+__device__ __forceinline__ unsigned ftc_tf32(unsigned a) {
+  unsigned rounded;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(rounded) : "f"(__uint_as_float(a)));
+  return rounded;
+}
+
+// Tiles of 16 by 8 sums, to which products of 16 rows and 8 columns of words are added.
+__device__ __forceinline__ void ftc_multiply_f16(float &c0, float &c1, float &c2, float &c3, const unsigned (&a)[4],
+                                                 const unsigned (&b)[2]) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(c0), "+f"(c1), "+f"(c2), "+f"(c3)
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+__device__ __forceinline__ void ftc_multiply_bf16(float &c0, float &c1, float &c2, float &c3, const unsigned (&a)[4],
+                                                 const unsigned (&b)[2]) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(c0), "+f"(c1), "+f"(c2), "+f"(c3)
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+__device__ __forceinline__ void ftc_multiply_f32(float &c0, float &c1, float &c2, float &c3, const unsigned (&a)[4],
+                                                 const unsigned (&b)[2]) {
+  asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(c0), "+f"(c1), "+f"(c2), "+f"(c3)
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+__device__ __forceinline__ void ftc_multiply_i8(int &c0, int &c1, int &c2, int &c3, const unsigned (&a)[4],
+                                                 const unsigned (&b)[2]) {
+  asm("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+r"(c0), "+r"(c1), "+r"(c2), "+r"(c3)
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+__device__ __forceinline__ void ftc_multiply_u8(int &c0, int &c1, int &c2, int &c3, const unsigned (&a)[4],
+                                                 const unsigned (&b)[2]) {
+  asm("mma.sync.aligned.m16n8k32.row.col.s32.u8.u8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+r"(c0), "+r"(c1), "+r"(c2), "+r"(c3)
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
 // Neighbours in a warp, N of them, join what they have; each gets the whole.
 template <int N, typename T, typename F>
 __device__ __forceinline__ T ftc_join_lanes(T value, F join, unsigned mask) {

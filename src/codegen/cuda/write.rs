@@ -11,6 +11,7 @@ use crate::scalar::DType;
 
 use super::expr::local;
 use super::flat::is_main;
+use super::groups::UnderWay;
 use super::names::Names;
 
 /// Writes the statements of a kernel.
@@ -25,14 +26,48 @@ pub(super) struct Writer<'a> {
     pub(super) hoists: BTreeMap<ExprId, String>,
     /// The coordinates of the block.
     pub(super) threads: Vec<Coordinate>,
+    /// The number of the GPU's architecture.
+    pub(super) sm: u32,
+    /// Conditions that threads of a block may decide differently, around what is written.
+    pub(super) apart: usize,
+    /// Functions that the launch needs, by their names.
+    pub(super) helpers: BTreeMap<String, String>,
+    /// Whether matrix units read what threads store.
+    pub(super) is_grouped: bool,
+    /// The sums to which units add by themselves.
+    pub(super) under_way: Option<UnderWay>,
+    /// Buffers in shared memory whose lines have their vectors in another order.
+    pub(super) in_lines: BTreeSet<TensorId>,
     pub(super) out: String,
     depth: usize,
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(kernel: &'a Kernel, names: &'a Names, domain: &'a Domain, threads: Vec<Coordinate>) -> Self {
+    pub(super) fn new(
+        kernel: &'a Kernel,
+        names: &'a Names,
+        domain: &'a Domain,
+        threads: Vec<Coordinate>,
+        sm: u32,
+    ) -> Self {
         let (pool, ranges) = (kernel.pool.clone(), Ranges::new(domain));
-        Self { kernel, names, pool, domain, ranges, hoists: BTreeMap::new(), threads, out: String::new(), depth: 1 }
+        Self {
+            kernel,
+            names,
+            pool,
+            domain,
+            ranges,
+            hoists: BTreeMap::new(),
+            threads,
+            sm,
+            apart: 0,
+            helpers: BTreeMap::new(),
+            is_grouped: false,
+            under_way: None,
+            in_lines: BTreeSet::new(),
+            out: String::new(),
+            depth: 1,
+        }
     }
 
     /// The values of an integer expression.
@@ -65,9 +100,17 @@ impl<'a> Writer<'a> {
         self.line("}");
     }
 
+    /// Adds lines that are further inside.
+    pub(super) fn nested(&mut self, inner: impl FnOnce(&mut Self)) {
+        self.depth += 1;
+        inner(self);
+        self.depth -= 1;
+    }
+
     /// Adds statements.
     pub(super) fn block(&mut self, block: &[Stmt]) {
         for stmt in block {
+            self.before(stmt);
             self.statement(stmt);
         }
     }
@@ -76,6 +119,7 @@ impl<'a> Writer<'a> {
         match stmt {
             Stmt::For(l) => self.repeat(l),
             Stmt::If { cond, then, otherwise } => self.branch(*cond, then, otherwise),
+            Stmt::Store { buffer, at, value } if self.send(*buffer, at, *value, None) => {}
             Stmt::Store { buffer, at, value } => {
                 let place = self.place(*buffer, at);
                 let value = self.text(*value);
@@ -89,11 +133,20 @@ impl<'a> Writer<'a> {
             // Declared where the launch begins.
             Stmt::Alloc { body, .. } => self.block(body),
             Stmt::Combine { buffer, at, op, over } => self.combine(*buffer, at, *op, over),
-            Stmt::Barrier => self.line("__syncthreads();"),
+            Stmt::Barrier => {
+                if self.is_grouped {
+                    self.line("ftc_show();");
+                }
+                self.line("__syncthreads();");
+            }
+            Stmt::Wait { pending } => self.wait(*pending),
         }
     }
 
     fn branch(&mut self, cond: ExprId, then: &Block, otherwise: &Block) {
+        let axes = self.pool.axes(cond);
+        let is_apart = self.pool.has_load(cond) || self.threads.iter().any(|at| axes.contains(&at.axis));
+        self.apart += usize::from(is_apart);
         let cond = self.text(cond);
         self.braces(&format!("if ({cond})"), |this| this.block(then));
         if !otherwise.is_empty() {
@@ -105,12 +158,14 @@ impl<'a> Writer<'a> {
             self.depth -= 1;
             self.line("}");
         }
+        self.apart -= usize::from(is_apart);
     }
 
     fn repeat(&mut self, l: &For) {
         match l.kind {
-            LoopKind::Vector if self.lanes(l) => {}
-            LoopKind::Unroll | LoopKind::Vector => {
+            LoopKind::Vector if self.sends(l) || self.lanes(l) => {}
+            LoopKind::Tensor if self.tiles(l) => {}
+            LoopKind::Unroll | LoopKind::Vector | LoopKind::Tensor => {
                 self.line("#pragma unroll");
                 self.counted(l.axis, l.extent, |this| this.block(&l.body));
             }
@@ -125,7 +180,14 @@ impl<'a> Writer<'a> {
         let name = self.names.axis(axis);
         let dtype = if i32::try_from(extent).is_ok() { "int" } else { "long long" };
         let head = format!("for ({dtype} {name} = 0; {name} < {extent}; ++{name})");
-        self.braces(&head, inner);
+        self.braces(&head, |this| {
+            let is_known = this.under_way.is_none();
+            inner(this);
+            // What was begun in an iteration ends in it.
+            if is_known {
+                this.catch_up();
+            }
+        });
     }
 
     /// Declares the temporaries of a thread.
@@ -169,7 +231,7 @@ fn temporaries(body: &[Stmt], found: &mut Vec<TensorId>, seen: &mut BTreeSet<Ten
                 temporaries(then, found, seen);
                 temporaries(otherwise, found, seen);
             }
-            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => {}
+            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier | Stmt::Wait { .. } => {}
         }
     }
 }
@@ -177,6 +239,6 @@ fn temporaries(body: &[Stmt], found: &mut Vec<TensorId>, seen: &mut BTreeSet<Ten
 /// Whether elements of a buffer have addresses, so that several can be loaded at once.
 pub(super) fn has_addresses(kernel: &Kernel, id: TensorId) -> bool {
     let buffer = &kernel.buffers[id];
-    let is_shared = buffer.kind == BufferKind::Temp(Scope::Shared);
+    let is_shared = matches!(buffer.kind, BufferKind::Temp(scope) if scope.is_shared());
     (is_main(&buffer.kind) || is_shared) && buffer.dtype != DType::Bool
 }

@@ -89,7 +89,7 @@ pub(super) fn used(kernel: &Kernel, block: &[Stmt], all: &mut Used) {
                 used(kernel, then, all);
                 used(kernel, otherwise, all);
             }
-            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => {}
+            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier | Stmt::Wait { .. } => {}
         }
     }
 }

@@ -58,7 +58,9 @@ impl<'ctx> Body<'ctx, '_> {
                 Stmt::Reduce { buffer, at, op, value } => self.reduce(*buffer, at, *op, *value),
                 // Temporaries were made at the entry; what they hold before the first store is nobody's concern.
                 Stmt::Alloc { body, .. } => self.block(body),
-                Stmt::Combine { .. } | Stmt::Barrier => unreachable!("a kernel with barriers was refused"),
+                Stmt::Combine { .. } | Stmt::Barrier | Stmt::Wait { .. } => {
+                    unreachable!("a kernel with barriers was refused")
+                }
             }
             self.memo.forget_varying();
         }
@@ -89,7 +91,7 @@ impl<'ctx> Body<'ctx, '_> {
             LoopKind::Parallel => self.parallel(nest),
             LoopKind::Vector => self.vector(nest),
             // What was to be unrolled is already, if it was not too much.
-            LoopKind::Serial | LoopKind::Unroll => self.count(nest),
+            LoopKind::Serial | LoopKind::Unroll | LoopKind::Tensor => self.count(nest),
             LoopKind::Grid(_) | LoopKind::Block(_) => unreachable!("a kernel for a GPU was refused"),
         }
     }
@@ -219,7 +221,7 @@ fn joins_vectors(block: &[Stmt]) -> bool {
         Stmt::For(inner) => joins_vectors(&inner.body),
         Stmt::Alloc { body, .. } => joins_vectors(body),
         Stmt::If { then, otherwise, .. } => joins_vectors(then) || joins_vectors(otherwise),
-        Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => false,
+        Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier | Stmt::Wait { .. } => false,
     })
 }
 
@@ -228,6 +230,6 @@ fn has_reduce(block: &[Stmt]) -> bool {
         Stmt::Reduce { .. } => true,
         Stmt::If { then, otherwise, .. } => has_reduce(then) || has_reduce(otherwise),
         Stmt::For(For { body, .. }) | Stmt::Alloc { body, .. } => has_reduce(body),
-        Stmt::Store { .. } | Stmt::Combine { .. } | Stmt::Barrier => false,
+        Stmt::Store { .. } | Stmt::Combine { .. } | Stmt::Barrier | Stmt::Wait { .. } => false,
     })
 }

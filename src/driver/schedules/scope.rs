@@ -49,6 +49,7 @@ impl Scope {
             | Step::Stage { .. }
             | Step::Accumulate { .. }
             | Step::Pipeline { .. }
+            | Step::Tensorize { .. }
             | Step::Rfactor { .. } => {}
             // Its loops run over the part that is needed, however much that is.
             Step::ComputeAt { tensor, .. } => {
@@ -116,7 +117,7 @@ impl Scope {
                 Stmt::Store { buffer, .. } | Stmt::Reduce { buffer, .. } => {
                     self.stores.push((kernel.buffers[*buffer].name.clone(), around.clone()));
                 }
-                Stmt::Combine { .. } | Stmt::Barrier => {}
+                Stmt::Combine { .. } | Stmt::Barrier | Stmt::Wait { .. } => {}
             }
         }
     }

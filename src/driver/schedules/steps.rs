@@ -1,7 +1,7 @@
 //! Steps as they are written to steps as data.
 
 use crate::loops::{LoopKind, Scope};
-use crate::schedule::{Place, Schedule, Step, Tail};
+use crate::schedule::{Numbers, Place, Schedule, Step, Tail};
 use crate::syntax::ast::{self, Ident, StepKind};
 
 /// What a name in a step stands for.
@@ -55,7 +55,15 @@ fn step(kind: &StepKind) -> Option<Step> {
             scope: scope.as_ref().map_or(Scope::Stack, scope_of),
         },
         StepKind::Accumulate(at) => Step::Accumulate { at: text(at) },
-        StepKind::Pipeline(axis) => Step::Pipeline { axis: text(axis) },
+        StepKind::Pipeline { axis, stages } => {
+            Step::Pipeline { axis: text(axis), stages: stages.as_ref().and_then(|stages| stages.extent) }
+        }
+        StepKind::Tensorize { axes: [rows, columns, terms], numbers } => Step::Tensorize {
+            rows: text(rows),
+            columns: text(columns),
+            terms: text(terms),
+            numbers: numbers.as_ref().map_or(Numbers::Exact, |_| Numbers::Tf32),
+        },
         StepKind::Rfactor(axis) => Step::Rfactor { axis: text(axis) },
         StepKind::Inline(tensor) => Step::Inline { tensor: text(tensor) },
         StepKind::Compute { tensor, at } => Step::ComputeAt { tensor: text(tensor), at: text(at) },
@@ -94,7 +102,7 @@ pub(super) fn names(kind: &StepKind) -> Vec<(&Ident, Sort)> {
         | StepKind::Parallel(one)
         | StepKind::Vectorize(one)
         | StepKind::Accumulate(one)
-        | StepKind::Pipeline(one)
+        | StepKind::Pipeline { axis: one, .. }
         | StepKind::Rfactor(one) => vec![axis(one)],
         StepKind::Fuse { axes, .. }
         | StepKind::Phases { axes, .. }
@@ -105,6 +113,7 @@ pub(super) fn names(kind: &StepKind) -> Vec<(&Ident, Sort)> {
             let axes = at.into_iter().chain(layout.iter().flatten()).map(axis);
             std::iter::once(tensor(operand)).chain(axes).collect()
         }
+        StepKind::Tensorize { axes, .. } => axes.iter().map(axis).collect(),
         StepKind::Inline(one) => vec![tensor(one)],
         StepKind::Compute { tensor: one, at } => vec![tensor(one), axis(at)],
         StepKind::Error => Vec::new(),

@@ -188,6 +188,12 @@ impl<'a> Builder<'a> {
         self.emit(Instr::Barrier);
     }
 
+    /// Compiles that all but the newest groups of stores have arrived.
+    pub fn wait(&mut self, pending: i64) {
+        self.forget_loads();
+        self.emit(Instr::Wait { pending: u32::try_from(pending).unwrap_or(u32::MAX) });
+    }
+
     /// Compiles that the machine stops, so that an element can be joined with those of others.
     pub fn combine(
         &mut self,

@@ -139,9 +139,7 @@ fn execute(
             }
             Instr::LoadIndexed { to, base, index, scale } => {
                 let slot = regs.int(base).wrapping_add(regs.int(index).wrapping_mul(i64::from(scale))) as usize;
-                if let Err(race) = observer.note(slot, Use::Load) {
-                    return stop(next, pc, Trap::Race(race));
-                }
+                raced(next, pc, observer.note(slot, Use::Load))?;
                 match memory.load(slot) {
                     Some(bits) => regs.set(to, bits),
                     None => return stop(next, pc, Trap::Undefined { slot }),
@@ -149,9 +147,7 @@ fn execute(
             }
             Instr::Load { to, at } => {
                 let slot = regs.bits(at) as usize;
-                if let Err(race) = observer.note(slot, Use::Load) {
-                    return stop(next, pc, Trap::Race(race));
-                }
+                raced(next, pc, observer.note(slot, Use::Load))?;
                 match memory.load(slot) {
                     Some(bits) => regs.set(to, bits),
                     None => return stop(next, pc, Trap::Undefined { slot }),
@@ -159,9 +155,7 @@ fn execute(
             }
             Instr::LoadWide { to, at } => {
                 let slot = regs.bits(at) as usize;
-                if let Err(race) = observer.note(slot, Use::Load) {
-                    return stop(next, pc, Trap::Race(race));
-                }
+                raced(next, pc, observer.note(slot, Use::Load))?;
                 match memory.load_wide(slot) {
                     Some(bits) => regs.set(to, bits),
                     None => return stop(next, pc, Trap::Undefined { slot }),
@@ -175,19 +169,16 @@ fn execute(
             }
             Instr::Store { at, value } => {
                 let slot = regs.bits(at) as usize;
-                if let Err(race) = observer.note(slot, Use::Store) {
-                    return stop(next, pc, Trap::Race(race));
-                }
+                raced(next, pc, observer.note(slot, Use::Store))?;
                 memory.store(slot, regs.bits(value));
             }
             Instr::StoreWide { at, value } => {
                 let slot = regs.bits(at) as usize;
-                if let Err(race) = observer.note(slot, Use::Store) {
-                    return stop(next, pc, Trap::Race(race));
-                }
+                raced(next, pc, observer.note(slot, Use::Store))?;
                 memory.store_wide(slot, regs.bits(value));
             }
             Instr::Undefine { tensor } => memory.undefine(layout, tensor),
+            Instr::Wait { pending } => raced(next, pc, observer.wait(pending))?,
             Instr::Barrier => return stop(next, pc + 1, Trap::Barrier { place: pc }),
             Instr::Combine { at, number } => {
                 return stop(next, pc + 1, Trap::Combine { number, slot: regs.bits(at) as usize });
@@ -215,6 +206,12 @@ fn execute(
 fn stop(next: &mut usize, pc: usize, trap: Trap) -> Result<(), Trap> {
     *next = pc - 1;
     Err(trap)
+}
+
+/// Leaves the machine where a use is part of a race.
+#[inline]
+fn raced(next: &mut usize, pc: usize, noted: Result<(), Race>) -> Result<(), Trap> {
+    noted.or_else(|race| stop(next, pc, Trap::Race(race)))
 }
 
 /// The instructions between registers that are not frequent enough for `execute`.

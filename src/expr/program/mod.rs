@@ -73,68 +73,185 @@ pub struct Site {
 #[derive(Clone, Copy, Debug)]
 enum Instr {
     /// `axis = 0`
-    Enter { axis: Reg },
+    Enter {
+        axis: Reg,
+    },
     /// `axis += 1`, and back by so many instructions where it is still below `extent`
-    Next { axis: Reg, extent: Reg, back: u32 },
+    Next {
+        axis: Reg,
+        extent: Reg,
+        back: u32,
+    },
     /// Skips instructions.
-    Jump { over: u32 },
+    Jump {
+        over: u32,
+    },
     /// Skips instructions where `cond` is false.
-    JumpUnless { cond: Reg, over: u32 },
+    JumpUnless {
+        cond: Reg,
+        over: u32,
+    },
 
     /// Traps where `value` is not in `0..extent`.
-    Check { value: Reg, extent: Reg, site: u32 },
+    Check {
+        value: Reg,
+        extent: Reg,
+        site: u32,
+    },
     /// `to = memory[base + index * scale]`
-    LoadIndexed { to: Reg, base: Reg, index: Reg, scale: i32 },
+    LoadIndexed {
+        to: Reg,
+        base: Reg,
+        index: Reg,
+        scale: i32,
+    },
     /// `to = memory[at]`
-    Load { to: Reg, at: Reg },
+    Load {
+        to: Reg,
+        at: Reg,
+    },
     /// `to = memory[at]`, for `i64`
-    LoadWide { to: Reg, at: Reg },
+    LoadWide {
+        to: Reg,
+        at: Reg,
+    },
     /// `memory[at] = value`
-    Store { at: Reg, value: Reg },
+    Store {
+        at: Reg,
+        value: Reg,
+    },
     /// `memory[at] = value`, for `i64`
-    StoreWide { at: Reg, value: Reg },
+    StoreWide {
+        at: Reg,
+        value: Reg,
+    },
     /// Forgets all elements of a tensor.
-    Undefine { tensor: TensorId },
+    Undefine {
+        tensor: TensorId,
+    },
     /// Stops, to go on behind it.
     Barrier,
+    Wait {
+        pending: u32,
+    },
     /// Stops for others to join an element.
-    Combine { at: Reg, number: u32 },
+    Combine {
+        at: Reg,
+        number: u32,
+    },
 
     /// `to = from`
-    Move { to: Reg, from: Reg },
+    Move {
+        to: Reg,
+        from: Reg,
+    },
     /// `to = base + index * scale`
-    MulAdd { to: Reg, base: Reg, index: Reg, scale: Reg },
+    MulAdd {
+        to: Reg,
+        base: Reg,
+        index: Reg,
+        scale: Reg,
+    },
     /// `to = a + b` in `f64`
-    AddFloat { to: Reg, a: Reg, b: Reg },
+    AddFloat {
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
     /// `to = a * b` in `f64`
-    MulFloat { to: Reg, a: Reg, b: Reg },
+    MulFloat {
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
     /// Any other operation on floats that gives a float.
-    Float { op: Op, to: Reg, a: Reg, b: Reg },
+    Float {
+        op: Op,
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
     /// A comparison of floats.
-    CompareFloat { op: Op, to: Reg, a: Reg, b: Reg },
+    CompareFloat {
+        op: Op,
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
     /// `to = a + b` in `i64`
-    AddInt { to: Reg, a: Reg, b: Reg },
+    AddInt {
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
     /// `to = a - b` in `i64`
-    SubInt { to: Reg, a: Reg, b: Reg },
+    SubInt {
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
     /// `to = a < b` in `i64`
-    Less { to: Reg, a: Reg, b: Reg },
+    Less {
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
     /// `to = a <= b` in `i64`
-    AtMost { to: Reg, a: Reg, b: Reg },
+    AtMost {
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
     /// `to = a && b`
-    Both { to: Reg, a: Reg, b: Reg },
+    Both {
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
     /// Any other operation on integers that gives an integer, at 64 bits.
-    Int { op: Op, to: Reg, a: Reg, b: Reg },
+    Int {
+        op: Op,
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
     /// Any other comparison of integers.
-    CompareInt { op: Op, to: Reg, a: Reg, b: Reg },
+    CompareInt {
+        op: Op,
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
     /// Any other operation on truth values.
-    Logic { op: Op, to: Reg, a: Reg, b: Reg },
+    Logic {
+        op: Op,
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
 
     /// A float rounded to a float type.
-    Round { dtype: DType, to: Reg, from: Reg },
+    Round {
+        dtype: DType,
+        to: Reg,
+        from: Reg,
+    },
     /// An integer wrapped to an integer type.
-    Wrap { dtype: DType, to: Reg, from: Reg },
+    Wrap {
+        dtype: DType,
+        to: Reg,
+        from: Reg,
+    },
     /// A float as an integer type.
-    Truncate { dtype: DType, to: Reg, from: Reg },
+    Truncate {
+        dtype: DType,
+        to: Reg,
+        from: Reg,
+    },
     /// An integer as a float type.
-    ToFloat { dtype: DType, to: Reg, from: Reg },
+    ToFloat {
+        dtype: DType,
+        to: Reg,
+        from: Reg,
+    },
 }

@@ -2,7 +2,10 @@
 //!
 //! Machines run one after another here, so a [`Watch`] remembers who used each slot: a thread of a block in a phase,
 //! which is what a block does between two barriers. Uses are ordered if they are by one thread, or by one block in
-//! different phases. Blocks come in their order, and phases within a block.
+//! different phases. What arrives later is used by the thread that stored it until it has waited for that, and by nobody
+//! else. Blocks come in their order, and phases within a block.
+
+use std::collections::VecDeque;
 
 use super::super::TensorId;
 use super::memory::Layout;
@@ -63,13 +66,23 @@ pub struct Watch {
     watched: Vec<bool>,
     /// Who runs.
     now: Actor,
+    /// Which slots are stored to asynchronously, and how many stores to each are under way.
+    late: Vec<Option<u32>>,
+    /// For each thread of the block, such stores in groups, the newest last, and those since.
+    groups: Vec<(VecDeque<Vec<usize>>, Vec<usize>)>,
 }
 
 impl Watch {
     /// A watch over some tensors, which nobody has used yet.
     pub fn over(layout: &Layout, tensors: impl IntoIterator<Item = TensorId>) -> Self {
         let now = Actor { block: 0, phase: 0, thread: 0 };
-        let mut watch = Self { cells: vec![Cell::default(); layout.len()], watched: vec![false; layout.len()], now };
+        let mut watch = Self {
+            cells: vec![Cell::default(); layout.len()],
+            watched: vec![false; layout.len()],
+            now,
+            late: vec![None; layout.len()],
+            groups: Vec::new(),
+        };
         for tensor in tensors {
             watch.watched[layout.slots_of(tensor)].fill(true);
         }
@@ -79,6 +92,28 @@ impl Watch {
     /// Says who runs from here on.
     pub fn set(&mut self, now: Actor) {
         self.now = now;
+    }
+
+    /// Says that stores to some tensors arrive later.
+    pub fn arrive_late(&mut self, layout: &Layout, tensors: impl IntoIterator<Item = TensorId>) {
+        for tensor in tensors {
+            self.late[layout.slots_of(tensor)].fill(Some(0));
+        }
+    }
+
+    /// Forgets what is under way.
+    pub fn forget_groups(&mut self) {
+        self.groups.clear();
+        self.late.iter_mut().flatten().for_each(|under_way| *under_way = 0);
+    }
+
+    /// What the thread that runs has under way.
+    fn own_groups(&mut self) -> &mut (VecDeque<Vec<usize>>, Vec<usize>) {
+        let thread = self.now.thread as usize;
+        if self.groups.len() <= thread {
+            self.groups.resize_with(thread + 1, Default::default);
+        }
+        &mut self.groups[thread]
     }
 
     /// Forgets who used a tensor.
@@ -91,6 +126,8 @@ impl Watch {
 pub(super) trait Observer {
     /// Notes a use of a slot, or says with which other it is a race.
     fn note(&mut self, slot: usize, how: Use) -> Result<(), Race>;
+    /// Notes that all but the newest groups of stores have arrived.
+    fn wait(&mut self, pending: u32) -> Result<(), Race>;
 }
 
 /// Sees nothing.
@@ -101,13 +138,47 @@ impl Observer for Nobody {
     fn note(&mut self, _slot: usize, _how: Use) -> Result<(), Race> {
         Ok(())
     }
+    #[inline]
+    fn wait(&mut self, _pending: u32) -> Result<(), Race> {
+        Ok(())
+    }
 }
 
 impl Observer for &mut Watch {
+    fn wait(&mut self, pending: u32) -> Result<(), Race> {
+        let (groups, since) = self.own_groups();
+        groups.push_back(std::mem::take(since));
+        let arrived = groups.len().saturating_sub(pending as usize);
+        let arrived: Vec<_> = groups.drain(..arrived).flatten().collect();
+        for slot in arrived {
+            self.late[slot] = self.late[slot].map(|under_way| under_way.saturating_sub(1));
+            self.used(slot, Use::Store)?;
+        }
+        Ok(())
+    }
+
     fn note(&mut self, slot: usize, how: Use) -> Result<(), Race> {
         if !self.watched[slot] {
             return Ok(());
         }
+        if let Some(under_way) = self.late[slot] {
+            if under_way > 0
+                && let Some(writer) = self.cells[slot].writer
+            {
+                return Err(Race { slot, uses: [(writer, Use::Store), (self.now, how)] });
+            }
+            if how == Use::Store {
+                self.late[slot] = Some(under_way + 1);
+                self.own_groups().1.push(slot);
+            }
+        }
+        self.used(slot, how)
+    }
+}
+
+impl Watch {
+    /// Notes a use.
+    fn used(&mut self, slot: usize, how: Use) -> Result<(), Race> {
         let (now, cell) = (self.now, &mut self.cells[slot]);
         let readers = [cell.reader, cell.other, cell.earlier].map(|reader| (reader, Use::Load));
         let against = if how == Use::Store { readers.as_slice() } else { &[] };

@@ -63,7 +63,9 @@ pub(super) fn run(kernel: &Kernel, layout: &Layout, memory: &mut Memory, outer: 
         let kind = &kernel.buffers[*id].kind;
         matches!(kind, BufferKind::Output | BufferKind::Temp(_)) && !own.contains(id)
     };
-    let watch = Watch::over(layout, kernel.buffers.ids().filter(is_common));
+    let is_async = |id: &TensorId| kernel.buffers[*id].kind == BufferKind::Temp(Scope::Async);
+    let mut watch = Watch::over(layout, kernel.buffers.ids().filter(is_common));
+    watch.arrive_late(layout, kernel.buffers.ids().filter(is_async));
     let mut grid = Grid { kernel, layout, launch, program, own, watch };
     let blocks: i64 = grid.launch.grid.iter().map(|at| at.extent).product();
     (0..blocks).try_for_each(|block| grid.block(memory, block))
@@ -85,7 +87,7 @@ fn temporaries(kernel: &Kernel, body: &[Stmt], found: &mut Vec<TensorId>) {
                 }
                 temporaries(kernel, body, found);
             }
-            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => {}
+            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier | Stmt::Wait { .. } => {}
         }
     }
 }
@@ -93,6 +95,7 @@ fn temporaries(kernel: &Kernel, body: &[Stmt], found: &mut Vec<TensorId>) {
 impl Grid<'_> {
     /// Runs all threads of a block.
     fn block(&mut self, memory: &mut Memory, number: i64) -> Result<(), InterpError> {
+        self.watch.forget_groups();
         for &shared in &self.launch.shared {
             memory.undefine(self.layout, shared);
             self.watch.forget(self.layout, shared);

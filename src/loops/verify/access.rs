@@ -111,7 +111,7 @@ impl Access {
         let used: BTreeSet<_> = at.iter().chain(&context.facts).flat_map(|&id| pool.axes(id)).collect();
         for open in &context.loops[own_from(context, buffer)..] {
             let at_once = match open.kind {
-                LoopKind::Serial | LoopKind::Unroll => false,
+                LoopKind::Serial | LoopKind::Unroll | LoopKind::Tensor => false,
                 LoopKind::Parallel | LoopKind::Vector => !joins,
                 LoopKind::Grid(_) | LoopKind::Block(_) => true,
             };

@@ -39,7 +39,7 @@ fn strays(errors: &mut Errors<'_>, body: &[Stmt]) {
                 match l.kind {
                     LoopKind::Grid(_) => errors.add(Rule::Kinds, "something is beside a grid loop, or around it"),
                     LoopKind::Block(_) => errors.add(Rule::Kinds, "something is beside a block loop, or around it"),
-                    LoopKind::Serial | LoopKind::Parallel | LoopKind::Unroll | LoopKind::Vector => {}
+                    LoopKind::Serial | LoopKind::Parallel | LoopKind::Unroll | LoopKind::Vector | LoopKind::Tensor => {}
                 }
                 strays(errors, &l.body);
             }
@@ -48,14 +48,14 @@ fn strays(errors: &mut Errors<'_>, body: &[Stmt]) {
                 strays(errors, otherwise);
             }
             Stmt::Alloc { buffer, body } => {
-                if errors.kernel.buffers[*buffer].kind == BufferKind::Temp(Scope::Shared) {
+                if matches!(errors.kernel.buffers[*buffer].kind, BufferKind::Temp(scope) if scope.is_shared()) {
                     let name = errors.kernel.tensor(*buffer);
                     let message = format!("`{name}` is shared, but not allocated between grid loops and block loops");
                     errors.add(Rule::Scopes, message);
                 }
                 strays(errors, body);
             }
-            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier => {}
+            Stmt::Store { .. } | Stmt::Reduce { .. } | Stmt::Combine { .. } | Stmt::Barrier | Stmt::Wait { .. } => {}
         }
     }
 }

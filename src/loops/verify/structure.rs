@@ -121,7 +121,7 @@ fn known_ids(errors: &mut Errors<'_>) {
                         errors.add(Rule::Scopes, format!("axis {axis:?} does not exist"));
                     }
                 }
-                Stmt::Barrier => {}
+                Stmt::Barrier | Stmt::Wait { .. } => {}
             }
         }
     }
@@ -152,7 +152,7 @@ pub(super) fn statement(errors: &mut Errors<'_>, seen: &mut Seen, stmt: &Stmt, c
                 errors.add(Rule::Scopes, format!("`{}` is allocated inside of its own life", kernel.tensor(*buffer)));
             }
             match kernel.buffers[*buffer].kind {
-                BufferKind::Temp(Scope::Shared) => in_grid(errors, context, "shared memory"),
+                BufferKind::Temp(Scope::Shared | Scope::Async) => in_grid(errors, context, "shared memory"),
                 BufferKind::Temp(_) => {}
                 BufferKind::Input { .. } | BufferKind::Output | BufferKind::Constant(_) => {
                     errors.add(Rule::Scopes, format!("`{}` is allocated, but is no temporary", kernel.tensor(*buffer)));
@@ -160,6 +160,12 @@ pub(super) fn statement(errors: &mut Errors<'_>, seen: &mut Seen, stmt: &Stmt, c
             }
         }
         Stmt::Barrier => in_grid(errors, context, "a barrier"),
+        Stmt::Wait { pending } => {
+            in_grid(errors, context, "a wait");
+            if *pending < 0 {
+                errors.add(Rule::Sizes, "a wait for more than there is");
+            }
+        }
         Stmt::Combine { .. } => in_grid(errors, context, "a combination"),
         Stmt::If { .. } | Stmt::Store { .. } | Stmt::Reduce { .. } => {}
     }
@@ -176,6 +182,7 @@ fn kinds(errors: &mut Errors<'_>, l: &For, context: &Context) {
     let is_gpu = |kind| matches!(kind, LoopKind::Grid(_) | LoopKind::Block(_));
     let message = match l.kind {
         LoopKind::Serial | LoopKind::Unroll => None,
+        LoopKind::Tensor if !around(&is_gpu) => Some("a tensor loop is in no launch"),
         LoopKind::Grid(d) | LoopKind::Block(d) if d > 2 => Some("a GPU has no such coordinate"),
         LoopKind::Grid(_) | LoopKind::Block(_) if around(&|kind| kind == l.kind) => {
             Some("a loop around it has the same coordinate")
@@ -191,7 +198,7 @@ fn kinds(errors: &mut Errors<'_>, l: &For, context: &Context) {
         }
         LoopKind::Parallel if around(&is_gpu) => Some("a parallel loop is on a GPU"),
         _ if around(&|kind| kind == LoopKind::Vector) => Some("it is inside a vector loop"),
-        LoopKind::Parallel | LoopKind::Vector | LoopKind::Grid(_) | LoopKind::Block(_) => None,
+        LoopKind::Parallel | LoopKind::Vector | LoopKind::Tensor | LoopKind::Grid(_) | LoopKind::Block(_) => None,
     };
     if let Some(message) = message {
         errors.add(Rule::Kinds, message);

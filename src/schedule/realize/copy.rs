@@ -40,8 +40,11 @@ impl Emit<'_> {
             let like = self.loaded(copy.operand);
             let shape = if reach.shared { self.shared_shape(copy.operand, &copy.layout, shape) } else { shape };
             let ahead = copy.at.filter(|at| reach.shared && nest.pipelined.contains(at));
-            let shape = if ahead.is_some() { [vec![BUFFERS], shape].concat() } else { shape };
-            let buffer = self.buffer(&format!("{}.copy", copy.name), like, shape, copy.scope);
+            let stages = ahead.and_then(|at| nest.stages.iter().find(|(known, _)| *known == at));
+            let ahead = ahead.map(|at| (at, stages.map_or(BUFFERS, |&(_, stages)| stages)));
+            let shape = ahead.map_or_else(|| shape.clone(), |(_, buffers)| [vec![buffers], shape.clone()].concat());
+            let scope = if stages.is_some() { Scope::Async } else { copy.scope };
+            let buffer = self.buffer(&format!("{}.copy", copy.name), like, shape, scope);
             self.plan.copies.push(Staged { reach, buffer, operand: copy.operand, layout: copy.layout.clone(), ahead });
         }
     }

@@ -140,8 +140,8 @@ struct Staged {
     buffer: TensorId,
     operand: ExprId,
     layout: Layout,
-    /// The loop of which every iteration has the other one of its two buffers.
-    ahead: Option<VarId>,
+    /// The loop of which every iteration has the next one of its buffers, and their number.
+    ahead: Option<(VarId, i64)>,
 }
 
 /// What is open around a place in the nest.

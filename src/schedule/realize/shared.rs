@@ -21,7 +21,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::expr::{Expr, ExprId, TensorId, affine};
-use crate::loops::{Axis, Block, For, LoopKind, Stmt};
+use crate::loops::{Axis, Block, BufferKind, For, LoopKind, Scope, Stmt};
 use crate::scalar::Op;
 use crate::schedule::nest::{Form, Layout, Var, VarId};
 
@@ -75,6 +75,11 @@ impl<'a> Emit<'a> {
         }
         block.extend(self.fill_copy(number, Fill::Whole, env));
         if is_last {
+            let is_async =
+                |copy: &super::Staged| self.kernel.buffers[copy.buffer].kind == BufferKind::Temp(Scope::Async);
+            if self.plan.copies.iter().any(|copy| copy.reach.level == level && is_async(copy)) {
+                block.push(Stmt::Wait { pending: 0 });
+            }
             block.push(Stmt::Barrier);
         }
         let mut inside = env.clone();
@@ -247,17 +252,42 @@ impl<'a> Emit<'a> {
     }
 
     /// The extents of a copy. Where it is filled across its own order, rows are what lies between neighbours in memory:
-    /// of one dimension, with some more elements where all would begin in the same bank.
+    /// of one dimension, with some more elements where all would begin in the same bank. For tiles of a warp, rows are what
+    /// lies next to each other along the sum, or across it, and begin an odd number of vectors apart: so any eight of them
+    /// that follow each other are read at once. For tiles of four warps, rows are cut into lines as long as all banks.
     pub(super) fn shared_shape(&self, operand: ExprId, layout: &Layout, shape: Vec<i64>) -> Vec<i64> {
-        let bytes = self.kernel.buffers[self.loaded(operand)].dtype.bytes() as i64;
-        match (layout, shape.as_slice()) {
-            (Layout::Loops(vars), [rows, row @ ..]) if !row.is_empty() && self.is_across(operand, vars) => {
-                let row: i64 = row.iter().product();
-                let more = if row * bytes % BANKS == 0 { WIDE / bytes } else { 0 };
-                vec![*rows, row + more]
-            }
-            _ => shape,
+        let vector = self.vector(operand);
+        let Layout::Loops(vars) = layout else { return shape };
+        let Some(outer) = self.merged(operand, vars) else { return shape };
+        let [rows, row] = [&shape[..outer], &shape[outer..]].map(|dims| dims.iter().product::<i64>());
+        if let Some(line) = self.line(operand, vars) {
+            return vec![row / line, rows, line];
         }
+        let banks = if self.nest.tensor.is_some() { 2 * vector } else { BANKS / WIDE * vector };
+        vec![rows, row + if row % banks == 0 { vector } else { 0 }]
+    }
+
+    /// Elements of a copy that are moved at once, at most.
+    fn vector(&self, operand: ExprId) -> i64 {
+        WIDE / self.kernel.buffers[self.loaded(operand)].dtype.bytes() as i64
+    }
+
+    /// Elements of a line, if a copy is for tiles of four warps and its rows are cut into such.
+    fn line(&self, operand: ExprId, layout: &[VarId]) -> Option<i64> {
+        let outer = self.merged(operand, layout)?;
+        let row: i64 = layout[outer..].iter().map(|&var| self.nest.vars[var].extent).product();
+        let line = BANKS / WIDE * self.vector(operand);
+        (self.nest.tensor?.is_group(self.nest) && row % line == 0).then_some(line)
+    }
+
+    /// The number of a copy's slower dimensions, where these are one and all others, a row, are another.
+    fn merged(&self, operand: ExprId, layout: &[VarId]) -> Option<usize> {
+        let is_sum = |var: &VarId| self.nest.vars[*var].is_reduced();
+        if self.nest.tensor.is_some() {
+            let last = is_sum(layout.last()?);
+            return layout.iter().rposition(|var| is_sum(var) != last).map(|last| last + 1);
+        }
+        self.is_across(operand, layout).then_some(1)
     }
 
     /// Whether neighbours in memory are a row apart in the copy.
@@ -269,13 +299,15 @@ impl<'a> Emit<'a> {
     pub(super) fn copy_at(&mut self, number: usize, layout: &[VarId], env: &Env) -> Vec<ExprId> {
         let values = self.values(layout, env);
         let copy = &self.plan.copies[number];
-        let is_merged = copy.reach.shared && self.is_across(copy.operand, layout);
-        let (Some((&row, rest)), true) = (values.split_first(), is_merged) else { return values };
-        let mut flat = self.kernel.pool.int(0);
-        for (&value, &var) in rest.iter().zip(&layout[1..]) {
-            flat = self.mixed(flat, self.nest.vars[var].extent, value);
-        }
-        vec![row, flat]
+        let outer = if copy.reach.shared { self.merged(copy.operand, layout) } else { None };
+        let Some(outer) = outer else { return values };
+        let operand = copy.operand;
+        let digits: Vec<_> = layout.iter().map(|&var| self.nest.vars[var].extent).zip(values).collect();
+        let [row, place] = [&digits[..outer], &digits[outer..]].map(|digits| self.number(digits));
+        let Some(line) = self.line(operand, layout) else { return vec![row, place] };
+        let pool = &mut self.kernel.pool;
+        let line = pool.int(line);
+        vec![pool.binary(Op::Div, place, line), row, pool.binary(Op::Mod, place, line)]
     }
 
     /// The extents of what one thread holds between the two halves of making a copy.
@@ -370,6 +402,12 @@ impl<'a> Emit<'a> {
             }
         };
         Stmt::Store { buffer, at: self.in_turn(number, at, env), value }
+    }
+
+    /// The number that some digits make, the highest first; each is below the extent before it.
+    fn number(&mut self, digits: &[(i64, ExprId)]) -> ExprId {
+        let zero = self.kernel.pool.int(0);
+        digits.iter().fold(zero, |high, &(extent, digit)| self.mixed(high, extent, digit))
     }
 
     /// `high * extent + low`

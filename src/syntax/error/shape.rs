@@ -45,6 +45,8 @@ pub(crate) enum ShapeError {
     FuseOne,
     /// `phases p q by [2]`
     PhaseCounts,
+    /// `pipeline k.0 by ?`
+    Stages,
     /// `tail full`, `in cache`
     StepWord { of: &'static str, found: String, known: &'static [&'static str] },
 }
@@ -83,6 +85,13 @@ pub(super) fn diagnostic(span: Span, error: ShapeError) -> Diagnostic {
             "a fusion of one axis",
             "expected two or more axes",
             "name the axes, the outermost first: `fuse i j as ij`",
+        ),
+        ShapeError::Stages => simple(
+            "E0110",
+            span,
+            "copies have a number of buffers",
+            "expected a number",
+            "write how many buffers there are: `pipeline k.0 by 4`",
         ),
         ShapeError::PhaseCounts => simple(
             "E0110",

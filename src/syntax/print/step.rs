@@ -52,7 +52,13 @@ impl<'a> Printer<'a> {
                 format!("stage {}{place}{layout}{}", operand.name, behind("in", scope.as_ref()))
             }
             StepKind::Accumulate(at) => format!("accumulate at {}", at.name),
-            StepKind::Pipeline(axis) => format!("pipeline {}", axis.name),
+            StepKind::Pipeline { axis, stages } => {
+                let stages = stages.as_ref().map_or(String::new(), |stages| format!(" by {}", part(stages)));
+                format!("pipeline {}{stages}", axis.name)
+            }
+            StepKind::Tensorize { axes, numbers } => {
+                format!("tensorize {}{}", names(axes, " "), behind("as", numbers.as_ref()))
+            }
             StepKind::Rfactor(axis) => format!("rfactor {}", axis.name),
             StepKind::Inline(tensor) => format!("inline {}", tensor.name),
             StepKind::Compute { tensor, at } => format!("compute {} at {}", tensor.name, at.name),

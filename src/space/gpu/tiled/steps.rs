@@ -122,7 +122,7 @@ impl Tiled {
             steps.push(self.stage(load, choice, loops));
         }
         if let (true, Some((stages, _))) = (choice.ahead, outside.last()) {
-            steps.push(Step::Pipeline { axis: stages.clone() });
+            steps.push(Step::Pipeline { axis: stages.clone(), stages: None });
         }
         // Results that lie next to each other are stored at once.
         let [outer @ .., last] = &own;
