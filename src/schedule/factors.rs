@@ -11,7 +11,7 @@
 
 use super::nest::{Nest, Role, VarId};
 use crate::expr::{Expr, ExprId, Pool};
-use crate::loops::{Kernel, Scope};
+use crate::loops::{Kernel, LoopKind, Scope};
 use crate::scalar::{Op, ReduceOp};
 
 /// The factors that are left out, in their order.
@@ -26,7 +26,11 @@ pub fn factors(kernel: &Kernel, nest: &Nest) -> Vec<ExprId> {
     if reduction.op != ReduceOp::Sum || has_private || !nest.computes.is_empty() {
         return Vec::new();
     }
-    let inside: Vec<_> = nest.order[level..].iter().copied().filter(|&var| nest.vars[var].is_reduced()).collect();
+    let mut inside: Vec<_> = nest.order[level..].iter().copied().filter(|&var| nest.vars[var].is_reduced()).collect();
+    if nest.sum_level().is_some_and(|outermost| outermost >= level) {
+        // Threads combine the sums before they are multiplied.
+        inside.extend(nest.spread(|kind| matches!(kind, LoopKind::Block(_))));
+    }
     let all = product(&kernel.pool, reduction.value);
     let outside: Vec<_> =
         all.iter().copied().filter(|&factor| is_outside(kernel, nest, factor, level, &inside)).collect();
