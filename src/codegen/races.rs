@@ -33,6 +33,13 @@ enum Path {
     Join { high: Box<Path>, low: Box<Path>, by: i64 },
 }
 
+/// What is known of a number: `path` gives it with `shift` added.
+#[derive(Clone, Debug)]
+struct Known {
+    path: Path,
+    shift: i64,
+}
+
 /// Whether two iterations of `nest` may reduce into one place of a buffer that is not an iteration's own.
 pub(super) fn may_meet(kernel: &Kernel, domain: &Domain, nest: &For) -> bool {
     let mut inside = Inside::default();
@@ -94,20 +101,32 @@ impl Decoder<'_> {
     fn path_to(&mut self, axis: AxisId, at: &[ExprId]) -> Option<Path> {
         let dims = at.iter().enumerate().map(|(dim, &subscript)| (linear(self.pool, subscript), Path::Dim(dim)));
         let mut todo: Vec<_> = dims.collect();
-        let mut known: BTreeMap<ExprId, Path> = BTreeMap::new();
+        let mut known: BTreeMap<ExprId, Known> = BTreeMap::new();
         while let Some((view, path)) = todo.pop() {
-            let Some((atom, digit, rest)) = self.split(&view, path) else { continue };
-            if *self.pool.get(atom) == Expr::Axis(axis) {
-                return Some(digit);
-            }
-            todo.push(rest);
+            let (atom, found) = if let Some((atom, shift)) = self.part(&view) {
+                (atom, Known { path, shift })
+            } else {
+                let Some((atom, digit, rest)) = self.split(&view, path) else { continue };
+                if *self.pool.get(atom) == Expr::Axis(axis) {
+                    return Some(digit);
+                }
+                todo.push(rest);
+                (atom, Known { path: digit, shift: 0 })
+            };
             // A second way to the same value tells nothing new.
             if let std::collections::btree_map::Entry::Vacant(entry) = known.entry(atom) {
-                entry.insert(digit);
+                entry.insert(found);
                 todo.extend(self.join(atom, &known));
             }
         }
         None
+    }
+
+    /// The quotient or remainder that a number is, but for what is added.
+    fn part(&self, view: &Linear) -> Option<(ExprId, i64)> {
+        let (&atom, &weight) = view.terms.iter().next().filter(|_| view.terms.len() == 1)?;
+        let is_part = matches!(self.pool.get(atom), Expr::Binary(Op::Div | Op::Mod, ..));
+        (is_part && weight == 1 && !self.is_outer(atom)).then_some((atom, view.constant))
     }
 
     /// The digit with the largest weight, and the number that the others make up.
@@ -141,15 +160,42 @@ impl Decoder<'_> {
         !self.pool.has_load(atom) && self.pool.axes(atom).iter().all(|axis| !self.inside.contains(axis))
     }
 
-    /// The number of which `atom` is the quotient or the remainder, if the other one is known too.
-    fn join(&self, atom: ExprId, known: &BTreeMap<ExprId, Path>) -> Option<(Linear, Path)> {
-        let &Expr::Binary(Op::Div | Op::Mod, whole, by) = self.pool.get(atom) else { return None };
+    /// The number of which `atom` is the quotient or the remainder, if the other one is known too, and what was added to
+    /// the quotient is counted.
+    fn join(&mut self, atom: ExprId, known: &BTreeMap<ExprId, Known>) -> Option<(Linear, Path)> {
+        let &Expr::Binary(Op::Div | Op::Mod, _, by) = self.pool.get(atom) else { return None };
         let divisor = self.pool.as_int(by).filter(|&divisor| divisor > 0)?;
-        let part = |op| {
-            let is_part = |id: ExprId| *self.pool.get(id) == Expr::Binary(op, whole, by);
-            known.iter().find(|&(&id, _)| is_part(id)).map(|(_, path)| Box::new(path.clone()))
+        let part = |(&id, known): (&ExprId, &Known)| match *self.pool.get(id) {
+            Expr::Binary(op @ (Op::Div | Op::Mod), whole, other) if other == by => Some((op, id, whole, known.clone())),
+            _ => None,
         };
-        let (high, low) = (part(Op::Div)?, part(Op::Mod)?);
-        Some((linear(self.pool, whole), Path::Join { high, low, by: divisor }))
+        let parts: Vec<_> = known.iter().filter_map(part).collect();
+        let quotients = parts.iter().filter(|part| part.0 == Op::Div);
+        let pairs = quotients.flat_map(|high| parts.iter().filter(|low| low.0 == Op::Mod).map(move |low| (high, low)));
+        for ((_, quotient, whole, high), (_, remainder, like, low)) in pairs {
+            let is_new = *quotient == atom || *remainder == atom;
+            if is_new && low.shift == 0 && self.is_alike(*whole, *like, divisor) {
+                let mut view = linear(self.pool, *whole);
+                view.constant = view.constant.checked_add(divisor.checked_mul(high.shift)?)?;
+                let (high, low) = (Box::new(high.path.clone()), Box::new(low.path.clone()));
+                return Some((view, Path::Join { high, low, by: divisor }));
+            }
+        }
+        None
+    }
+
+    /// Whether two numbers leave the same remainder: the simplifier takes multiples of the divisor out of one.
+    fn is_alike(&mut self, one: ExprId, other: ExprId, divisor: i64) -> bool {
+        let (mut one, other) = (linear(self.pool, one), linear(self.pool, other));
+        if !is_exact(self.pool, &one, &mut self.ranges) || !is_exact(self.pool, &other, &mut self.ranges) {
+            return false;
+        }
+        for (&atom, &weight) in &other.terms {
+            let term = one.terms.entry(atom).or_insert(0);
+            let Some(difference) = term.checked_sub(weight) else { return false };
+            *term = difference;
+        }
+        let constant = one.constant.checked_sub(other.constant);
+        constant.is_some_and(|rest| rest % divisor == 0) && one.terms.values().all(|weight| weight % divisor == 0)
     }
 }
