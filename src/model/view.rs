@@ -98,7 +98,7 @@ impl<'a> View<'a> {
         operations -= left_out.len() as f64;
         let written_out = |l: &Loop| matches!(l.kind, LoopKind::Unroll | LoopKind::Vector);
         let body = loops.len() - loops.iter().rev().take_while(|l| written_out(l)).count();
-        let joined = loops.iter().position(|l| l.role != Role::Spatial).unwrap_or(loops.len());
+        let joined = loops.iter().position(|l| l.role != Role::Spatial && l.trips > 1).unwrap_or(loops.len());
         let levels = nest.accumulate.iter().map(|&at| nest.level(Some(at)));
         let tile = levels.max().unwrap_or(joined);
         let bytes = pool.dtype(value).bytes() as i64;
@@ -146,7 +146,8 @@ impl<'a> View<'a> {
         self.var_trips(root, level).min(self.nest.vars[root].extent)
     }
 
-    fn var_trips(&self, var: VarId, level: usize) -> i64 {
+    /// The number of values that a variable takes while the loops from `level` on run.
+    pub(super) fn var_trips(&self, var: VarId, level: usize) -> i64 {
         match &self.nest.vars[var].form {
             Form::Loop => {
                 let inside = self.nest.position(var).is_some_and(|position| position >= level);

@@ -383,10 +383,13 @@ impl Nest {
     }
 
     /// The number of loops outside of the first that one thread joins values along; of all that make a launch, at least.
+    /// A loop of one iteration joins nothing, so accumulators need not last longer than that.
     pub fn joined_level(&self) -> usize {
         let bound = self.bound();
-        let inside = self.order[bound..].iter().position(|&var| self.vars[var].is_reduced());
-        bound + inside.unwrap_or(0)
+        let inside = &self.order[bound..];
+        let joins = inside.iter().position(|&var| self.vars[var].joins());
+        let last = || inside.iter().rposition(|&var| self.vars[var].is_reduced());
+        bound + joins.or_else(last).unwrap_or(0)
     }
 
     /// The loops with private accumulators that are coordinates of a GPU's grid, or of its blocks.
@@ -410,6 +413,11 @@ impl Var {
     /// Whether values of different iterations are joined, into one accumulator or several.
     pub const fn is_reduced(&self) -> bool {
         matches!(self.role, Role::Reduced | Role::Private)
+    }
+
+    /// Whether there are values of several iterations to be joined, or accumulators that belong to it.
+    pub const fn joins(&self) -> bool {
+        matches!(self.role, Role::Private) || matches!(self.role, Role::Reduced) && self.extent > 1
     }
 }
 

@@ -144,7 +144,7 @@ impl Emit<'_> {
         let joined: Vec<_> = self.nest.order[..self.plan.tiles[0].level]
             .iter()
             .copied()
-            .filter(|&var| self.nest.vars[var].role == Role::Reduced)
+            .filter(|&var| self.nest.vars[var].role == Role::Reduced && self.nest.vars[var].joins())
             .collect();
         let mut store = self.combined(reduction, self.plan.tiles[0].buffer, &spatial, env);
         let delivery = self.write_nest(&spatial, env, reduction, Write::Store);
