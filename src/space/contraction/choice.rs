@@ -36,8 +36,8 @@ pub(super) struct Choice {
     pub(super) blocks: i64,
     /// Tiles of a panel.
     pub(super) panel: i64,
-    /// Whether the axes that are neither vector nor row run inside of blocks.
-    pub(super) rest_inside: bool,
+    /// Where the axes that are neither vector nor row run.
+    pub(super) rest: Rest,
     /// Whether the outer loops run on threads.
     pub(super) threads: bool,
     /// For each operand that may be copied, how it is read.
@@ -49,6 +49,29 @@ pub(super) struct Choice {
 pub(super) enum Side {
     Rows,
     Vectors,
+}
+
+/// Where a loop of a whole axis runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// Outside of blocks, on threads with them.
+    Outside,
+    /// Just inside of them, on threads with them.
+    Inside,
+    /// In each block, so that a copy made for the block serves all its iterations.
+    Within,
+}
+
+impl Rest {
+    pub(super) const ALL: [Self; 3] = [Self::Outside, Self::Inside, Self::Within];
+
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Outside => "outside",
+            Self::Inside => "inside",
+            Self::Within => "within",
+        }
+    }
 }
 
 /// How a sum is cut.
@@ -121,7 +144,7 @@ impl Default for Choice {
             blocks_of: Side::Rows,
             blocks: 1,
             panel: 1,
-            rest_inside: false,
+            rest: Rest::Outside,
             threads: false,
             copies: Vec::new(),
         }
@@ -147,7 +170,7 @@ impl Contraction {
             blocks_of: if at[7] == 0 { Side::Rows } else { Side::Vectors },
             blocks: self.blocks[at[8]],
             panel: self.panels[at[9]],
-            rest_inside: at[10] == 1,
+            rest: Rest::ALL[at[10]],
             threads: self.threads > 1 && at[11] == 0,
             copies: places.map(|((_, places), &place)| places[place]).collect(),
         };
@@ -170,7 +193,7 @@ impl Contraction {
             usize::from(choice.blocks_of == Side::Vectors),
             place(&self.blocks, &choice.blocks),
             place(&self.panels, &choice.panel),
-            usize::from(choice.rest_inside),
+            place(&Rest::ALL, &choice.rest),
             usize::from(self.threads > 1 && !choice.threads),
         ];
         at.extend(self.copies.iter().zip(&choice.copies).map(|((_, places), copied)| place(places, copied)));
@@ -261,14 +284,36 @@ impl Contraction {
             return Err(Rejected::new("panel", format!("{inner} tiles, fewer than {} in a panel", choice.panel)));
         }
         let rest = self.rest(vector, row);
-        if choice.rest_inside && (rest.is_empty() || choice.blocks == 1) {
+        if choice.rest != Rest::Outside && (rest.is_empty() || choice.blocks == 1) {
             return Err(Rejected::same("no loop would change its place"));
         }
-        let trips = self.facts.length(&rest) * div_ceil(outer, in_block);
+        let on_threads = if choice.rest == Rest::Within { 1 } else { self.facts.length(&rest) };
+        let trips = on_threads * div_ceil(outer, in_block);
+        let moves_nothing = !choice.threads && self.cuts[choice.cut] == Cut::Whole && !self.has_copy_of_block(choice);
+        if choice.rest == Rest::Within && moves_nothing {
+            return Err(Rejected::same("one thread, and no copy that would serve all iterations"));
+        }
         if choice.threads && trips == 1 {
             return Err(Rejected::same("there is one iteration for the threads"));
         }
         Ok(())
+    }
+
+    /// Whether an operand has a copy that is made for a block.
+    fn has_copy_of_block(&self, choice: &Choice) -> bool {
+        let copies = self.copies.iter().zip(&choice.copies);
+        copies.into_iter().any(|((operand, _), copied)| copied.is_near() && self.is_of_block(*operand, choice))
+    }
+
+    /// Whether an operand depends on the blocks and not on what their tiles are cut from.
+    pub(super) fn is_of_block(&self, operand: usize, choice: &Choice) -> bool {
+        let (row, vector) = (&self.rows[choice.row][..], self.vectors[choice.vector].spatial().map_or(&[][..], |v| v));
+        let (outer, inner) = match choice.blocks_of {
+            Side::Rows => (row, vector),
+            Side::Vectors => (vector, row),
+        };
+        let load = &self.facts.loads[operand];
+        load.uses_any(outer) && !load.uses_any(inner)
     }
 
     fn check_reduced(&self, axis: usize, choice: &Choice) -> Result<(), Rejected> {

@@ -25,7 +25,7 @@ use super::{Rejected, facts::Facts};
 use crate::schedule::Step;
 use crate::target::Machine;
 
-use choice::{Choice, Copied, Cut, Side, UNROLL};
+use choice::{Choice, Copied, Cut, Rest, Side, UNROLL};
 
 /// Terms of a sum in one accumulator, about.
 const PART: i64 = 256;
@@ -57,6 +57,9 @@ pub(super) struct Contraction {
     /// For each operand, how it may be read.
     copies: Vec<(usize, Vec<Copied>)>,
 }
+
+/// The ways in which starts read their operands.
+const COPIED: [Copied; 3] = [Copied::No, Copied::Near, Copied::Whole];
 
 /// What may be the lanes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +113,7 @@ impl Contraction {
             Knob::any("blocks of", words(&["rows", "vectors"])),
             Knob::line("blocks", self.blocks.iter().copied()),
             Knob::line("panel", self.panels.iter().copied()),
-            Knob::any("rest", words(&["outside", "inside"])),
+            Knob::any("rest", Rest::ALL.map(|place| place.word().to_owned())),
             Knob::any("threads", words(if self.threads > 1 { &["yes", "no"] } else { &["no"] })),
         ];
         for (operand, places) in &self.copies {
@@ -133,18 +136,25 @@ impl Contraction {
         self.vectors.is_empty()
     }
 
-    /// A point for each pair of vector and row: as large a tile as the registers hold, and nothing copied.
+    /// Points for each pair of vector and row, and each number of vectors: as large a tile as the registers hold, and
+    /// all operands read in one way.
     pub(super) fn starts(&self) -> Vec<Point> {
         let mut starts = Vec::new();
         for vector in 0..self.vectors.len() {
             for row in 0..self.rows.len() {
-                let full = |vectors: i64| self.fullest(vector, row, vectors);
-                let full = [2, 1, 4].into_iter().find_map(full);
-                let dot = full.as_ref().and_then(|choice| self.with_dots(choice));
-                starts.extend(full.into_iter().chain(dot).map(|choice| self.point(&choice)));
+                let full: Vec<_> = [2, 1, 4].into_iter().filter_map(|n| self.fullest(vector, row, n)).collect();
+                let dot = full.first().and_then(|choice| self.with_dots(choice));
+                let copied = full.iter().flat_map(|choice| COPIED.map(|way| self.with_copies(choice, way)));
+                starts.extend(copied.chain(dot).map(|choice| self.point(&choice)));
             }
         }
         starts
+    }
+
+    /// The same with all operands read in one way, where they can be.
+    fn with_copies(&self, choice: &Choice, way: Copied) -> Choice {
+        let of = |(_, places): &(usize, Vec<Copied>)| if places.contains(&way) { way } else { Copied::No };
+        Choice { copies: self.copies.iter().map(of).collect(), ..choice.clone() }
     }
 
     /// The same with terms that one instruction joins, and operands in the order in which it reads them.

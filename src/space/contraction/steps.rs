@@ -1,7 +1,7 @@
 //! A choice as steps of a schedule.
 
 use super::Contraction;
-use super::choice::{Choice, Copied, Cut, Side};
+use super::choice::{Choice, Copied, Cut, Rest, Side};
 use crate::loops::Scope;
 use crate::schedule::step::Tail;
 use crate::schedule::{Place, Step};
@@ -49,7 +49,7 @@ impl Contraction {
         steps.push(Step::Vectorize { axis: lane.name.clone() });
         steps.push(Step::Unroll { axes: written_out.iter().chain(&loops.dot).map(|l| l.name.clone()).collect() });
         for ((operand, _), &copied) in self.copies.iter().zip(&choice.copies) {
-            steps.extend(self.copy(*operand, copied, vector, choice, &loops));
+            steps.extend(self.copy(*operand, copied, choice, &loops));
         }
         if !loops.outer_sums.is_empty() {
             steps.extend(loops.tiles.last().map(|tile| Step::Accumulate { at: tile.name.clone() }));
@@ -82,14 +82,18 @@ impl Contraction {
             Side::Rows => (row_0, vector_0, vector_1, row_1),
             Side::Vectors => (vector_0, row_0, row_1, vector_1),
         };
-        let rest = self.rest(vector, row).into_iter().map(|axis| self.whole(axis));
-        let outer =
-            if choice.rest_inside { block.into_iter().chain(rest).collect() } else { rest.chain(block).collect() };
+        let rest: Vec<_> = self.rest(vector, row).into_iter().map(|axis| self.whole(axis)).collect();
+        let block: Vec<_> = block.into_iter().collect();
+        let (outer, within) = match choice.rest {
+            Rest::Outside => ([rest, block].concat(), Vec::new()),
+            Rest::Inside => ([block, rest].concat(), Vec::new()),
+            Rest::Within => (block, rest),
+        };
         Loops {
             ones: facts.ones.iter().map(|&axis| self.whole(axis)).collect(),
             outer,
             outer_sums,
-            panels: panel.into_iter().collect(),
+            panels: within.into_iter().chain(panel).collect(),
             tiles: panel_tile.into_iter().chain(block_tile).collect(),
             inner_sums,
             dot,
@@ -138,12 +142,12 @@ impl Contraction {
     }
 
     /// The copy of an operand.
-    fn copy(&self, operand: usize, copied: Copied, vector: &[usize], choice: &Choice, loops: &Loops) -> Option<Step> {
+    fn copy(&self, operand: usize, copied: Copied, choice: &Choice, loops: &Loops) -> Option<Step> {
         if copied == Copied::No {
             return None;
         }
         let load = &self.facts.loads[operand];
-        let at = copied.is_near().then(|| self.near(operand, vector, choice, loops)).flatten();
+        let at = copied.is_near().then(|| self.near(operand, choice, loops)).flatten();
         let all = loops.all();
         let level = at.and_then(|at| all.iter().position(|l| l.name == at.name)).map_or(0, |position| position + 1);
         let mut inside: Vec<_> =
@@ -166,15 +170,9 @@ impl Contraction {
     }
 
     /// The loop inside of which a copy of an operand is small and yet used by several tiles.
-    fn near<'a>(&self, operand: usize, vector: &[usize], choice: &Choice, loops: &'a Loops) -> Option<&'a Loop> {
-        let load = &self.facts.loads[operand];
-        let (outer, inner): (&[usize], &[usize]) = match choice.blocks_of {
-            Side::Rows => (&self.rows[choice.row], vector),
-            Side::Vectors => (vector, &self.rows[choice.row]),
-        };
+    fn near<'a>(&self, operand: usize, choice: &Choice, loops: &'a Loops) -> Option<&'a Loop> {
         let block = loops.outer_sums.last().or(loops.outer.last());
-        let of_block = load.uses_any(outer) && !load.uses_any(inner);
-        if of_block { block } else { loops.panels.last().or(block) }
+        if self.is_of_block(operand, choice) { block } else { loops.panels.last().or(block) }
     }
 
     /// Lanes are terms of sums, with private accumulators.
