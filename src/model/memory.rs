@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::view::{Moved, View};
 use crate::expr::AxisId;
+use crate::schedule::nest::Layout;
 
 /// Bytes of a line of a cache.
 const LINE: i64 = 64;
@@ -37,7 +38,20 @@ fn beyond(view: &View<'_>, cache: i64, start: f64, run: Run) -> f64 {
         Run::Again => level == 0 && !access.moves,
     };
     let accesses = view.loads.iter().chain([&view.store]).filter(|access| !stays(access));
-    accesses.map(|access| traffic(view, access, level, start)).sum()
+    accesses.map(|access| traffic(view, access, level, start) + source(view, access, cache)).sum()
+}
+
+/// Bytes that a copy is made from and that come from beyond a cache. Where the cache does not hold the copy, making it
+/// counts them.
+fn source(view: &View<'_>, access: &Moved, cache: i64) -> f64 {
+    let Some(copy) = access.copy.map(|copy| &view.copies()[copy]) else { return 0.0 };
+    let level = view.nest.level(copy.at);
+    let is_ahead = copy.at.is_none() && view.ahead.contains(&access.access.tensor);
+    if is_ahead || footprint(view, access, level) > cache {
+        return 0.0;
+    }
+    let whole = in_place(view, access, 0);
+    if whole <= cache { whole as f64 } else { in_place(view, access, level) as f64 * view.trips_outside(level) }
 }
 
 /// Bytes of an access that loops outside of `level` bring in.
@@ -90,9 +104,20 @@ fn reach(view: &View<'_>, moved: &Moved, level: usize) -> Reach {
 /// Bytes of an access while the loops from `level` on run, in whole lines.
 fn footprint(view: &View<'_>, moved: &Moved, level: usize) -> i64 {
     let bytes = moved.access.bytes;
-    if moved.copy.is_some() {
-        return moved.access.footprint(&|axis| view.trips_inside(axis, level)).saturating_mul(bytes);
+    if let Some(copy) = moved.copy {
+        let elements = match &view.copies()[copy].layout {
+            // An element that several iterations read is there once for each of them.
+            Layout::Loops(layout) => layout.iter().map(|&var| view.var_trips(var, level)).fold(1, i64::saturating_mul),
+            Layout::Window(..) => moved.access.footprint(&|axis| view.trips_inside(axis, level)),
+        };
+        return elements.saturating_mul(bytes);
     }
+    in_place(view, moved, level)
+}
+
+/// The same where the tensor itself is read.
+fn in_place(view: &View<'_>, moved: &Moved, level: usize) -> i64 {
+    let bytes = moved.access.bytes;
     let Reach { elements, run } = reach(view, moved, level);
     let whole = moved.access.shape.iter().product::<i64>() * bytes;
     let runs = (elements / run).max(1);
