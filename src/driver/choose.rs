@@ -21,41 +21,65 @@ pub const EVALUATIONS: usize = 8000;
 
 /// The schedule that the model likes best.
 pub fn choose(kernel: &Kernel, platform: &Platform) -> Schedule {
-    let mut program = Program::of(kernel);
-    let mut steps = space::fusions(&mut program);
-    steps.extend(space::structure(&mut program));
-    let mut chosen: Vec<_> = (0..program.nests.len()).map(|nest| alone(&mut program, nest, platform)).collect();
-    if let Platform::Cpu(machine) = platform {
-        inside::inside(&program, &mut chosen, machine);
-    }
-    for nest in (0..chosen.len()).filter(|&nest| chosen[nest].inside.is_none()) {
-        steps.extend(chosen[nest].steps.clone());
-        steps.extend(chosen.iter().filter(|inner| inner.inside == Some(nest)).flat_map(|inner| inner.steps.clone()));
-    }
-    Schedule { steps }
+    Apart::of(kernel).schedule(platform)
 }
 
-/// The cycles that the model sees in a kernel where each nest has what is best for it where it is. What is computed
-/// ahead of all calls costs nothing.
-pub fn cycles(kernel: &Kernel, platform: &Platform) -> f64 {
-    let mut program = Program::of(kernel);
-    space::fusions(&mut program);
-    space::structure(&mut program);
-    let is_called = |nest: &usize| !program.ahead.contains(&program.nests[*nest].buffer);
-    let nests: Vec<_> = (0..program.nests.len()).filter(is_called).collect();
-    nests.into_iter().map(|nest| alone(&mut program, nest, platform).cycles).sum()
+/// A kernel whose nests get what is best for them where they are, each when it is asked for.
+#[derive(Clone, Debug)]
+pub struct Apart {
+    program: Program,
+    steps: Vec<Step>,
+    chosen: Vec<Option<Chosen>>,
+}
+
+impl Apart {
+    /// With its nests joined and divided.
+    pub fn of(kernel: &Kernel) -> Self {
+        let mut program = Program::of(kernel);
+        let mut steps = space::fusions(&mut program);
+        steps.extend(space::structure(&mut program));
+        let chosen = vec![None; program.nests.len()];
+        Self { program, steps, chosen }
+    }
+
+    /// What is best for a nest.
+    fn chosen(&mut self, nest: usize, platform: &Platform) -> &Chosen {
+        let Self { program, chosen, .. } = self;
+        chosen[nest].get_or_insert_with(|| alone(program, nest, platform))
+    }
+
+    /// The cycles that the model sees. What is computed ahead of all calls costs nothing.
+    pub fn cycles(&mut self, platform: &Platform) -> f64 {
+        let Program { ahead, nests, .. } = &self.program;
+        let called: Vec<_> = (0..nests.len()).filter(|&nest| !ahead.contains(&nests[nest].buffer)).collect();
+        called.into_iter().map(|nest| self.chosen(nest, platform).cycles).sum()
+    }
+
+    /// The schedule that the model likes best.
+    pub fn schedule(mut self, platform: &Platform) -> Schedule {
+        let nests = 0..self.program.nests.len();
+        let mut chosen: Vec<_> = nests.map(|nest| self.chosen(nest, platform).clone()).collect();
+        let Self { program, mut steps, .. } = self;
+        if let Platform::Cpu(machine) = platform {
+            inside::inside(&program, &mut chosen, machine);
+        }
+        for nest in (0..chosen.len()).filter(|&nest| chosen[nest].inside.is_none()) {
+            let inner = chosen.iter().filter(|inner| inner.inside == Some(nest));
+            steps.extend(chosen[nest].steps.iter().chain(inner.flat_map(|inner| &inner.steps)).cloned());
+        }
+        Schedule { steps }
+    }
 }
 
 /// What is best for a nest where it is.
 fn alone(program: &mut Program, nest: usize, platform: &Platform) -> Chosen {
-    let plain = program.nests[nest].clone();
-    if plain.order.is_empty() {
+    if program.nests[nest].order.is_empty() {
         return Chosen { steps: Vec::new(), cycles: 0.0, inside: None };
     }
-    let steps = Judge::of(program, nest, platform).best(EVALUATIONS);
-    let _legal = steps.iter().all(|step| program.apply(step).is_ok());
-    let cycles = model::cycles(program, nest, platform);
-    program.nests[nest] = plain;
+    let mut judge = Judge::of(program, nest, platform);
+    let best = judge.choice(EVALUATIONS);
+    let best = best.and_then(|(point, cycles)| Some((judge.space.steps(&point).ok()?, cycles)));
+    let (steps, cycles) = best.unwrap_or_else(|| (Vec::new(), model::cycles(program, nest, platform)));
     Chosen { steps, cycles, inside: None }
 }
 

@@ -8,6 +8,7 @@ use crate::codegen::CodegenError;
 use crate::diag::{Diagnostic, Label};
 use crate::source::{SourceMap, Span};
 
+use super::choose::Apart;
 use super::error;
 use super::lock::Pinned;
 use super::passes::Passes;
@@ -23,6 +24,8 @@ pub struct Session {
     pub passes: Passes,
     /// Schedules that were measured, if the command goes by them.
     pub pinned: Option<Pinned>,
+    /// What choosing among variants found out about the plain loops of the one that was chosen, by their text.
+    pub apart: Option<(String, Apart)>,
     /// Fingerprints of the findings.
     known: BTreeSet<String>,
 }

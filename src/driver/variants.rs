@@ -6,16 +6,17 @@
 //! tensors are stored in fewer than 32 bits, since the roundings of every intermediate would be seen.
 
 use crate::graph::Graph;
-use crate::loops::Kernel;
+use crate::loops::{self, Kernel};
 use crate::lower;
 use crate::sema::{self, Program, Request, Unfit};
 use crate::syntax::ast;
 use crate::target::{Platform, Target};
 
+use super::choose::Apart;
 use super::lock::Pinned;
 use super::schedules::{self, Block};
 use super::session::{Outcome, Session};
-use super::{choose, error, instantiate, machine};
+use super::{error, instantiate, machine};
 
 /// The name in `--variant` that means the first body.
 pub const FIRST: &str = "none";
@@ -92,9 +93,11 @@ pub fn pick(
     if bodies.len() > 1 {
         let kernels: Vec<_> = bodies.iter().map(|(graph, _)| lower::lower(graph)).collect();
         let pinned = session.pinned.as_ref();
-        let best = session
-            .passes
-            .run("variant", || measured(pinned, &kernels).unwrap_or_else(|| cheapest(&kernels, platform)));
+        let (best, apart) = session.passes.run("variant", || match measured(pinned, &kernels) {
+            Some(best) => (best, None),
+            None => cheapest(&kernels, platform),
+        });
+        session.apart = apart.map(|apart| (loops::print::print(&kernels[best]), apart));
         bodies.truncate(best + 1);
     }
     bodies.pop().expect("the first body is there")
@@ -106,9 +109,11 @@ fn measured(pinned: Option<&Pinned>, kernels: &[Kernel]) -> Option<usize> {
     seconds.min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(at, _)| at)
 }
 
-/// The body that the model likes best.
-fn cheapest(kernels: &[Kernel], platform: &Platform) -> usize {
-    let cycles: Vec<_> = kernels.iter().map(|kernel| choose::cycles(kernel, platform)).collect();
+/// The body that the model likes best, and what it likes best about it.
+fn cheapest(kernels: &[Kernel], platform: &Platform) -> (usize, Option<Apart>) {
+    let mut apart: Vec<_> = kernels.iter().map(Apart::of).collect();
+    let cycles: Vec<_> = apart.iter_mut().map(|apart| apart.cycles(platform)).collect();
     let best = (0..cycles.len()).min_by(|&a, &b| cycles[a].total_cmp(&cycles[b])).unwrap_or(0);
-    if cycles[best] < GAIN * cycles[0] { best } else { 0 }
+    let best = if cycles[best] < GAIN * cycles[0] { best } else { 0 };
+    (best, Some(apart.swap_remove(best)))
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use ftc::diag::Diagnostic;
 use ftc::graph::Graph;
 use ftc::sema::{self, Loader, Request};
 use ftc::source::SourceMap;
@@ -26,8 +27,8 @@ impl Loader for Std {
     }
 }
 
-/// The graphs of all exports of a program.
-pub(crate) fn graphs(name: &str, text: &str) -> Vec<Graph> {
+/// A program, its sources, and everything that is found wrong with it or worth a warning.
+pub(crate) fn program(name: &str, text: &str) -> (SourceMap, sema::Program, Vec<Diagnostic>) {
     let mut sources = SourceMap::new();
     let file = sources.add(name, text);
     let (tree, mut found) = parser::parse(file, text);
@@ -35,7 +36,13 @@ pub(crate) fn graphs(name: &str, text: &str) -> Vec<Graph> {
     found.extend(more);
     let more = sema::check(&program, &found);
     found.extend(more);
-    found.retain(ftc::diag::Diagnostic::is_error);
+    (sources, program, found)
+}
+
+/// The graphs of all exports of a program.
+pub(crate) fn graphs(name: &str, text: &str) -> Vec<Graph> {
+    let (_, program, mut found) = program(name, text);
+    found.retain(Diagnostic::is_error);
     assert!(found.is_empty(), "{name}: {found:#?}");
     let graph = |export: &ftc::syntax::ast::Export| {
         let made = sema::instantiate(&program, export, &Request::default());

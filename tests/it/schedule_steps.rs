@@ -9,23 +9,15 @@ use ftc::loops::simplify::simplify;
 use ftc::loops::{Kernel, interp, verify};
 use ftc::lower::lower;
 use ftc::sema::{self, Request};
-use ftc::source::SourceMap;
-use ftc::syntax::parser;
 use ftc::target::Target;
 
-use crate::front::{Std, beside};
+use crate::front::{self, beside};
 use crate::graph_gen::same;
 use crate::graphs::samples;
 
 /// The loops before and after the block of a program, or why it is refused.
 fn outcome(name: &str, text: &str) -> String {
-    let mut sources = SourceMap::new();
-    let file = sources.add(name, text);
-    let (tree, mut found) = parser::parse(file, text);
-    let (program, more) = sema::load(&mut sources, file, tree, &mut Std);
-    found.extend(more);
-    let more = sema::check(&program, &found);
-    found.extend(more);
+    let (sources, program, found) = front::program(name, text);
     assert!(found.is_empty(), "{}", render(&sources, &found, Style::Plain));
     let [export] = &sema::exports(&program)[..] else { panic!("{name}: one export") };
     let graph = sema::instantiate(&program, export, &Request::default()).expect("a right export");
