@@ -19,56 +19,38 @@ pub use inside::candidates;
 /// Points of one nest that the model is asked about, at most.
 pub const EVALUATIONS: usize = 8000;
 
+/// What was chosen for a kernel.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// The schedule that the model likes best.
+    pub schedule: Schedule,
+    /// The cycles that it sees. What is computed ahead of all calls costs nothing.
+    pub cycles: f64,
+}
+
 /// The schedule that the model likes best.
 pub fn choose(kernel: &Kernel, platform: &Platform) -> Schedule {
-    Apart::of(kernel).schedule(platform)
+    choice(kernel, platform).schedule
 }
 
-/// A kernel whose nests get what is best for them where they are, each when it is asked for.
-#[derive(Clone, Debug)]
-pub struct Apart {
-    program: Program,
-    steps: Vec<Step>,
-    chosen: Vec<Option<Chosen>>,
-}
-
-impl Apart {
-    /// With its nests joined and divided.
-    pub fn of(kernel: &Kernel) -> Self {
-        let mut program = Program::of(kernel);
-        let mut steps = space::fusions(&mut program);
-        steps.extend(space::structure(&mut program));
-        let chosen = vec![None; program.nests.len()];
-        Self { program, steps, chosen }
+/// The schedule that the model likes best, and what it costs.
+pub fn choice(kernel: &Kernel, platform: &Platform) -> Choice {
+    let mut program = Program::of(kernel);
+    let mut steps = space::fusions(&mut program);
+    steps.extend(space::structure(&mut program));
+    let mut chosen: Vec<_> = (0..program.nests.len()).map(|nest| alone(&mut program, nest, platform)).collect();
+    if let Platform::Cpu(machine) = platform {
+        inside::inside(&program, &mut chosen, machine);
     }
-
-    /// What is best for a nest.
-    fn chosen(&mut self, nest: usize, platform: &Platform) -> &Chosen {
-        let Self { program, chosen, .. } = self;
-        chosen[nest].get_or_insert_with(|| alone(program, nest, platform))
-    }
-
-    /// The cycles that the model sees. What is computed ahead of all calls costs nothing.
-    pub fn cycles(&mut self, platform: &Platform) -> f64 {
-        let Program { ahead, nests, .. } = &self.program;
-        let called: Vec<_> = (0..nests.len()).filter(|&nest| !ahead.contains(&nests[nest].buffer)).collect();
-        called.into_iter().map(|nest| self.chosen(nest, platform).cycles).sum()
-    }
-
-    /// The schedule that the model likes best.
-    pub fn schedule(mut self, platform: &Platform) -> Schedule {
-        let nests = 0..self.program.nests.len();
-        let mut chosen: Vec<_> = nests.map(|nest| self.chosen(nest, platform).clone()).collect();
-        let Self { program, mut steps, .. } = self;
-        if let Platform::Cpu(machine) = platform {
-            inside::inside(&program, &mut chosen, machine);
+    let mut cycles = 0.0;
+    for nest in (0..chosen.len()).filter(|&nest| chosen[nest].inside.is_none()) {
+        if !program.ahead.contains(&program.nests[nest].buffer) {
+            cycles += chosen[nest].cycles;
         }
-        for nest in (0..chosen.len()).filter(|&nest| chosen[nest].inside.is_none()) {
-            let inner = chosen.iter().filter(|inner| inner.inside == Some(nest));
-            steps.extend(chosen[nest].steps.iter().chain(inner.flat_map(|inner| &inner.steps)).cloned());
-        }
-        Schedule { steps }
+        let inner = chosen.iter().filter(|inner| inner.inside == Some(nest));
+        steps.extend(chosen[nest].steps.iter().chain(inner.flat_map(|inner| &inner.steps)).cloned());
     }
+    Choice { schedule: Schedule { steps }, cycles }
 }
 
 /// What is best for a nest where it is.

@@ -54,7 +54,6 @@ use crate::source::FileId;
 use crate::syntax::{ast, parser};
 use crate::target::{Cpu, Gpu, Platform};
 
-use choose::Apart;
 use machine::Chooser;
 
 /// Finds every error and warning of a file. What does not parse does not keep the rest from being checked.
@@ -161,10 +160,10 @@ pub fn pack(session: &mut Session, kernel: &Kernel) -> Outcome<Option<Packing>> 
 
 /// The schedule that the lock has for a kernel, else that which the model chooses.
 fn pinned_or_chosen(session: &mut Session, naive: &Kernel, platform: &Platform) -> Schedule {
-    let Session { passes, pinned, apart, .. } = session;
-    // The choice among variants may have begun with it.
-    let begun = apart.take().filter(|(text, _)| *text == loops::print::print(naive));
-    let choose = || begun.map_or_else(|| Apart::of(naive), |(_, apart)| apart).schedule(platform);
+    let Session { passes, pinned, chosen, .. } = session;
+    // The choice among variants may have come to it.
+    let known = chosen.take().filter(|(text, _)| *text == loops::print::print(naive));
+    let choose = || known.map_or_else(|| choose::choose(naive, platform), |(_, schedule)| schedule);
     let Some(pinned) = pinned else { return passes.run("choose", choose) };
     let (schedule, finding) = passes.run("lock", || lock::decide(pinned, naive, platform, choose));
     // A warning: it stops nothing.

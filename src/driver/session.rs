@@ -6,9 +6,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use crate::artifact::ArtifactError;
 use crate::codegen::CodegenError;
 use crate::diag::{Diagnostic, Label};
+use crate::schedule::Schedule;
 use crate::source::{SourceMap, Span};
 
-use super::choose::Apart;
 use super::error;
 use super::lock::Pinned;
 use super::passes::Passes;
@@ -24,8 +24,8 @@ pub struct Session {
     pub passes: Passes,
     /// Schedules that were measured, if the command goes by them.
     pub pinned: Option<Pinned>,
-    /// What choosing among variants found out about the plain loops of the one that was chosen, by their text.
-    pub apart: Option<(String, Apart)>,
+    /// What was chosen for the plain loops of a variant when it was compared with others, by their text.
+    pub chosen: Option<(String, Schedule)>,
     /// Fingerprints of the findings.
     known: BTreeSet<String>,
 }

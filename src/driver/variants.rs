@@ -12,7 +12,7 @@ use crate::sema::{self, Program, Request, Unfit};
 use crate::syntax::ast;
 use crate::target::{Platform, Target};
 
-use super::choose::Apart;
+use super::choose::{Choice, choice};
 use super::lock::Pinned;
 use super::schedules::{self, Block};
 use super::session::{Outcome, Session};
@@ -93,11 +93,11 @@ pub fn pick(
     if bodies.len() > 1 {
         let kernels: Vec<_> = bodies.iter().map(|(graph, _)| lower::lower(graph)).collect();
         let pinned = session.pinned.as_ref();
-        let (best, apart) = session.passes.run("variant", || match measured(pinned, &kernels) {
+        let (best, choice) = session.passes.run("variant", || match measured(pinned, &kernels) {
             Some(best) => (best, None),
             None => cheapest(&kernels, platform),
         });
-        session.apart = apart.map(|apart| (loops::print::print(&kernels[best]), apart));
+        session.chosen = choice.map(|choice| (loops::print::print(&kernels[best]), choice.schedule));
         bodies.truncate(best + 1);
     }
     bodies.pop().expect("the first body is there")
@@ -109,11 +109,10 @@ fn measured(pinned: Option<&Pinned>, kernels: &[Kernel]) -> Option<usize> {
     seconds.min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(at, _)| at)
 }
 
-/// The body that the model likes best, and what it likes best about it.
-fn cheapest(kernels: &[Kernel], platform: &Platform) -> (usize, Option<Apart>) {
-    let mut apart: Vec<_> = kernels.iter().map(Apart::of).collect();
-    let cycles: Vec<_> = apart.iter_mut().map(|apart| apart.cycles(platform)).collect();
-    let best = (0..cycles.len()).min_by(|&a, &b| cycles[a].total_cmp(&cycles[b])).unwrap_or(0);
-    let best = if cycles[best] < GAIN * cycles[0] { best } else { 0 };
-    (best, Some(apart.swap_remove(best)))
+/// The body that the model likes best, with what it chooses for it.
+fn cheapest(kernels: &[Kernel], platform: &Platform) -> (usize, Option<Choice>) {
+    let mut choices: Vec<_> = kernels.iter().map(|kernel| choice(kernel, platform)).collect();
+    let cost = |&at: &usize| choices[at].cycles / if at == 0 { 1.0 } else { GAIN };
+    let best = (0..choices.len()).min_by(|a, b| cost(a).total_cmp(&cost(b))).unwrap_or(0);
+    (best, Some(choices.swap_remove(best)))
 }

@@ -26,7 +26,7 @@ const GAIN: f64 = 0.97;
 #[derive(Clone, Debug)]
 pub(super) struct Chosen {
     pub(super) steps: Vec<Step>,
-    /// What the model says about it alone.
+    /// What the model says about it, with what is inside of it.
     pub(super) cycles: f64,
     /// The nest that it runs inside of.
     pub(super) inside: Option<usize>,
@@ -41,9 +41,9 @@ pub(super) fn inside(program: &Program, chosen: &mut [Chosen], machine: &Machine
         };
         let mut pairs = (0..reader).filter(|&producer| is_free(producer) && is_free(reader));
         let found = pairs.find_map(|producer| best(program, (producer, reader), chosen, machine));
-        if let Some((producer, outer, inner)) = found {
-            chosen[reader].steps = outer;
-            chosen[producer] = Chosen { steps: inner, cycles: 0.0, inside: Some(reader) };
+        if let Some((producer, place)) = found {
+            chosen[reader] = Chosen { steps: place.outer, cycles: place.cycles, inside: None };
+            chosen[producer] = Chosen { steps: place.inner, cycles: 0.0, inside: Some(reader) };
         }
     }
 }
@@ -85,13 +85,13 @@ fn can_be_inside(program: &Program, nest: usize) -> bool {
     is_temp && !program.ahead.contains(&buffer) && !program.nests[nest].order.is_empty()
 }
 
-/// The best place for a nest inside of another one, with the steps of both, if there is one that is worth it.
+/// The best place for a nest inside of another one, if there is one that is worth it.
 fn best(
     program: &Program,
     (producer, reader): (usize, usize),
     chosen: &[Chosen],
     machine: &Machine,
-) -> Option<(usize, Vec<Step>, Vec<Step>)> {
+) -> Option<(usize, Place)> {
     if !can_be_inside(program, producer) {
         return None;
     }
@@ -105,7 +105,7 @@ fn best(
         }
     }
     let place = places.pop().filter(|place| place.cycles < GAIN * apart)?;
-    Some((producer, place.outer, place.inner))
+    Some((producer, place))
 }
 
 /// A place for a nest inside of another one.
