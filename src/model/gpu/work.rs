@@ -20,13 +20,13 @@ const SCHEDULERS: f64 = 4.0;
 const FAR: f64 = 620.0;
 const CLOSE: f64 = 45.0;
 /// Cycles of a phase for its barriers and for writing copies.
-const BARRIERS: f64 = 110.0;
+const BARRIERS: f64 = 260.0;
 /// Bytes of the first cache that loads may count on.
 const FIRST_CACHE: f64 = 96.0 * 1024.0;
 /// Registers beside sums and what they are made of.
 const ADDRESSES: f64 = 28.0;
 /// Values of a thread beyond which there is little room for others.
-const CROWDED: f64 = 100.0;
+const CROWDED: f64 = 170.0;
 /// Instructions of an element that is copied: its address, load and store; its condition; and taking an index apart.
 const COPIED: f64 = 5.0;
 const CONDITION: f64 = 9.0;
@@ -35,6 +35,11 @@ const DIVISION: f64 = 14.0;
 const WRITTEN_OUT: f64 = 16.0;
 /// Loads that a thread has under way where it computes with what it loads.
 const UNDER_WAY: f64 = 8.0;
+/// Instructions of a read of one word from shared memory, beside those of several words that have as many: what waits for
+/// it is written in more parts.
+const SINGLE: f64 = 3.0;
+/// Instructions for each result where a sum of stages is multiplied by a factor, added to another one, and set to zero.
+const MULTIPLIED: f64 = 4.0;
 /// Cycles of a step in which the threads of a warp join their values.
 const SHUFFLE: f64 = 28.0;
 
@@ -155,6 +160,11 @@ fn body(view: &View<'_>, sum: &mut Sum) {
     sum.instructions = sum.multiplies + 4.0 * loops;
     let results = view.trips_of(view.tile..view.loops.len(), |_, l| !super::is_joined(l.role));
     let levels = view.nest.accumulate.len().max(1) as f64;
+    if levels > 1.0 {
+        let inner = view.nest.accumulate.iter().map(|&at| view.nest.level(Some(at))).max().unwrap_or(view.bound);
+        sum.instructions += view.runs(inner) * results * MULTIPLIED;
+        sum.waits += view.runs(inner);
+    }
     sum.values = if view.nest.reduction.is_some() { results * levels } else { 1.0 };
     let is_loop = |l: &super::view::View<'_>, at: usize| {
         let l = &l.loops[at];
@@ -179,7 +189,7 @@ fn from_shared(view: &View<'_>, load: &Moved, copy: &Copy, sum: &mut Sum) {
     // Wide reads take as many turns as they have words, also where threads read the same.
     let read = (together as f64 * bytes / 4.0).max(1.0);
     let reads = view.runs(view.body) * distinct / together as f64;
-    sum.instructions += reads;
+    sum.instructions += reads * if together == 1 { SINGLE } else { 1.0 };
     sum.banks += reads * read;
     let of_term = view.trips_of(view.body..view.loops.len(), |at, l| load.uses(at) && !super::is_joined(l.role));
     sum.values += of_term;
