@@ -1,6 +1,8 @@
 //! The schedule of a kernel by the locks: its own entry, the user's before the one that comes with ftc; else that of the
 //! nearest kernel, made to fit; else what the model chooses.
 
+use std::cell::LazyCell;
+
 use super::{Entry, Key, Lock, Pinned, parse_schedule};
 use crate::diag::Diagnostic;
 use crate::driver::choose;
@@ -44,8 +46,13 @@ pub fn decide(
         return (chosen, finding);
     }
     let limit = cycles(kernel, &chosen, platform).map_or(f64::INFINITY, |cycles| cycles * TRUST);
-    let candidates = choose::candidates(kernel, platform);
-    let found = near.into_iter().find_map(|entry| fitted(kernel, &candidates, entry, platform, limit));
+    // Finding out what can be computed inside of what takes long; few entries speak of it.
+    let (apart, inside) =
+        (LazyCell::new(|| Candidates::of(kernel, platform)), LazyCell::new(|| choose::candidates(kernel, platform)));
+    let found = near.into_iter().find_map(|entry| {
+        let candidates = if entry.choices.starts_with("inside ") { &*inside } else { &*apart };
+        fitted(kernel, candidates, entry, platform, limit)
+    });
     (found.unwrap_or(chosen), finding)
 }
 
