@@ -48,6 +48,7 @@ enum Kind {
     Plain,
     Contraction(Box<contraction::Contraction>),
     Elementwise(Box<elementwise::Elementwise>),
+    Tensor(Box<gpu::tensor::Tensor>),
     Tiled(Box<gpu::tiled::Tiled>),
     Direct(Box<gpu::direct::Direct>),
     Boxed(Box<gpu::boxed::Boxed>),
@@ -103,6 +104,11 @@ impl NestSpace {
 
     fn on_gpu(program: &Program, nest: usize, chip: &Chip) -> Self {
         let facts = facts::Facts::of_structure(program, &program.nests[nest]);
+        if let Some(space) = gpu::tensor::Tensor::of(program, &program.nests[nest], &facts, chip)
+            && !space.starts().is_empty()
+        {
+            return Self { knobs: space.knobs(), kind: Kind::Tensor(Box::new(space)) };
+        }
         let family = family(program, nest);
         let tiled = gpu::tiled::Tiled::of(facts.clone(), chip, family);
         let is_thin = tiled.as_ref().is_some_and(gpu::tiled::Tiled::is_thin);
@@ -137,6 +143,7 @@ impl NestSpace {
             Kind::Plain => Ok(Vec::new()),
             Kind::Contraction(space) => space.steps(point),
             Kind::Elementwise(space) => space.steps(point),
+            Kind::Tensor(space) => space.steps(point),
             Kind::Tiled(space) => space.steps(point),
             Kind::Direct(space) => space.steps(point),
             Kind::Boxed(space) => space.steps(point),
@@ -163,6 +170,7 @@ impl NestSpace {
             Kind::Plain => vec![Point::default()],
             Kind::Contraction(space) => space.starts(),
             Kind::Elementwise(space) => space.starts(),
+            Kind::Tensor(space) => space.starts(),
             Kind::Tiled(space) => space.starts(),
             Kind::Direct(space) => space.starts(),
             Kind::Boxed(space) => space.starts(),

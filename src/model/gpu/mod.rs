@@ -12,16 +12,19 @@
 //! whole. Only the order that schedules are put in matters.
 //!
 //! - `view`: the nest as loops, accesses and sizes of its launch;
-//! - `work`: what a block does in all its phases.
+//! - `work`: what a block does in all its phases;
+//! - `tensor`: what it does where matrix units multiply tiles.
 
+mod tensor;
 mod view;
 mod work;
 
-use crate::schedule::nest::{Nest, Program, Role};
+use crate::schedule::nest::{Nest, Program, Role, Tensor};
 use crate::target::Chip;
 use crate::target::gpus::{MOST_REGISTERS, WARP};
 
 use super::Portion;
+use tensor::Stages;
 use view::View;
 use work::Work;
 
@@ -38,6 +41,9 @@ pub(super) fn portion(program: &Program, nest: &Nest, chip: &Chip) -> Portion {
     if view.bound == 0 {
         return Portion { launches: LAUNCH, alone: ALONE * view.trips(0..view.loops.len()), fill: 1.0 };
     }
+    if let Some(tile) = &nest.tensor {
+        return tiles(&view, tile, chip);
+    }
     let work = Work::of(&view, chip);
     let held = held(&view, &work, chip);
     let blocks = view.blocks();
@@ -49,6 +55,22 @@ pub(super) fn portion(program: &Program, nest: &Nest, chip: &Chip) -> Portion {
     let beyond = if bytes > chip.cache as f64 { bytes / (chip.memory / chip.clock) } else { 0.0 };
     let (launches, joining) = joining(&view, chip);
     let fill = (blocks / (chip.processors as f64 * held)).min(1.0);
+    Portion { launches: LAUNCH + launches, alone: waves.max(beyond) + joining, fill }
+}
+
+/// The cycles of a nest on matrix units.
+fn tiles(view: &View<'_>, tile: &Tensor, chip: &Chip) -> Portion {
+    let stages = Stages::of(view, tile, chip);
+    let blocks = view.blocks();
+    let busiest = (blocks / chip.processors as f64).ceil();
+    let (full, last) = ((busiest / stages.held).floor(), busiest % stages.held);
+    let stored = view.results() * view.shares() / blocks * view.store.access.bytes as f64 / work::NEAR;
+    let wave = |count: f64| if count > 0.0 { BLOCK + stages.cycles(count) + count * stored } else { 0.0 };
+    let waves = full * wave(stages.held) + wave(last);
+    let bytes = view.unique_bytes();
+    let beyond = if bytes > chip.cache as f64 { bytes / (chip.memory / chip.clock) } else { 0.0 };
+    let (launches, joining) = joining(view, chip);
+    let fill = (blocks / (chip.processors as f64 * stages.held)).min(1.0);
     Portion { launches: LAUNCH + launches, alone: waves.max(beyond) + joining, fill }
 }
 

@@ -1,7 +1,8 @@
 //! Schedules for GPUs: what a block computes, what one of its threads does, and what they keep in shared memory.
 //!
 //! As on a CPU, a space comes from the axes of a nest and how accesses go along them. A reduction of which some axes of the
-//! result index one operand and others another one is [`tiled`]: tiles of both, as products of matrices are. Everything
+//! result index one operand and others another one is [`tiled`]: tiles of both, as products of matrices are; or [`tensor`],
+//! where matrix units multiply such numbers exactly. Everything
 //! else is [`direct`]: each thread computes some elements of the result on its own, or some threads join the terms of one.
 //! Where one side of such tiles is short, that is offered, too, and so are [`boxed`] windows.
 //! Limits are those of a [`Chip`], and are held against sizes before anything is built.
@@ -10,6 +11,7 @@
 
 pub(super) mod boxed;
 pub(super) mod direct;
+pub(super) mod tensor;
 pub(super) mod tiled;
 
 use crate::loops::LoopKind;

@@ -206,7 +206,7 @@ impl Tiled {
 }
 
 /// The rows and the columns: the two longest groups of axes that index some operands, and not all.
-fn sides(facts: &Facts) -> Option<(Vec<usize>, Vec<usize>)> {
+pub(super) fn sides(facts: &Facts) -> Option<(Vec<usize>, Vec<usize>)> {
     let uses = |axis: usize| facts.loads.iter().map(|load| load.uses[axis]).collect::<Vec<_>>();
     let mut groups: Vec<(Vec<bool>, Vec<usize>)> = Vec::new();
     for &axis in &facts.spatial {
