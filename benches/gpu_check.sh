@@ -17,8 +17,11 @@ what=${1:-all}
 
 # Compiles what is in a folder, several files at a time, into a library beside it.
 compile() {
-    find "$1" -name '*.cu' | xargs -P "$(nproc)" -I{} nvcc -std=c++17 -O3 -arch "$arch" -c -Xcompiler -fPIC {} -o {}.o
-    nvcc -arch "$arch" -shared -cudart shared "$1"/*.o -o "$1.so"
+    # What only these GPUs have is asked for by name.
+    local code=$arch
+    [ "$arch" != sm_90 ] || code=sm_90a
+    find "$1" -name '*.cu' | xargs -P "$(nproc)" -I{} nvcc -std=c++17 -O3 -gencode "arch=compute_${code#sm_},code=$code" -c -Xcompiler -fPIC {} -o {}.o
+    nvcc -gencode "arch=compute_${code#sm_},code=$code" -shared -cudart shared "$1"/*.o -o "$1.so"
 }
 
 case $what in
