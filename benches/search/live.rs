@@ -97,9 +97,16 @@ fn tune(search: &Search<'_>, seconds: f64, log: &Path) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ftc"));
     let folder = std::env::temp_dir();
     let lock = folder.join(format!("ftc-bench-search-{}.lock", std::process::id()));
-    // No search is to start where another one, or one for ftc itself, has ended.
-    std::fs::write(&lock, "").expect("an empty lock");
-    command.args(["tune", "--export", search.call, "--search", search.method, "--seed", &search.seed.to_string()]);
+    command.args([
+        "tune",
+        "--fresh",
+        "--export",
+        search.call,
+        "--search",
+        search.method,
+        "--seed",
+        &search.seed.to_string(),
+    ]);
     command.args(["--budget", &format!("{:.0}ms", seconds * 1e3), "--log"]).arg(log).arg("--lock").arg(&lock);
     let ended = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !ended.is_ok_and(|status| status.success()) {

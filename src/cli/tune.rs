@@ -10,7 +10,7 @@ use crate::driver::Outcome;
 use crate::driver::bench::report::time;
 use crate::driver::tune::notes::Status;
 use crate::driver::tune::search::Tuned;
-use crate::driver::tune::{self, Earlier, Event, Request};
+use crate::driver::tune::{self, Earlier, Event, Request, Start};
 
 use super::args::What;
 use super::commands::selection;
@@ -61,6 +61,10 @@ pub(super) struct TuneArgs {
     /// Repeat the search of this log without measuring anything
     #[arg(long, value_name = "LOG", conflicts_with = "resume")]
     pub replay: Option<PathBuf>,
+
+    /// Start where the model says, not where searches of the same or similar kernels ended
+    #[arg(long)]
+    pub fresh: bool,
 }
 
 const HELP: &str = "\
@@ -91,6 +95,7 @@ pub(super) fn run(report: &mut Report, args: &TuneArgs) -> Outcome<()> {
         lock: args.lock.clone(),
         log: args.log.clone(),
         past,
+        start: if args.fresh { Start::Fresh } else { Start::Known },
     };
     // The session is lent to the driver, the report to what it tells on the way.
     let mut session = std::mem::take(&mut report.session);

@@ -26,7 +26,7 @@ use std::sync::atomic::Ordering;
 
 use super::bench::error as option_error;
 use super::bench::options::Budget;
-use super::lock::{self, Entry, Key, Pinned};
+use super::lock::{self, Entry, Key, Lock, Pinned};
 use super::output::{self, Output};
 use super::select::{self, Selection};
 use super::session::{self, Outcome, Session};
@@ -59,6 +59,17 @@ pub struct Request {
     pub log: Option<PathBuf>,
     /// Where earlier trials come from.
     pub past: Earlier,
+    /// Where a search begins.
+    pub start: Start,
+}
+
+/// Where a search begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With what locks know about the same kernel and similar ones.
+    Known,
+    /// With the model alone: for comparing searches.
+    Fresh,
 }
 
 /// Where earlier trials come from.
@@ -106,6 +117,9 @@ pub fn tune(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Event
     let path = request.lock.clone().unwrap_or_else(|| lock::beside(request.what.file.as_deref()));
     lock::open(session, &path, &target, Some(&model))?;
     output::check(session, &path)?;
+    if let (Start::Fresh, Some(pinned)) = (request.start, &mut session.pinned) {
+        (pinned.lock, pinned.shipped) = (Lock::default(), Lock::default());
+    }
     let jobs = jobs(session, &request.what, &target)?;
     let settings = Settings { method, seed, budget: limit, budget_text: budget, target, platform: model, threads };
     // Without a handler, Ctrl-C ends ftc at once; the log is complete even then.
