@@ -145,7 +145,8 @@ impl Contraction {
                 let full: Vec<_> = [2, 1, 4].into_iter().filter_map(|n| self.fullest(vector, row, n)).collect();
                 let dot = full.first().and_then(|choice| self.with_dots(choice));
                 let copied = full.iter().flat_map(|choice| COPIED.map(|way| self.with_copies(choice, way)));
-                starts.extend(copied.chain(dot).map(|choice| self.point(&choice)));
+                let written_out = full.iter().filter_map(|choice| self.written_out(choice));
+                starts.extend(copied.chain(written_out).chain(dot).map(|choice| self.point(&choice)));
             }
         }
         starts
@@ -155,6 +156,12 @@ impl Contraction {
     fn with_copies(&self, choice: &Choice, way: Copied) -> Choice {
         let of = |(_, places): &(usize, Vec<Copied>)| if places.contains(&way) { way } else { Copied::No };
         Choice { copies: self.copies.iter().map(of).collect(), ..choice.clone() }
+    }
+
+    /// The same with all terms of a short axis of the sum written out, as of a window.
+    fn written_out(&self, choice: &Choice) -> Option<Choice> {
+        let mut ways = (0..self.inner.len()).map(|inner| Choice { inner, unroll: 0, ..choice.clone() });
+        ways.find(|choice| self.check(choice).is_ok())
     }
 
     /// The same with terms that one instruction joins, and operands in the order in which it reads them.
