@@ -9,7 +9,7 @@ use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::path::Path;
 
-use super::Array;
+use super::{Array, threads};
 
 /// Why a library cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -46,8 +46,9 @@ type Entry = unsafe extern "C" fn(*const *mut c_void) -> i32;
 impl Library {
     /// Loads a library that ftc built.
     pub fn open(path: &Path) -> Result<Self, LibraryError> {
+        // With the first library comes OpenMP's runtime, and binds the thread that loads it.
         // SAFETY: libraries that ftc builds run no code when they are loaded.
-        let handle = unsafe { libloading::Library::new(path) }.map_err(LibraryError::Load)?;
+        let handle = threads::on_own(|| unsafe { libloading::Library::new(path) }).map_err(LibraryError::Load)?;
         Ok(Self { handle })
     }
 

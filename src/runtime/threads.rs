@@ -2,8 +2,8 @@
 //!
 //! Left alone, the system may put two threads of OpenMP on one core and not part them for whole slices of time: a call of
 //! 0.8 ms then takes 8 ms, in one run and not in the next. OpenMP's runtime binds its threads when the environment asks
-//! for it before the first library is loaded. It binds the thread that calls, too, and what that one starts later would
-//! inherit its core; hence [`on_own`].
+//! for it before the first library is loaded. It binds the thread that loads it and those that call, too, and what such a
+//! thread starts later would inherit its core; hence [`on_own`].
 
 #![expect(unsafe_code, reason = "the environment of this process is changed")]
 
@@ -18,7 +18,7 @@ pub fn bind() {
     }
 }
 
-/// Runs something that calls kernels on a thread of its own, which ends with it, so that the caller is not bound.
+/// Runs something that loads or calls kernels on a thread of its own, which ends with it, so that the caller is not bound.
 pub fn on_own<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| match scope.spawn(work).join() {
         Ok(done) => done,

@@ -404,4 +404,14 @@ fn a_parallel_loop_that_is_not_divided_is_said() {
       parallel for k in 512 { y[k] = 0.0
         for j in 8 { y[k] += x[j, k] } } }";
     assert_eq!(says(apart), [""; 0]);
+    // Rows and columns of 7 tell the block of 32 pixels though the column was simplified: 32 is 4 more than 28.
+    let fused = |by: i64| {
+        let at = format!("(32 * b + i) / 7, ({by} * b + i) % 7");
+        format!(
+            "kernel sum(x: f32[8, 7, 7]) -> (y: f32[7, 7]) {{ for p in 7 {{ for q in 7 {{ y[p, q] = 0.0 }} }}
+               parallel for b in 2 {{ for k in 8 {{ for i in 17 {{ y[{at}] += x[k, {at}] }} }} }} }}"
+        )
+    };
+    assert_eq!(says(&fused(4)), [""; 0]);
+    assert_eq!(says(&fused(3)), ["E0809: the parallel loop `b` of `sum` runs on one thread"]);
 }
