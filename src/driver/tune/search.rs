@@ -326,8 +326,9 @@ impl Round<'_, '_, '_> {
         }
         let hints = hints(self.pinned, self.open, at);
         let export = &mut self.open[at];
-        let mut starts = export.subject.starts.clone();
-        starts.extend(hints);
+        // What was good before comes right after the model's choice: a short search of a long kernel tries little else.
+        let (choice, others) = export.subject.starts.split_at(export.subject.starts.len().min(1));
+        let starts = [choice, &hints, others].concat();
         let plan = Plan { method: self.settings.method, seed: self.settings.seed, limits: self.limits, starts };
         match Turns::start(export.subject.meter.candidates.clone(), plan) {
             Ok(turns) => export.turns = Some(turns),
