@@ -65,7 +65,7 @@ fn errors_in_kernels_have_a_place() {
         ("kernel f() -> (A: f32[]) { B[] = 1.0 }", "1:28: no buffer is called `B` here"),
         (
             "kernel f() -> () { alloc A: f32[] heap {} }",
-            "1:35: expected `global`, `stack`, `register` or `shared`, found `heap`",
+            "1:35: expected `global`, `stack`, `register`, `shared` or `async`, found `heap`",
         ),
         ("kernel f() -> () { grid.w for i in 2 {} }", "1:20: no buffer is called `grid.w` here"),
         ("kernel f() -> () { for i in 2.5 {} }", "1:29: expected an integer, found `2`"),
