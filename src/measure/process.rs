@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::gpu::FAULT;
 use super::protocol::{Reply, Request, Setup};
 use crate::explore::Reason;
-use crate::runtime::threads::BIND;
+use crate::runtime::threads;
 
 /// How often a thread of OpenMP looks for work before it sleeps: through the time from call to call, not for longer.
 const SPINS: &str = "20000";
@@ -101,9 +101,7 @@ impl Process {
         command.envs(gpu.map(|gpu| (VISIBLE, gpu)));
         // What was timed last must not look for work on the cores of what is timed next.
         command.env("GOMP_SPINCOUNT", SPINS);
-        if std::env::var_os(BIND.0).is_none() {
-            command.env(BIND.0, BIND.1);
-        }
+        command.envs(threads::binding());
         command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(|cause| Reason::new("worker", cause.to_string()))?;
         let (Some(requests), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {

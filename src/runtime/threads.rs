@@ -7,14 +7,17 @@
 
 #![expect(unsafe_code, reason = "the environment of this process is changed")]
 
-/// The variable that asks OpenMP for bound threads, and its value. One that a user has set stands.
-pub const BIND: (&str, &str) = ("OMP_PROC_BIND", "true");
+/// The variable that asks OpenMP for bound threads, and its value; none where a user has set it, which stands.
+pub fn binding() -> Option<(&'static str, &'static str)> {
+    const NAME: &str = "OMP_PROC_BIND";
+    std::env::var_os(NAME).is_none().then_some((NAME, "true"))
+}
 
 /// Asks for bound threads in this process and those that it starts. To be called while there is one thread.
 pub fn bind() {
-    if std::env::var_os(BIND.0).is_none() {
+    if let Some((name, value)) = binding() {
         // SAFETY: nobody else reads the environment, as there is no other thread.
-        unsafe { std::env::set_var(BIND.0, BIND.1) };
+        unsafe { std::env::set_var(name, value) };
     }
 }
 
