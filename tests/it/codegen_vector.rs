@@ -74,6 +74,24 @@ const CASES: &[(&str, &str)] = &[
         }",
     ),
     (
+        // Once the loop of `j` is written out, the later lanes of its second iteration are known to be outside.
+        "rims",
+        "kernel k(x: {T}[17, 19], o: {T}[32]) -> (a: {T}[20, 32], b: {T}[20, 64]) {
+          for h in 20 {
+            for j in 2 {
+              vector for v in 16 {
+                a[h, j * 16 + v] = if h >= 1 && h < 18 && j * 16 + v >= 1 && j * 16 + v < 20 {
+                  x[h - 1, j * 16 + v - 1]
+                } else { o[j * 16 + v] }
+              }
+            }
+            vector for w in 64 {
+              b[h, w] = if h < 17 && w >= 45 { {T}({C}(x[h, w - 45]) {+} {C}(o[w / 2])) } else { o[w / 2] }
+            }
+          }
+        }",
+    ),
+    (
         "temporaries",
         "kernel k(x: {T}[12, 16], w: {T}[12]) -> (a: {T}[16], b: {T}[4, 16], c: {T}[16]) {
           vector for v in 16 {

@@ -7,7 +7,7 @@
 
 use super::body::Body;
 use super::convert;
-use super::ir::Value;
+use super::ir::{Scalar, Value};
 use super::ir_vector::Memory;
 use crate::codegen::pattern;
 use crate::expr::range::Interval;
@@ -88,7 +88,7 @@ impl<'ctx, 'k> Body<'ctx, 'k> {
             (Spot::Near(base, offsets), Some(mask)) => {
                 let at =
                     if pattern::stride(offsets) == Some(1) { base } else { self.pointers_near(tensor, base, offsets) };
-                self.cx.ir.load_masked(&self.cx.module, self.memory(buffer.dtype, at), mask)
+                self.load_masked(buffer.dtype, at, mask)
             }
             (Spot::Each(at), mask) => {
                 let lanes = at.lanes().expect("one pointer for each lane");
@@ -97,6 +97,24 @@ impl<'ctx, 'k> Body<'ctx, 'k> {
             }
         };
         self.in_register(buffer.dtype, value)
+    }
+
+    /// Loads the lanes that the mask chooses, in parts of one register each where masks are vectors themselves (AVX2): of
+    /// a longer mask, LLVM 22 takes a register whose lanes are all known to be off for one whose lanes are all on.
+    fn load_masked(&self, dtype: DType, at: Value<'ctx>, mask: Value<'ctx>) -> Value<'ctx> {
+        let ir = &self.cx.ir;
+        let lanes = mask.lanes().expect("a mask is a vector");
+        let most = self.cx.facts.vector_bits / 8 / dtype.bytes() as u32;
+        let is_apart = self.cx.facts.vector_bits == 256 && lanes > most && lanes.is_power_of_two();
+        if !is_apart || at.lanes().is_some() {
+            return ir.load_masked(&self.cx.module, self.memory(dtype, at), mask);
+        }
+        let index: Scalar<'ctx> = ir.context.i64_type().into();
+        let part = |first: u32| {
+            let at = ir.element_anywhere(self.cx.memory(dtype), at, ir.int_of(index, i64::from(first)));
+            ir.load_masked(&self.cx.module, self.memory(dtype, at), ir.part_alone(mask, first, most))
+        };
+        ir.concat(&(0..lanes).step_by(most as usize).map(part).collect::<Vec<_>>())
     }
 
     /// A value from memory in its register type.

@@ -7,7 +7,7 @@
 
 use inkwell::attributes::Attribute;
 use inkwell::llvm_sys::core as llvm;
-use inkwell::llvm_sys::{LLVMGEPFlagInBounds, LLVMGEPFlagNUSW, LLVMGEPFlagNUW};
+use inkwell::llvm_sys::{LLVMGEPFlagInBounds, LLVMGEPFlagNUSW, LLVMGEPFlagNUW, LLVMOpcode};
 use inkwell::module::Module;
 use inkwell::types::AsTypeRef;
 
@@ -86,6 +86,37 @@ impl<'ctx> Ir<'ctx> {
         }
         let chosen: Vec<_> = (first..first + lanes).map(Some).collect();
         self.shuffle(value, self.poison(value), &chosen)
+    }
+
+    /// As [`part`](Self::part), but what the value is made of is taken apart, too: what is constant in these lanes alone is
+    /// then seen to be.
+    pub(super) fn part_alone(&self, value: Value<'ctx>, first: u32, lanes: u32) -> Value<'ctx> {
+        let (raw, builder) = (value.raw(), self.builder.as_mut_ptr());
+        // SAFETY: operands are asked for of instructions only, and as many as they have; lanes are those of the value.
+        unsafe {
+            if llvm::LLVMIsAInstruction(raw).is_null() {
+                return self.part(value, first, lanes);
+            }
+            let operand = |number| Value::new(llvm::LLVMGetOperand(raw, number));
+            let part = |number| self.part_alone(operand(number), first, lanes).raw();
+            match llvm::LLVMGetInstructionOpcode(raw) {
+                op @ (LLVMOpcode::LLVMAnd
+                | LLVMOpcode::LLVMOr
+                | LLVMOpcode::LLVMXor
+                | LLVMOpcode::LLVMAdd
+                | LLVMOpcode::LLVMSub
+                | LLVMOpcode::LLVMMul) => Value::new(llvm::LLVMBuildBinOp(builder, op, part(0), part(1), NO_NAME)),
+                LLVMOpcode::LLVMICmp => {
+                    Value::new(llvm::LLVMBuildICmp(builder, llvm::LLVMGetICmpPredicate(raw), part(0), part(1), NO_NAME))
+                }
+                LLVMOpcode::LLVMShuffleVector => {
+                    let from = |lane| u32::try_from(llvm::LLVMGetMaskValue(raw, lane)).ok();
+                    let all: Vec<_> = (first..first + lanes).map(from).collect();
+                    self.shuffle(operand(0), operand(1), &all)
+                }
+                _ => self.part(value, first, lanes),
+            }
+        }
     }
 
     /// Vectors of one type, one behind another; as many as a power of two.
