@@ -67,55 +67,86 @@ pub(super) fn bind(nest: &mut Nest, var: VarId, to: LoopKind) -> Result<(), Refu
 
 /// Once all steps are applied: what is bound makes a launch.
 pub(super) fn check(nest: &Nest) -> Result<(), Refusal> {
-    launch(nest).map_err(|message| Refusal { message, help: None })
-}
-
-fn launch(nest: &Nest) -> Result<(), String> {
     let kinds: Vec<_> = nest.order.iter().map(|&var| nest.vars[var].kind).collect();
     let Some(last) = kinds.iter().rposition(|kind| is_bound(*kind)) else { return Ok(()) };
-    let name = |at: usize| &nest.vars[nest.order[at]].name;
-    if let Some(at) = kinds[..last].iter().position(|kind| !is_bound(*kind)) {
-        return Err(format!("`{}` is bound, and the loop of `{}` is around it: `reorder` them", name(last), name(at)));
-    }
-    let grids = kinds.iter().filter(|kind| matches!(kind, LoopKind::Grid(_))).count();
-    if let Some(at) = kinds.iter().position(|kind| matches!(kind, LoopKind::Block(_))).filter(|&at| at < grids) {
-        return Err(format!("`{}` is a coordinate of blocks, and not inside of all loops of the grid", name(at)));
-    }
-    if grids == 0 {
-        return Err(format!("`{}` is a coordinate of blocks, and no loop is one of the grid", name(last)));
-    }
-    if let Some(at) = kinds.iter().position(|kind| *kind == LoopKind::Parallel) {
-        return Err(format!("`{}` runs on the threads of a CPU, and other loops on a GPU", name(at)));
-    }
+    order(nest, &kinds, last)?;
     let threads = nest.threads();
     if threads > MOST_THREADS {
-        return Err(format!("a block has {threads} threads, and at most {MOST_THREADS} are possible"));
+        return refuse(
+            format!("a block has {threads} threads, and at most {MOST_THREADS} are possible"),
+            "`split` a loop that is bound to the block into smaller parts, and bind the outer one to the grid",
+        );
     }
-    if let Some(copy) = nest.copies.iter().find(|copy| copy.scope == Scope::Global) {
-        return Err(format!("the copy of `{}` would be in main memory, and made by every block", copy.name));
-    }
-    let is_in_lanes = |at: Option<VarId>| at.is_some_and(|at| nest.vars[at].kind == LoopKind::Vector);
-    if let Some(copy) = nest.copies.iter().find(|copy| copy.scope == Scope::Shared && is_in_lanes(copy.at)) {
-        return Err(format!("the shared copy of `{}` would be made by the lanes of a vector", copy.name));
-    }
+    copies(nest)?;
     beside_parts(nest)?;
     overlap(nest)
 }
 
+/// Loops of the grid are outermost, then come those of its blocks, then all others.
+fn order(nest: &Nest, kinds: &[LoopKind], last: usize) -> Result<(), Refusal> {
+    let name = |at: usize| &nest.vars[nest.order[at]].name;
+    if let Some(at) = kinds[..last].iter().position(|kind| !is_bound(*kind)) {
+        return refuse(
+            format!("`{}` is bound, and the loop of `{}` is around it", name(last), name(at)),
+            format!("`reorder {} {}`, or bind `{}` too", name(last), name(at), name(at)),
+        );
+    }
+    let grids = kinds.iter().filter(|kind| matches!(kind, LoopKind::Grid(_))).count();
+    if let Some(at) = kinds.iter().position(|kind| matches!(kind, LoopKind::Block(_))).filter(|&at| at < grids) {
+        return refuse(
+            format!("`{}` is a coordinate of blocks, and not inside of all loops of the grid", name(at)),
+            format!("`reorder {} {}`", name(last), name(at)),
+        );
+    }
+    if grids == 0 {
+        let last = name(last);
+        return refuse(
+            format!("`{last}` is a coordinate of blocks, and no loop is one of the grid"),
+            format!("bind a loop around it: `split {last} by [?, 32]`, then `bind {last}.0 to grid.x`"),
+        );
+    }
+    match kinds.iter().position(|kind| *kind == LoopKind::Parallel) {
+        Some(at) => refuse(
+            format!("`{}` runs on the threads of a CPU, and other loops on a GPU", name(at)),
+            "in place of `parallel`, `bind` it too",
+        ),
+        None => Ok(()),
+    }
+}
+
+/// Copies live where the threads that read them can make them.
+fn copies(nest: &Nest) -> Result<(), Refusal> {
+    if let Some(copy) = nest.copies.iter().find(|copy| copy.scope == Scope::Global) {
+        return refuse(
+            format!("the copy of `{}` would be in main memory, and made by every block", copy.name),
+            "write `in shared`, or `in register` for what one thread reads",
+        );
+    }
+    let is_in_lanes = |at: Option<VarId>| at.is_some_and(|at| nest.vars[at].kind == LoopKind::Vector);
+    match nest.copies.iter().find(|copy| copy.scope == Scope::Shared && is_in_lanes(copy.at)) {
+        Some(copy) => refuse(
+            format!("the shared copy of `{}` would be made by the lanes of a vector", copy.name),
+            "`stage` it at a loop further outside",
+        ),
+        None => Ok(()),
+    }
+}
+
 /// What is computed inside of blocks is not there any more when a second launch makes the result of their sums.
-fn beside_parts(nest: &Nest) -> Result<(), String> {
+fn beside_parts(nest: &Nest) -> Result<(), Refusal> {
     let Some(&spread) = nest.spread(|kind| matches!(kind, LoopKind::Grid(_))).first() else { return Ok(()) };
     if nest.computes.iter().any(|inner| inner.beside_sum) {
         let spread = &nest.vars[spread].name;
-        return Err(format!(
-            "what the result needs beside the sum is computed inside of `{spread}`, which has parts of it"
-        ));
+        return refuse(
+            format!("what the result needs beside the sum is computed inside of `{spread}`, which has parts of it"),
+            format!("store it whole: without `compute`; or bind `{spread}` to the block"),
+        );
     }
     Ok(())
 }
 
 /// Two threads must not compute one value.
-fn overlap(nest: &Nest) -> Result<(), String> {
+fn overlap(nest: &Nest) -> Result<(), Refusal> {
     let overlaps = |var: VarId| {
         matches!(nest.vars[var].form, Form::Split { tail: Tail::Overlap, .. })
             && !nest.fills(var)
@@ -123,7 +154,10 @@ fn overlap(nest: &Nest) -> Result<(), String> {
             && nest.vars[var].role == Role::Spatial
     };
     match nest.vars.ids().find(|&var| overlaps(var)) {
-        Some(var) => Err(format!("parts of `{}` overlap, and two threads would write one place", nest.vars[var].name)),
+        Some(var) => refuse(
+            format!("parts of `{}` overlap, and two threads would write one place", nest.vars[var].name),
+            "`tail guard` or `tail pad`",
+        ),
         None => Ok(()),
     }
 }

@@ -88,7 +88,7 @@ fn what_makes_no_launch_is_refused() {
     let rows = [
         ("bind k to grid.x", "step 1: threads would join their values of `k` to one accumulator at the same time"),
         ("bind i to block.x", "step 1: `i` is a coordinate of blocks, and no loop is one of the grid"),
-        ("bind j to grid.x", "step 1: `j` is bound, and the loop of `i` is around it: `reorder` them"),
+        ("bind j to grid.x", "step 1: `j` is bound, and the loop of `i` is around it"),
         (
             "bind i to block.x\nbind j to grid.x",
             "step 1: `i` is a coordinate of blocks, and not inside of all loops of the grid",
