@@ -1,7 +1,7 @@
 //! Where a name of the loops comes from: the place in a formula that introduces an index or a tensor.
 //!
 //! Loops have the names of indices, with the name of their tensor before them where several stages use one (`y.n`), and
-//! with numbers behind them where a schedule split them (`k.1`). Names that calls brought in are found nowhere.
+//! with numbers behind them where a schedule split them (`k.1`). Of those that a call brought in, the call's result is known.
 
 use crate::source::Span;
 use crate::syntax::ast::{ExprKind, Function, Ident, Index, ReduceIndex, Stmt, StmtKind};
@@ -21,7 +21,18 @@ pub(super) fn of_axis(function: &Function, axis: &str) -> Option<(Span, String)>
         let is_inner = |name: &str| first.strip_prefix(name).is_some_and(|rest| rest.starts_with('_'));
         own(&|name| name == first).or_else(|| own(&is_inner))
     });
-    of_owner.or_else(|| function.body.iter().find_map(|stmt| in_stmt(stmt, first)))
+    of_owner.or_else(|| function.body.iter().find_map(|stmt| in_stmt(stmt, first))).or_else(|| of_call(function, axis))
+}
+
+/// An axis `y.r` of `let y = f(x)`.
+fn of_call(function: &Function, axis: &str) -> Option<(Span, String)> {
+    let (owner, index) = axis.split_once('.')?;
+    let mut whole = function.body.iter().filter_map(|stmt| match &stmt.kind {
+        StmtKind::Whole { targets, .. } => targets.iter().find(|target| target.name == owner),
+        StmtKind::Element { .. } | StmtKind::Error => None,
+    });
+    let target = whole.next()?;
+    Some((target.span, format!("`{index}` is an index of what gives `{owner}` here")))
 }
 
 /// The place of a tensor's definition, and what is to be said there.

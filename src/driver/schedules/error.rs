@@ -7,6 +7,8 @@ use crate::schedule::Refused;
 use crate::source::Span;
 use crate::syntax::ast::{Ident, Part, Schedule};
 
+use super::scope::Fate;
+
 fn error(code: &'static str, message: impl Into<String>) -> Diagnostic {
     Diagnostic::error(Code(code), message)
 }
@@ -60,28 +62,41 @@ pub fn two_blocks(second: &Schedule, first: &Schedule) -> Diagnostic {
 
 /// E1004: a step names an axis or a tensor that is not there.
 pub fn unknown_name(name: &Ident, sort: &str, known: &[String]) -> Diagnostic {
-    let parts: Vec<_> = known.iter().filter(|known| is_part(known, &name.name)).cloned().collect();
-    let label = if parts.is_empty() {
-        format!("there is no such {sort} before this step")
-    } else {
-        "was split before this step".to_owned()
-    };
-    let diagnostic = error("E1004", format!("there is no {sort} `{}`", name.name)).primary(name.span, label);
-    let plural = if sort == "axis" { "axes" } else { "tensors" };
-    let diagnostic = diagnostic.note(format!("{plural} here: {}", list(known)));
-    if !parts.is_empty() {
-        return diagnostic.help(format!("write one of its parts: {}", list(&parts)));
-    }
+    let diagnostic = no_such(name, sort, known, format!("there is no such {sort} before this step"));
     match nearest(&name.name, known.iter().map(String::as_str)) {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
         None => diagnostic.help("`ftc build --emit loops` shows the loops and their names"),
     }
 }
 
-/// Whether `name` is `whole.0`, `whole.1` and so on.
-fn is_part(name: &str, whole: &str) -> bool {
-    let rest = name.strip_prefix(whole).and_then(|rest| rest.strip_prefix('.'));
-    rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+/// E1004: a step names an axis or a tensor that is not there any more, but what became of it.
+pub(super) fn gone(
+    name: &Ident,
+    sort: &str,
+    known: &[String],
+    (fate, now): (Fate, &[String]),
+    origins: Vec<(Span, String)>,
+) -> Diagnostic {
+    let (label, help) = match fate {
+        Fate::Split => ("was split before this step".to_owned(), format!("write one of its parts: {}", list(now))),
+        Fate::Fused => (
+            format!("was fused into {} before this step", list(now)),
+            "write the fused loop, or move this step up".to_owned(),
+        ),
+        Fate::Phases => {
+            ("has phases before this step".to_owned(), format!("write the loop of one of them: {}", list(now)))
+        }
+        Fate::Inlined => {
+            ("was inlined before this step".to_owned(), "move this step up, or do not inline it".to_owned())
+        }
+    };
+    with_origins(no_such(name, sort, known, label), origins).help(help)
+}
+
+fn no_such(name: &Ident, sort: &str, known: &[String], label: String) -> Diagnostic {
+    let plural = if sort == "axis" { "axes" } else { "tensors" };
+    let diagnostic = error("E1004", format!("there is no {sort} `{}`", name.name)).primary(name.span, label);
+    diagnostic.note(format!("{plural} here: {}", list(known)))
 }
 
 /// E1005: a step that cannot be applied.

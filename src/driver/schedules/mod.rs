@@ -14,8 +14,8 @@ mod steps;
 
 pub use steps::schedule as steps_of;
 
-use crate::diag::Diagnostic;
-use crate::loops::Kernel;
+use crate::diag::{Code, Diagnostic};
+use crate::loops::{self, Kernel};
 use crate::lower;
 use crate::schedule::{self, Refused, Schedule, Step};
 use crate::sema::{self, Program, Request};
@@ -118,7 +118,7 @@ impl<'p> Block<'p> {
                 && let (Some(extent), Some(right)) = (scope.extent(axis), scope.first_part(step))
                 && *first != right
             {
-                return Err(error::wrong_first_part(part, extent, right, self.origins(written)));
+                return Err(error::wrong_first_part(part, extent, right, self.origins(&scope, written)));
             }
             scope.advance(step);
         }
@@ -133,8 +133,8 @@ impl<'p> Block<'p> {
         };
         let mut scope = Scope::of(naive);
         self.steps.steps[..step].iter().for_each(|step| scope.advance(step));
-        let unknown = unknown_name(&scope, written);
-        unknown.unwrap_or_else(|| error::refused(written.span, refused, self.origins(written)))
+        let unknown = self.unknown_name(&scope, written);
+        unknown.unwrap_or_else(|| error::refused(written.span, refused, self.origins(&scope, written)))
     }
 
     /// The holes, each with its step.
@@ -149,22 +149,68 @@ impl<'p> Block<'p> {
         holes
     }
 
+    /// The step that asks for what a backend refused with this code.
+    pub fn culprit(&self, code: &Code) -> Option<Span> {
+        let is_shared = |step: &Step| matches!(step, Step::Stage { scope: loops::Scope::Shared, .. });
+        let is_gpus = |step: &Step| {
+            matches!(step, Step::Bind { .. } | Step::Pipeline { .. } | Step::Tensorize { .. }) || is_shared(step)
+        };
+        let at = match code.0 {
+            "E0802" => self.steps.steps.iter().position(is_gpus),
+            "E0812" => self.steps.steps.iter().position(is_shared),
+            _ => None,
+        };
+        at.map(|step| self.span(step))
+    }
+
     fn span(&self, step: usize) -> Span {
         self.written.steps.get(step).map_or(self.written.span, |step| step.span)
     }
 
     /// Where the formula introduces what a step names.
-    fn origins(&self, step: &ast::Step) -> Vec<(Span, String)> {
-        let Some(function) = self.function else { return Vec::new() };
+    fn origins(&self, scope: &Scope, step: &ast::Step) -> Vec<(Span, String)> {
         let mut origins: Vec<(Span, String)> = Vec::new();
         for (name, sort) in steps::names(&step.kind) {
-            let origin = match sort {
-                steps::Sort::Axis => sema::origin_of_axis(function, &name.name),
-                steps::Sort::Tensor => sema::origin_of_tensor(function, &name.name),
-            };
-            origins.extend(origin.filter(|origin| !origins.contains(origin)));
+            for origin in self.origins_of(scope, &name.name, sort) {
+                if !origins.contains(&origin) {
+                    origins.push(origin);
+                }
+            }
         }
         origins
+    }
+
+    /// Where the formula introduces a loop's axes, or a tensor.
+    fn origins_of(&self, scope: &Scope, name: &str, sort: steps::Sort) -> Vec<(Span, String)> {
+        let Some(function) = self.function else { return Vec::new() };
+        match sort {
+            steps::Sort::Axis => {
+                let sources = scope.sources(name);
+                sources.iter().filter_map(|axis| sema::origin_of_axis(function, axis)).collect()
+            }
+            steps::Sort::Tensor => sema::origin_of_tensor(function, name).into_iter().collect(),
+        }
+    }
+
+    /// The first name of a step that is not there.
+    fn unknown_name(&self, scope: &Scope, step: &ast::Step) -> Option<Diagnostic> {
+        let axes: Vec<_> = scope.axes.iter().map(|(name, _)| name.clone()).collect();
+        steps::names(&step.kind).into_iter().find_map(|(name, sort)| {
+            let known = match sort {
+                steps::Sort::Axis => &axes,
+                steps::Sort::Tensor => &scope.tensors,
+            };
+            if known.contains(&name.name) {
+                return None;
+            }
+            Some(match scope.fate(&name.name) {
+                Some((fate, now)) => {
+                    let origins = self.origins_of(scope, &name.name, sort);
+                    error::gone(name, sort.word(), known, (fate, &now), origins)
+                }
+                None => error::unknown_name(name, sort.word(), known),
+            })
+        })
     }
 }
 
@@ -182,18 +228,6 @@ fn text(name: &str, variant: Option<&str>, target: Option<&str>, steps: &str) ->
 /// What `--emit schedule` writes for an export that no block is for: what was chosen.
 pub fn chosen_text(symbol: &str, variant: Option<&str>, target: &str, chosen: &Schedule) -> String {
     text(symbol, variant, Some(target), &chosen.to_string())
-}
-
-/// The first name of a step that is not there.
-fn unknown_name(scope: &Scope, step: &ast::Step) -> Option<Diagnostic> {
-    let axes: Vec<_> = scope.axes.iter().map(|(name, _)| name.clone()).collect();
-    steps::names(&step.kind).into_iter().find_map(|(name, sort)| {
-        let known = match sort {
-            steps::Sort::Axis => &axes,
-            steps::Sort::Tensor => &scope.tensors,
-        };
-        (!known.contains(&name.name)).then(|| error::unknown_name(name, sort.word(), known))
-    })
 }
 
 /// What is wrong with the blocks of the root file whatever their steps do: names, targets, repetitions.
