@@ -14,6 +14,7 @@ use crate::target::{Gpu, Target};
 
 use super::emit::Emit;
 use super::output::{self, Folder, Mode, Output};
+use super::schedules::Block;
 use super::select::{self, Selected, Selection};
 use super::session::{self, Outcome, Session};
 use super::variants::{self, Body};
@@ -138,11 +139,12 @@ fn compile(
     let Body { graph, variant, block } = body;
     let Lowered { kernel, schedule } = lower(session, &graph, block.as_ref(), &machine::chooser(target))?;
     let chosen = || schedules::chosen_text(&kernel.name, variant.as_deref(), target.name(), &schedule);
-    let schedule = block.map_or_else(chosen, |block| block.text(&schedule));
+    let schedule = block.as_ref().map_or_else(chosen, |block| block.text(&schedule));
     let docs = select::docs(&selected.program, export);
     if let Target::Gpu(gpu) = target {
         let about = about(&graph, &docs, &schedule);
-        let cuda = Some(generate_cuda(session, &kernel, gpu, &about)?);
+        let cuda = generate_cuda(session, &kernel, gpu, &about);
+        let cuda = Some(cuda.inspect_err(|_| blame(session, block.as_ref()))?);
         let interface = Interface::of(&kernel).with_doc(docs);
         return Ok(Unit { graph, schedule, kernel, interface, code: Vec::new(), cuda });
     }
@@ -151,10 +153,22 @@ fn compile(
     let interface = interface.with_packing(packing.as_ref());
     let code = match target {
         _ if forms.is_empty() => Vec::new(),
-        Target::Cpu(cpu) => generate(session, &kernel, packing.as_ref(), cpu, forms)?,
+        Target::Cpu(cpu) => {
+            let made = generate(session, &kernel, packing.as_ref(), cpu, forms);
+            made.inspect_err(|_| blame(session, block.as_ref()))?
+        }
         Target::Interp | Target::Gpu(_) => return Err(session.user(error::interpreted_only())),
     };
     Ok(Unit { graph, schedule, kernel, interface, code: forms.iter().copied().zip(code).collect(), cuda: None })
+}
+
+/// Shows with the error of a backend the step that asks for what the machine does not have.
+fn blame(session: &mut Session, block: Option<&Block<'_>>) {
+    if let (Some(block), Some(found)) = (block, session.diagnostics.last_mut())
+        && let Some(span) = block.culprit(&found.code)
+    {
+        *found = found.clone().primary(span, "this step asks for it");
+    }
 }
 
 /// What a reader of generated code should know: what it computes, and in which order.

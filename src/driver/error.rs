@@ -147,8 +147,12 @@ pub fn later_emit(kind: &str, known: &[&str]) -> Diagnostic {
 
 /// E0705: a kind of output that is not one of the target.
 pub fn not_for_target(kind: &str, target: &str, known: &[&str]) -> Diagnostic {
-    error("E0705", format!("`--emit {kind}` is not possible for `{target}`"))
-        .note(format!("kinds for this target: {}", known.join(" ")))
+    let diagnostic = error("E0705", format!("`--emit {kind}` is not possible for `{target}`"))
+        .note(format!("kinds for this target: {}", known.join(" ")));
+    match kind {
+        "cuda" | "ptx" | "cubin" => diagnostic.help("compile for a GPU: `--target cuda`"),
+        _ => diagnostic,
+    }
 }
 
 /// E0715: no GPU, or another one than the code is for.
@@ -291,8 +295,13 @@ pub fn codegen(cause: &CodegenError) -> Diagnostic {
             .help("`--target interp` runs without it, and `--emit graph,loops` needs none")
             .help("build ftc with its default features to have it"),
         CodegenError::ReservedName { .. } => diagnostic.help("give the export another name: `export my_name = …`"),
-        CodegenError::TooMuch { parts, .. } => diagnostic.note(format!("it is for {parts}")),
-        CodegenError::Unsupported { .. } | CodegenError::Llvm { .. } => diagnostic,
+        CodegenError::TooMuch { parts, .. } => diagnostic
+            .note(format!("it is for {parts}"))
+            .help("split axes of these copies into smaller parts, or `stage` further inside"),
+        CodegenError::Unsupported { .. } => diagnostic.help(
+            "compile for a GPU: `--target cuda`; or write a schedule for this target, without `bind` and `shared`",
+        ),
+        CodegenError::Llvm { .. } => diagnostic,
     }
 }
 
