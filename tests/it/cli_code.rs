@@ -1,5 +1,5 @@
 //! The program `ftc` from outside, where it makes code: libraries that C links to, the same bytes every time, and the
-//! errors of tools that are missing.
+//! errors of tools and machines that lack something.
 
 use std::fs;
 use std::process::Command;
@@ -215,5 +215,19 @@ fn errors_of_all_exports_are_reported() {
     place.write("bad.ft", text.concat());
     let ran = place.ftc(&["build", "bad.ft", "-o", "out"]);
     assert_eq!((ran.code, ran.err.matches("error[").count()), (1, 2), "{ran:?}");
+    assert!(!place.path("out").exists());
+}
+
+#[test]
+fn the_step_that_asks_for_what_a_machine_lacks_is_shown() {
+    let place = Place::new();
+    let schedule = "schedule f {\n    bind i to grid.x\n    bind j to block.x\n    stage A at i in shared\n}\n";
+    let export = "use std::linalg::gemm\nexport f = gemm(A: f32[64, 1024], B: f32[1024, 64])\n\n";
+    place.write("bound.ft", format!("{export}{schedule}"));
+    let says = ["bound.ft:5:5", "this step asks for it", "`--target cuda`"];
+    place.ftc(&["build", "bound.ft", "-o", "out"]).fails(1, "E0802", &says);
+    place.write("bound.ft", format!("{export}{}", schedule.replace("A at i", "B at i")));
+    let on_gpu = ["build", "bound.ft", "--target", "cuda", "--emit", "cuda", "-o", "out"];
+    place.ftc(&on_gpu).fails(1, "E0812", &["bound.ft:7:5", "bytes of shared memory"]);
     assert!(!place.path("out").exists());
 }
