@@ -40,6 +40,15 @@ struct Known {
     shift: i64,
 }
 
+/// A number that is a quotient or a remainder of another.
+struct Digit<'k> {
+    op: Op,
+    id: ExprId,
+    whole: ExprId,
+    by: i64,
+    known: &'k Known,
+}
+
 /// Whether two iterations of `nest` may reduce into one place of a buffer that is not an iteration's own.
 pub(super) fn may_meet(kernel: &Kernel, domain: &Domain, nest: &For) -> bool {
     let mut inside = Inside::default();
@@ -163,25 +172,39 @@ impl Decoder<'_> {
     /// The number of which `atom` is the quotient or the remainder, if the other one is known too, and what was added to
     /// the quotient is counted.
     fn join(&mut self, atom: ExprId, known: &BTreeMap<ExprId, Known>) -> Option<(Linear, Path)> {
-        let &Expr::Binary(Op::Div | Op::Mod, _, by) = self.pool.get(atom) else { return None };
-        let divisor = self.pool.as_int(by).filter(|&divisor| divisor > 0)?;
-        let part = |(&id, known): (&ExprId, &Known)| match *self.pool.get(id) {
-            Expr::Binary(op @ (Op::Div | Op::Mod), whole, other) if other == by => Some((op, id, whole, known.clone())),
-            _ => None,
-        };
-        let parts: Vec<_> = known.iter().filter_map(part).collect();
-        let quotients = parts.iter().filter(|part| part.0 == Op::Div);
-        let pairs = quotients.flat_map(|high| parts.iter().filter(|low| low.0 == Op::Mod).map(move |low| (high, low)));
-        for ((_, quotient, whole, high), (_, remainder, like, low)) in pairs {
-            let is_new = *quotient == atom || *remainder == atom;
-            if is_new && low.shift == 0 && self.is_alike(*whole, *like, divisor) {
-                let mut view = linear(self.pool, *whole);
-                view.constant = view.constant.checked_add(divisor.checked_mul(high.shift)?)?;
-                let (high, low) = (Box::new(high.path.clone()), Box::new(low.path.clone()));
-                return Some((view, Path::Join { high, low, by: divisor }));
+        let parts: Vec<_> = known.iter().filter_map(|(&id, known)| self.digit(id, known)).collect();
+        let quotients = parts.iter().filter(|part| part.op == Op::Div);
+        let pairs = quotients.flat_map(|high| parts.iter().filter(|low| low.op == Op::Mod).map(move |low| (high, low)));
+        for (high, low) in pairs {
+            let is_new = high.id == atom || low.id == atom;
+            if !is_new || low.known.shift != 0 || !self.is_pair(high, low) {
+                continue;
             }
+            let whole = if high.by == low.by { high.whole } else { low.whole };
+            let mut view = linear(self.pool, whole);
+            view.constant = view.constant.checked_add(low.by.checked_mul(high.known.shift)?)?;
+            let [high, low_path] = [high, low].map(|part| Box::new(part.known.path.clone()));
+            return Some((view, Path::Join { high, low: low_path, by: low.by }));
         }
         None
+    }
+
+    /// A known number as the quotient or the remainder that it is.
+    fn digit<'k>(&self, id: ExprId, known: &'k Known) -> Option<Digit<'k>> {
+        let &Expr::Binary(op @ (Op::Div | Op::Mod), whole, by) = self.pool.get(id) else { return None };
+        let by = self.pool.as_int(by).filter(|&divisor| divisor > 0)?;
+        Some(Digit { op, id, whole, by, known })
+    }
+
+    /// Whether a quotient and a remainder are of one number: `x / 4` and `x % 4`, or `x / 16` and `x / 4 % 4`, of which the
+    /// simplifier made `x / 4 / 4` the first.
+    fn is_pair(&mut self, high: &Digit<'_>, low: &Digit<'_>) -> bool {
+        if high.by == low.by && self.is_alike(high.whole, low.whole, low.by) {
+            return true;
+        }
+        let &Expr::Binary(Op::Div, inner, by) = self.pool.get(low.whole) else { return false };
+        let by = self.pool.as_int(by).filter(|&divisor| divisor > 0);
+        inner == high.whole && by.and_then(|by| by.checked_mul(low.by)) == Some(high.by)
     }
 
     /// Whether two numbers leave the same remainder: the simplifier takes multiples of the divisor out of one.

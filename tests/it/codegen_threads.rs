@@ -414,4 +414,14 @@ fn a_parallel_loop_that_is_not_divided_is_said() {
     };
     assert_eq!(says(&fused(4)), [""; 0]);
     assert_eq!(says(&fused(3)), ["E0809: the parallel loop `b` of `sum` runs on one thread"]);
+    // Three loops in one: its first quotient is the quotient of the second, and where that is not so, nothing is known.
+    let three = |by: i64| {
+        let at = format!("f / {by}, f / 2 % 4, f % 2");
+        format!(
+            "kernel sum(x: f32[8, 24]) -> (y: f32[5, 4, 2]) {{ for a in 5 {{ for b in 4 {{ for c in 2 {{ y[a, b, c] = 0.0 }} }} }}
+               parallel for f in 24 {{ for k in 8 {{ y[{at}] += x[k, f] }} }} }}"
+        )
+    };
+    assert_eq!(says(&three(8)), [""; 0]);
+    assert_eq!(says(&three(6)), ["E0809: the parallel loop `f` of `sum` runs on one thread"]);
 }

@@ -10,8 +10,8 @@ use crate::space::{Rejected, div_ceil};
 
 /// Multiply-adds that may be written out in the innermost loop.
 const WRITTEN_OUT: i64 = 256;
-/// Reduced axes up to this extent may be written out whole.
-const SHORT: i64 = 8;
+/// Axes up to this extent may be written out whole.
+pub(super) const SHORT: i64 = 8;
 
 /// One point of the space.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(super) struct Choice {
     pub(super) vectors: i64,
     /// Rows in a tile.
     pub(super) rows: i64,
+    /// Which planes; 0 for none.
+    pub(super) plane: usize,
     /// Which cut of the sum.
     pub(super) cut: usize,
     /// Which of the reduced axes is innermost.
@@ -138,6 +140,7 @@ impl Default for Choice {
             row: 0,
             vectors: 1,
             rows: 1,
+            plane: 0,
             cut: 0,
             inner: 0,
             unroll: 1,
@@ -158,20 +161,21 @@ impl Contraction {
     /// What a point stands for.
     pub(super) fn choice(&self, point: &Point) -> Result<Choice, Rejected> {
         let at: Vec<_> = point.0.iter().map(|&value| usize::from(value)).collect();
-        let places = self.copies.iter().zip(&at[12..]);
+        let places = self.copies.iter().zip(&at[13..]);
         let choice = Choice {
             vector: at[0],
             row: at[1],
             vectors: at[2] as i64 + 1,
             rows: self.row_counts[at[3]],
-            cut: at[4],
-            inner: at[5],
-            unroll: UNROLL[at[6]],
-            blocks_of: if at[7] == 0 { Side::Rows } else { Side::Vectors },
-            blocks: self.blocks[at[8]],
-            panel: self.panels[at[9]],
-            rest: Rest::ALL[at[10]],
-            threads: self.threads > 1 && at[11] == 0,
+            plane: at[4],
+            cut: at[5],
+            inner: at[6],
+            unroll: UNROLL[at[7]],
+            blocks_of: if at[8] == 0 { Side::Rows } else { Side::Vectors },
+            blocks: self.blocks[at[9]],
+            panel: self.panels[at[10]],
+            rest: Rest::ALL[at[11]],
+            threads: self.threads > 1 && at[12] == 0,
             copies: places.map(|((_, places), &place)| places[place]).collect(),
         };
         self.check(&choice).map(|()| choice)
@@ -187,6 +191,7 @@ impl Contraction {
             choice.row,
             choice.vectors as usize - 1,
             place(&self.row_counts, &choice.rows),
+            choice.plane,
             choice.cut,
             choice.inner,
             place(&UNROLL, &choice.unroll),
@@ -212,33 +217,6 @@ impl Contraction {
         }
     }
 
-    fn check_tile(&self, vector: &[usize], choice: &Choice) -> Result<(), Rejected> {
-        let row = &self.rows[choice.row];
-        let (rows, vectors) = (choice.rows, choice.vectors);
-        if row.iter().any(|axis| vector.contains(axis)) {
-            return Err(Rejected::same("the axis of the vector cannot be the rows, too"));
-        }
-        let needed = rows * vectors + vectors + 2;
-        if needed > self.registers {
-            return Err(Rejected::new(
-                "registers",
-                format!("{rows} rows of {vectors} vectors need {needed} registers; there are {}", self.registers),
-            ));
-        }
-        let most = div_ceil(self.facts.length(vector), self.lanes);
-        if vectors > most {
-            return Err(Rejected::new("vectors", format!("the axis has {most} vectors, fewer than {vectors}")));
-        }
-        let length = self.facts.length(row);
-        if rows > length {
-            return Err(Rejected::new("rows", format!("the axis has {length} rows, fewer than {rows}")));
-        }
-        if row.is_empty() != (rows == 1) {
-            return Err(Rejected::same("one row is no row"));
-        }
-        Ok(())
-    }
-
     fn check_sums(&self, choice: &Choice) -> Result<(), Rejected> {
         let inner = self.inner[choice.inner];
         let extent = match self.cuts[choice.cut] {
@@ -255,7 +233,8 @@ impl Contraction {
         if choice.unroll > 1 && (extent % unroll != 0 || unroll == extent) {
             return Err(Rejected::new("unroll", format!("{extent} terms are not several times {unroll}")));
         }
-        let written = choice.rows * choice.vectors * if self.is_dot(choice) { self.dots(choice) } else { unroll };
+        let tile = self.planes_of(choice) * choice.rows * choice.vectors;
+        let written = tile * if self.is_dot(choice) { self.dots(choice) } else { unroll };
         if written > WRITTEN_OUT {
             return Err(Rejected::new("unroll", format!("{written} multiply-adds would be written out")));
         }
@@ -287,7 +266,8 @@ impl Contraction {
         if choice.rest != Rest::Outside && (rest.is_empty() || choice.blocks == 1) {
             return Err(Rejected::same("no loop would change its place"));
         }
-        let on_threads = if choice.rest == Rest::Within { 1 } else { self.facts.length(&rest) };
+        let iterations = rest.iter().map(|&axis| self.iterations(axis, choice)).product();
+        let on_threads = if choice.rest == Rest::Within { 1 } else { iterations };
         let trips = on_threads * div_ceil(outer, in_block);
         let moves_nothing = !choice.threads && self.cuts[choice.cut] == Cut::Whole && !self.has_copy_of_block(choice);
         if choice.rest == Rest::Within && moves_nothing {

@@ -10,22 +10,27 @@
 //!     j.0                   panels
 //!       [copy of the panel]
 //!       i.1                 tiles
-//!         k.1  i.2  j.1  j.2
+//!         k.1  h.1  i.2  j.1  j.2
 //! ```
+//!
+//! where `h` is an axis of the rest of which a tile has a few values as well, as of few channels beside rows of an image.
 //!
 //! - this file: the knobs of a nest, from its axes and accesses;
 //! - `choice`: a point as what it stands for, and which points stand for nothing that can run or that is new;
+//! - `tile`: what of it is in registers;
 //! - `steps`: a choice as steps of a schedule.
 
 mod choice;
 mod steps;
+mod tile;
 
 use super::knobs::{Knob, Knobs, Point};
 use super::{Rejected, facts::Facts};
 use crate::schedule::Step;
 use crate::target::Machine;
 
-use choice::{Choice, Copied, Cut, Rest, Side, UNROLL};
+use choice::{Choice, Copied, Cut, Rest, SHORT, Side, UNROLL};
+use tile::Plane;
 
 /// Terms of a sum in one accumulator, about.
 const PART: i64 = 256;
@@ -33,6 +38,9 @@ const PART: i64 = 256;
 const LONG: i64 = 4096;
 /// Rows of a tile that are worth considering; those that divide the axis come to them.
 const ROWS: [i64; 14] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 20, 28];
+
+/// Planes of a tile that are worth considering, beside all where these are few.
+const PLANES: [i64; 2] = [2, 4];
 
 /// The schedules of a reduction.
 #[derive(Clone, Debug)]
@@ -47,6 +55,8 @@ pub(super) struct Contraction {
     rows: Vec<Vec<usize>>,
     /// Rows of a tile.
     row_counts: Vec<i64>,
+    /// What a tile may have of a third axis; the first is nothing.
+    planes: Vec<Option<Plane>>,
     cuts: Vec<Cut>,
     /// Reduced axes that may be innermost.
     inner: Vec<usize>,
@@ -76,6 +86,7 @@ impl Contraction {
         let vectors = vectors(&facts, lanes);
         let rows = rows(&facts);
         let row_counts = row_counts(&facts, &rows);
+        let planes = planes(&facts);
         let (cuts, copies) = (cuts(&facts), copies(&facts));
         let inner: Vec<_> = facts.reduced.iter().copied().rev().collect();
         let most = rows.iter().chain(vectors.iter().filter_map(Vector::spatial)).map(|axes| facts.length(axes)).max();
@@ -86,7 +97,21 @@ impl Contraction {
         blocks.push(0);
         let panels = vec![1, 2, 4, 8];
         let (registers, threads) = (machine.registers, machine.threads);
-        Self { facts, lanes, registers, threads, vectors, rows, row_counts, cuts, inner, blocks, panels, copies }
+        Self {
+            facts,
+            lanes,
+            registers,
+            threads,
+            vectors,
+            rows,
+            row_counts,
+            planes,
+            cuts,
+            inner,
+            blocks,
+            panels,
+            copies,
+        }
     }
 
     pub(super) fn knobs(&self) -> Knobs {
@@ -99,6 +124,10 @@ impl Contraction {
             [] => "none".to_owned(),
             axes => facts.names(axes).join(" "),
         });
+        let planes = self.planes.iter().map(|plane| match plane {
+            None => "none".to_owned(),
+            Some(plane) => format!("{} of {}", plane.count, facts.axes[plane.axis].name),
+        });
         let cuts = self.cuts.iter().map(|cut| cut.show(facts));
         let inner = self.inner.iter().map(|&axis| facts.axes[axis].name.clone());
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
@@ -107,6 +136,7 @@ impl Contraction {
             Knob::any("row", row),
             Knob::line("vectors", 1..=4),
             Knob::line("rows", self.row_counts.iter().copied()),
+            Knob::any("planes", planes),
             Knob::any("sum", cuts),
             Knob::any("innermost", inner),
             Knob::any("unroll", UNROLL.map(unrolled)),
@@ -137,12 +167,16 @@ impl Contraction {
     }
 
     /// Points for each pair of vector and row, and each number of vectors: as large a tile as the registers hold, and
-    /// all operands read in one way.
+    /// all operands read in one way. Where an axis is short, also such whose planes are all of it.
     pub(super) fn starts(&self) -> Vec<Point> {
+        let all_of = |plane: &Option<Plane>| plane.is_none_or(|plane| self.facts.axes[plane.axis].extent == plane.count);
+        let planes: Vec<_> = (0..self.planes.len()).filter(|&plane| all_of(&self.planes[plane])).collect();
         let mut starts = Vec::new();
         for vector in 0..self.vectors.len() {
             for row in 0..self.rows.len() {
-                let full: Vec<_> = [2, 1, 4].into_iter().filter_map(|n| self.fullest(vector, row, n)).collect();
+                let sizes = planes.iter().flat_map(|&plane| [2, 1, 4].map(|vectors| (plane, vectors)));
+                let full: Vec<_> =
+                    sizes.filter_map(|(plane, vectors)| self.fullest(vector, row, plane, vectors)).collect();
                 let dot = full.first().and_then(|choice| self.with_dots(choice));
                 let copied = full.iter().flat_map(|choice| COPIED.map(|way| self.with_copies(choice, way)));
                 let written_out = full.iter().filter_map(|choice| self.written_out(choice));
@@ -176,7 +210,7 @@ impl Contraction {
     }
 
     /// The largest tile of so many vectors, with a block a tile on threads if there can be.
-    fn fullest(&self, vector: usize, row: usize, vectors: i64) -> Option<Choice> {
+    fn fullest(&self, vector: usize, row: usize, plane: usize, vectors: i64) -> Option<Choice> {
         let ways = [Side::Rows, Side::Vectors].into_iter().flat_map(|side| [(side, 0), (side, 1)]);
         let ways: Vec<_> =
             ways.flat_map(|(side, blocks)| [true, false].map(|threads| (side, blocks, threads))).collect();
@@ -186,6 +220,7 @@ impl Contraction {
                 row,
                 vectors,
                 rows,
+                plane,
                 blocks_of,
                 blocks,
                 threads: threads && self.threads > 1,
@@ -245,6 +280,16 @@ fn row_counts(facts: &Facts, rows: &[Vec<usize>]) -> Vec<i64> {
     counts.sort_unstable();
     counts.dedup();
     counts
+}
+
+/// What a tile may have of an axis beside its rows: a few values, or all where these are few.
+fn planes(facts: &Facts) -> Vec<Option<Plane>> {
+    let of = |&axis: &usize| {
+        let extent = facts.axes[axis].extent;
+        let counts = PLANES.into_iter().filter(move |&count| count < extent).chain((extent <= SHORT).then_some(extent));
+        counts.map(move |count| Some(Plane { axis, count }))
+    };
+    [None].into_iter().chain(facts.spatial.iter().flat_map(of)).collect()
 }
 
 /// Ways to cut the sum.

@@ -2,6 +2,7 @@
 
 use super::Contraction;
 use super::choice::{Choice, Copied, Cut, Rest, Side};
+use super::tile::{Outer, Plane};
 use crate::loops::Scope;
 use crate::schedule::step::Tail;
 use crate::schedule::{Place, Step};
@@ -82,7 +83,11 @@ impl Contraction {
             Side::Rows => (row_0, vector_0, vector_1, row_1),
             Side::Vectors => (vector_0, row_0, row_1, vector_1),
         };
-        let rest: Vec<_> = self.rest(vector, row).into_iter().map(|axis| self.whole(axis)).collect();
+        let (rest, plane) = self.around(vector, row, choice, steps);
+        let sides = match self.outer_side(choice).0 {
+            Outer::Planes => [plane, row_2],
+            Outer::Rows => [row_2, plane],
+        };
         let block: Vec<_> = block.into_iter().collect();
         let (outer, within) = match choice.rest {
             Rest::Outside => ([rest, block].concat(), Vec::new()),
@@ -97,8 +102,29 @@ impl Contraction {
             tiles: panel_tile.into_iter().chain(block_tile).collect(),
             inner_sums,
             dot,
-            body: written_out.into_iter().chain(row_2).chain(vector_2).chain(vectors.get(3).cloned()).collect(),
+            body: written_out.into_iter().chain(sides.into_iter().flatten()).chain(vector_2).chain(vectors.get(3).cloned()).collect(),
         }
+    }
+
+    /// The loops of axes that are neither vector nor row, and that of the planes.
+    fn around(
+        &self,
+        vector: &[usize],
+        row: &[usize],
+        choice: &Choice,
+        steps: &mut Vec<Step>,
+    ) -> (Vec<Loop>, Option<Loop>) {
+        let mut rest: Vec<_> = self.rest(vector, row).into_iter().map(|axis| self.whole(axis)).collect();
+        let Some(Plane { axis, count }) = self.planes[choice.plane] else { return (rest, None) };
+        let at = rest.iter().position(|l| l.axes == [axis]).expect("planes are of the rest");
+        if count == self.facts.axes[axis].extent {
+            let plane = rest.remove(at);
+            return (rest, Some(plane));
+        }
+        let [outer, inner] = <[Loop; 2]>::try_from(parts(vec![rest[at].name.clone()], &[axis], &[count], steps))
+            .expect("one size makes two parts");
+        rest[at] = outer;
+        (rest, Some(inner))
     }
 
     fn whole(&self, axis: usize) -> Loop {
