@@ -262,7 +262,8 @@ impl Contraction {
         if choice.panel > inner {
             return Err(Rejected::new("panel", format!("{inner} tiles, fewer than {} in a panel", choice.panel)));
         }
-        let rest = self.rest(vector, row);
+        let mut rest = self.rest(vector, row);
+        rest.retain(|&axis| self.iterations(axis, choice) > 1);
         if choice.rest != Rest::Outside && (rest.is_empty() || choice.blocks == 1) {
             return Err(Rejected::same("no loop would change its place"));
         }

@@ -289,7 +289,9 @@ fn planes(facts: &Facts) -> Vec<Option<Plane>> {
         let counts = PLANES.into_iter().filter(move |&count| count < extent).chain((extent <= SHORT).then_some(extent));
         counts.map(move |count| Some(Plane { axis, count }))
     };
-    [None].into_iter().chain(facts.spatial.iter().flat_map(of)).collect()
+    // Vector and rows take two.
+    let third = if facts.spatial.len() > 2 { &facts.spatial[..] } else { &[] };
+    [None].into_iter().chain(third.iter().flat_map(of)).collect()
 }
 
 /// Ways to cut the sum.
