@@ -169,7 +169,8 @@ impl Contraction {
     /// Points for each pair of vector and row, and each number of vectors: as large a tile as the registers hold, and
     /// all operands read in one way. Where an axis is short, also such whose planes are all of it.
     pub(super) fn starts(&self) -> Vec<Point> {
-        let all_of = |plane: &Option<Plane>| plane.is_none_or(|plane| self.facts.axes[plane.axis].extent == plane.count);
+        let all_of =
+            |plane: &Option<Plane>| plane.is_none_or(|plane| self.facts.axes[plane.axis].extent == plane.count);
         let planes: Vec<_> = (0..self.planes.len()).filter(|&plane| all_of(&self.planes[plane])).collect();
         let mut starts = Vec::new();
         for vector in 0..self.vectors.len() {

@@ -102,7 +102,12 @@ impl Contraction {
             tiles: panel_tile.into_iter().chain(block_tile).collect(),
             inner_sums,
             dot,
-            body: written_out.into_iter().chain(sides.into_iter().flatten()).chain(vector_2).chain(vectors.get(3).cloned()).collect(),
+            body: written_out
+                .into_iter()
+                .chain(sides.into_iter().flatten())
+                .chain(vector_2)
+                .chain(vectors.get(3).cloned())
+                .collect(),
         }
     }
 

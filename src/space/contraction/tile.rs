@@ -5,8 +5,8 @@
 //! side is the outer one. So a product of few channels (planes, of the weights) and rows of an image (of the picture) has
 //! its rows outside: then one row of the picture is held, and the weights of all planes.
 
-use super::choice::Choice;
 use super::Contraction;
+use super::choice::Choice;
 use crate::space::facts::Moved;
 use crate::space::{Rejected, div_ceil};
 
