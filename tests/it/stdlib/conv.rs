@@ -116,7 +116,23 @@ fn winograd() -> Vec<Case> {
     let call = |(x, window): ([i64; 4], Window)| forward_case("conv2d", &x, &[5, x[1], 3, 3], window);
     let small = sizes.into_iter().map(|size| call(size).by("winograd"));
     let large = sizes.into_iter().map(|size| call(size).by("winograd4").within(2e-4));
-    small.chain(large).collect()
+    small.chain(large).chain(winograd_apart()).collect()
+}
+
+/// Where taps stand apart, in groups, and turned.
+fn winograd_apart() -> Vec<Case> {
+    let dilated = |dilation, pad| Window { pad, dilation, ..PLAIN };
+    let grouped = Window { pad: 1, dilation: 2, groups: 3, ..PLAIN };
+    let cases = [
+        forward_case("conv2d", &[2, 2, 9, 11], &[3, 2, 3, 3], dilated(2, 1)),
+        forward_case("dilated_conv2d", &[1, 3, 13, 7], &[2, 3, 3, 3], dilated(3, 4)),
+        forward_case("grouped_conv2d", &[1, 6, 7, 8], &[9, 2, 3, 3], grouped),
+        transposed_case("conv_transpose2d", &[1, 3, 5, 4], &[3, 2, 3, 3], PLAIN),
+        transposed_case("conv_transpose2d", &[2, 3, 6, 7], &[3, 4, 3, 3], dilated(1, 2)),
+        transposed_case("conv_transpose2d", &[1, 6, 7, 5], &[6, 2, 3, 3], grouped),
+        transposed_case("conv_transpose2d", &[1, 2, 1, 3], &[2, 3, 3, 3], dilated(2, 1)),
+    ];
+    cases.into_iter().map(|case| case.by("winograd")).collect()
 }
 
 fn forward_cases() -> Vec<Case> {
