@@ -147,15 +147,20 @@ fn lines_of_memory(text: &mut String, memory: Memory) {
 
 /// The prototypes of a function; the name of the block is behind those of the parameters.
 fn declare(text: &mut String, interface: &Interface, names: &[String], function: &Function) {
+    let list = parameters(interface, names, function);
+    let list = if list.is_empty() { "void".to_owned() } else { list.join(", ") };
+    let _ = writeln!(text, "int32_t {}({list});", function.symbol);
+    let _ = writeln!(text, "int32_t {}_call(void *const *args);", function.symbol);
+}
+
+/// The parameters of a function; the name of the block is behind those of the arguments.
+fn parameters(interface: &Interface, names: &[String], function: &Function) -> Vec<String> {
     let one = |arg: &Arg| match *arg {
         Arg::Tensor(nth) => declaration(&interface.params[nth], &names[nth]),
         Arg::NewBlock => format!("void *{}", names[names.len() - 1]),
         Arg::Block => format!("const void *{}", names[names.len() - 1]),
     };
-    let list: Vec<_> = function.args.iter().map(one).collect();
-    let list = if list.is_empty() { "void".to_owned() } else { list.join(", ") };
-    let _ = writeln!(text, "int32_t {}({list});", function.symbol);
-    let _ = writeln!(text, "int32_t {}_call(void *const *args);", function.symbol);
+    function.args.iter().map(one).collect()
 }
 
 fn line_of_comment(text: &mut String, line: &str) {

@@ -52,7 +52,10 @@ mod tests {
             shared: 0,
             args: vec![Argument::Param(0), Argument::Workspace(256)],
         };
-        let image = Image { plan: Plan { launches: vec![start], workspace: 512 }, code: vec![1, 2, 3] };
+        let image = Image {
+            plan: Plan { ahead: Vec::new(), launches: vec![start], workspace: 512, block: 0 },
+            code: vec![1, 2, 3],
+        };
         let bytes = image.to_bytes();
         assert_eq!(Image::from_bytes(&bytes), Some(image));
         assert_eq!(Image::from_bytes(&bytes[..20]), None);

@@ -141,16 +141,14 @@ fn compile(
     let chosen = || schedules::chosen_text(&kernel.name, variant.as_deref(), target.name(), &schedule);
     let schedule = block.as_ref().map_or_else(chosen, |block| block.text(&schedule));
     let docs = select::docs(&selected.program, export);
+    let packing = pack(session, &kernel)?;
+    let interface = Interface::of(&kernel).with_doc(docs.clone()).with_packing(packing.as_ref());
     if let Target::Gpu(gpu) = target {
         let about = about(&graph, &docs, &schedule);
-        let cuda = generate_cuda(session, &kernel, gpu, &about);
+        let cuda = generate_cuda(session, &kernel, packing.as_ref(), gpu, &about);
         let cuda = Some(cuda.inspect_err(|_| blame(session, block.as_ref()))?);
-        let interface = Interface::of(&kernel).with_doc(docs);
         return Ok(Unit { graph, schedule, kernel, interface, code: Vec::new(), cuda });
     }
-    let packing = pack(session, &kernel)?;
-    let interface = Interface::of(&kernel).with_doc(docs);
-    let interface = interface.with_packing(packing.as_ref());
     let code = match target {
         _ if forms.is_empty() => Vec::new(),
         Target::Cpu(cpu) => {

@@ -201,14 +201,21 @@ pub fn generate_noted(
     Ok(code.first().map(|text| String::from_utf8_lossy(text).into_owned()).unwrap_or_default())
 }
 
-/// Loop nests to CUDA C for who starts the launches himself.
+/// Loop nests to CUDA C for who starts the launches himself; what is `const` is packed ahead.
 pub fn generate_module(session: &mut Session, kernel: &Kernel, gpu: &Gpu) -> Outcome<Module> {
-    let made = session.passes.run("generate", || codegen::cuda::module(kernel, gpu));
+    let packing = pack(session, kernel)?;
+    let made = session.passes.run("generate", || codegen::cuda::module(kernel, packing.as_ref(), gpu));
     made.map_err(|cause| session.codegen(&cause))
 }
 
 /// Loop nests to CUDA C; `about` is what a reader should know of it.
-pub fn generate_cuda(session: &mut Session, kernel: &Kernel, gpu: &Gpu, about: &[String]) -> Outcome<String> {
-    let text = session.passes.run("generate", || codegen::cuda::source(kernel, gpu, about));
+pub fn generate_cuda(
+    session: &mut Session,
+    kernel: &Kernel,
+    packing: Option<&Packing>,
+    gpu: &Gpu,
+    about: &[String],
+) -> Outcome<String> {
+    let text = session.passes.run("generate", || codegen::cuda::export(kernel, packing, gpu, about));
     text.map_err(|cause| session.codegen(&cause))
 }

@@ -27,8 +27,8 @@ use std::collections::BTreeSet;
 
 use super::extract::extract;
 use super::{Axis, Block, Buffer, BufferKind, For, Kernel, LoopKind, Stmt, visit};
-use crate::expr::{Expr, ExprId, TensorId};
-use crate::scalar::Const;
+use crate::expr::{AxisId, Expr, ExprId, TensorId};
+use crate::scalar::{Const, Op};
 
 /// Alignment of the block, and of every tensor in it: a cache line, and the widest vector.
 pub const ALIGN: usize = 64;
@@ -142,18 +142,56 @@ fn zeros(kernel: &mut Kernel, id: TensorId) -> Stmt {
     for_each(kernel, id, &|kernel, _| kernel.pool.constant(Const::int(kernel.buffers[id].dtype, 0)))
 }
 
-/// Loops that store a value in every element of a buffer.
+/// Loops that store a value in every element of a buffer: threads do it where the kernel has launches.
 fn for_each(kernel: &mut Kernel, buffer: TensorId, value: &dyn Fn(&mut Kernel, &[ExprId]) -> ExprId) -> Stmt {
     let Buffer { name, shape, .. } = kernel.buffers[buffer].clone();
     let taken: BTreeSet<_> = kernel.axes.iter().map(|(_, axis)| axis.name.clone()).collect();
-    let axis = |dim: usize| Axis { name: fresh(&taken, format!("{name}.{dim}")) };
-    let axes: Vec<_> = (0..shape.len()).map(|dim| kernel.axes.push(axis(dim))).collect();
-    let at: Vec<_> = axes.iter().map(|&axis| kernel.pool.axis(axis)).collect();
+    let mut axis = |part: &str| kernel.axes.push(Axis { name: fresh(&taken, format!("{name}.{part}")) });
+    let (loops, at) = if has_launch(&kernel.body) {
+        let count: i64 = shape.iter().product();
+        // Without a rest, so that nothing has to be guarded.
+        let threads = (1..=THREADS).rev().find(|threads| count % threads == 0).unwrap_or(1);
+        let (block, thread) = (axis("block"), axis("thread"));
+        let loops = vec![(block, count / threads, LoopKind::Grid(0)), (thread, threads, LoopKind::Block(0))];
+        (loops, unflattened(kernel, (block, thread), threads, &shape))
+    } else {
+        let axes: Vec<_> = (0..shape.len()).map(|dim| axis(&dim.to_string())).collect();
+        let at = axes.iter().map(|&axis| kernel.pool.axis(axis)).collect();
+        (axes.into_iter().zip(shape).map(|(axis, extent)| (axis, extent, LoopKind::Serial)).collect(), at)
+    };
     let value = value(kernel, &at);
     let store = Stmt::Store { buffer, at, value };
-    let loops = axes.into_iter().zip(shape).rev();
-    let wrap = |body, (axis, extent)| Stmt::For(For { axis, extent, kind: LoopKind::Serial, body: vec![body] });
-    loops.fold(store, wrap)
+    let wrap = |body, (axis, extent, kind)| Stmt::For(For { axis, extent, kind, body: vec![body] });
+    loops.into_iter().rev().fold(store, wrap)
+}
+
+/// Threads of a block that copies.
+const THREADS: i64 = 256;
+
+/// The subscripts of the element that a thread of a block has.
+fn unflattened(kernel: &mut Kernel, (block, thread): (AxisId, AxisId), threads: i64, shape: &[i64]) -> Vec<ExprId> {
+    let pool = &mut kernel.pool;
+    let (block, count, thread) = (pool.axis(block), pool.int(threads), pool.axis(thread));
+    let first = pool.mul(block, count);
+    let flat = pool.add(first, thread);
+    let mut stride: i64 = shape.iter().product();
+    let mut at = Vec::new();
+    for (dim, &extent) in shape.iter().enumerate() {
+        stride /= extent;
+        let (step, extent) = (pool.int(stride), pool.int(extent));
+        let whole = if stride == 1 { flat } else { pool.binary(Op::Div, flat, step) };
+        at.push(if dim == 0 { whole } else { pool.binary(Op::Mod, whole, extent) });
+    }
+    at
+}
+
+/// Whether some of it is done by blocks of a grid.
+fn has_launch(body: &[Stmt]) -> bool {
+    body.iter().any(|stmt| match stmt {
+        Stmt::For(l) => matches!(l.kind, LoopKind::Grid(_)),
+        Stmt::Alloc { body, .. } => has_launch(body),
+        _ => false,
+    })
 }
 
 /// `wanted`, or with a number behind it where that is taken.

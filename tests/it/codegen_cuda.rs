@@ -5,7 +5,7 @@ use ftc::codegen::{CodegenError, cuda};
 use ftc::driver::choose::choose;
 use ftc::driver::schedules::find;
 use ftc::loops::simplify::simplify;
-use ftc::loops::{Kernel, interp, parse, verify};
+use ftc::loops::{Kernel, interp, pack, parse, verify};
 use ftc::lower::lower;
 use ftc::schedule::apply;
 use ftc::sema::{self, Request};
@@ -62,7 +62,8 @@ fn texts_of_programs() {
     for (path, text) in front::sources("tests/codegen/cuda") {
         for (kernel, schedule) in kernels(&path, &text) {
             let about: Vec<_> = schedule.lines().map(str::to_owned).collect();
-            let code = cuda::source(&kernel, &gpu(), &about).expect("it is possible");
+            let packing = pack::pack(&kernel);
+            let code = cuda::export(&kernel, packing.as_ref(), &gpu(), &about).expect("it is possible");
             let mut settings = insta::Settings::clone_current();
             settings.set_snapshot_path("../codegen/cuda");
             settings.set_prepend_module_to_snapshot(false);

@@ -27,6 +27,7 @@ use ftc::driver::choose::choose;
 use ftc::driver::modules::Modules;
 use ftc::explore;
 use ftc::graph::Graph;
+use ftc::loops::pack as packing;
 use ftc::loops::simplify::simplify;
 use ftc::loops::{Kernel, interp, verify};
 use ftc::lower::lower;
@@ -263,8 +264,14 @@ fn schedules_chosen_for_a_gpu_agree_with_the_references() {
         let kernel = schedule::apply(&built.kernel, &schedule).map_err(|refused| show(refused.to_string()))?;
         let kernel = simplify(kernel);
         verify::verify(&kernel).map_err(|why| show(format!("{why:?}\n{kernel}")))?;
-        cuda::source(&kernel, &gpu, &[]).map_err(|error| show(error.to_string()))?;
-        interp::run(&kernel, &built.inputs).map_err(|error| show(format!("{error}\n{kernel}")))
+        let outputs = interp::run(&kernel, &built.inputs).map_err(|error| show(format!("{error}\n{kernel}")))?;
+        // The same with all inputs but the first packed ahead.
+        let kernel = pack::with_consts(kernel, !1);
+        let parts = packing::pack(&kernel);
+        cuda::export(&kernel, parts.as_ref(), &gpu, &[]).map_err(|error| show(error.to_string()))?;
+        let packed = pack::run(&kernel, &built.inputs).map_err(&show)?;
+        compare(built.case, &built.inputs, &packed).map_err(|why| show(format!("{why}\n{kernel}")))?;
+        Ok(outputs)
     });
 }
 
@@ -286,7 +293,7 @@ fn points_of_gpu_spaces_agree_with_the_references() {
             let kernel = schedule::apply(&built.kernel, &schedule).map_err(|refused| show(refused.to_string()))?;
             let kernel = simplify(kernel);
             verify::verify(&kernel).map_err(|why| show(format!("{why:?}\n{kernel}")))?;
-            cuda::module(&kernel, &gpu).map_err(|error| show(error.to_string()))?;
+            cuda::module(&kernel, None, &gpu).map_err(|error| show(error.to_string()))?;
             let outputs = interp::run(&kernel, &built.inputs).map_err(|error| show(format!("{error}\n{kernel}")))?;
             compare(built.case, &built.inputs, &outputs).map_err(|why| show(format!("{why}\n{kernel}")))?;
         }

@@ -2,12 +2,15 @@
 
 use std::fmt::Write;
 
-use super::{Interface, about, comment, declaration, framed, identifiers, line_of_comment};
+use super::{BLOCK, Function, Interface, Packed, about, comment, framed, identifiers, line_of_comment, parameters};
 use crate::codegen::check;
 
 /// The header of library `library` with these exports, for a GPU.
 pub fn cuda_header(library: &str, interfaces: &[Interface]) -> String {
-    framed(library, "#include <cuda_runtime_api.h>\n#include <stdint.h>\n", RULES, interfaces, function)
+    let has_blocks = interfaces.iter().any(|interface| interface.packing.is_some());
+    let (size, of_blocks) = if has_blocks { ("#include <stddef.h>\n", RULES_OF_BLOCKS) } else { ("", "") };
+    let includes = format!("#include <cuda_runtime_api.h>\n{size}#include <stdint.h>\n");
+    framed(library, &includes, &format!("{RULES}{of_blocks} */\n"), interfaces, function)
 }
 
 const RULES: &str = "\
@@ -24,12 +27,19 @@ const RULES: &str = "\
  *   if the GPU refuses the work. It can be captured in a graph.
  * - It keeps no state: different threads may call it at the same time.
  * - `NAME_call` is the same function with the arguments in an array, for callers that bind functions at run time.
- */
+";
+
+const RULES_OF_BLOCKS: &str = " *
+ * Arguments that are the same in every call can be given once, ahead of all calls:
+ * - `NAME_pack` lays them out in a block of `NAME_pack_bytes()` bytes of the GPU's memory, and computes what depends on
+ *   them alone. `NAME_packed` takes the block in their place; it does what `NAME` does, which makes all that anew in each
+ *   call.
+ * - The block is the caller's. Several calls may read it at the same time, once it is filled: on the same stream, or after
+ *   an event. What is in it is for this build of the library only.
 ";
 
 fn function(text: &mut String, interface: &Interface) {
-    let is_reserved = |name: &str| name == "stream" || check::is_reserved(name);
-    let names = identifiers(interface.params.iter().map(|param| param.name.as_str()), &is_reserved);
+    let names = names(interface);
     text.push_str("/**\n");
     for line in &interface.doc {
         line_of_comment(text, &comment(line));
@@ -41,8 +51,41 @@ fn function(text: &mut String, interface: &Interface) {
         line_of_comment(text, &about(param, name));
     }
     text.push_str(" */\n");
-    let params = interface.params.iter().zip(&names).map(|(param, name)| declaration(param, name));
-    let list: Vec<_> = params.chain(["cudaStream_t stream".to_owned()]).collect();
-    let _ = writeln!(text, "int32_t {}({});", interface.name, list.join(", "));
-    let _ = writeln!(text, "int32_t {}_call(void *const *args, cudaStream_t stream);", interface.name);
+    declare(text, interface, &names, &interface.whole());
+    if let Some(packed) = interface.packing {
+        packing(text, interface, packed);
+    }
+}
+
+/// The functions for arguments that are packed ahead.
+fn packing(text: &mut String, interface: &Interface, packed: Packed) {
+    let [pack, call] = interface.in_two();
+    let (name, names) = (&interface.name, names(interface));
+    text.push_str("\n/**\n");
+    line_of_comment(text, &format!("Fills the block of `{}`, from the arguments of `{name}` that are", call.symbol));
+    line_of_comment(text, "the same in every call.");
+    line_of_comment(text, "");
+    line_of_comment(text, &format!("{}: {} bytes, out", names[names.len() - 1], packed.bytes));
+    text.push_str(" */\n");
+    let _ = writeln!(text, "size_t {name}_pack_bytes(void);");
+    declare(text, interface, &names, &pack);
+    text.push_str("\n/**\n");
+    line_of_comment(text, &format!("`{name}` with what `{}` made.", pack.symbol));
+    text.push_str(" */\n");
+    declare(text, interface, &names, &call);
+}
+
+/// What the arguments are called, and the block behind them.
+fn names(interface: &Interface) -> Vec<String> {
+    let is_reserved = |name: &str| name == "stream" || check::is_reserved(name);
+    let params = interface.params.iter().map(|param| param.name.as_str());
+    identifiers(params.chain([BLOCK]), &is_reserved)
+}
+
+/// The prototypes of a function.
+fn declare(text: &mut String, interface: &Interface, names: &[String], function: &Function) {
+    let mut list = parameters(interface, names, function);
+    list.push("cudaStream_t stream".to_owned());
+    let _ = writeln!(text, "int32_t {}({});", function.symbol, list.join(", "));
+    let _ = writeln!(text, "int32_t {}_call(void *const *args, cudaStream_t stream);", function.symbol);
 }

@@ -1,4 +1,4 @@
-//! Launches as `__global__` functions, and the host function that starts them one after another.
+//! Launches as `__global__` functions, in the order in which the host starts them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -16,14 +16,13 @@ use super::expr::{constant, local, storage};
 use super::flat::is_main;
 use super::has_word;
 use super::merge;
-use super::module::{Argument, Plan, Start};
 use super::names::Names;
 use super::write::{Writer, declaration, dims};
 
 /// Bytes of shared memory that need no asking.
 const STATIC_SHARED: usize = 48 << 10;
 /// Alignment of what is shared, and of what is in the workspace.
-const ALIGN: usize = 16;
+pub(super) const ALIGN: usize = 16;
 const ALIGN_WORKSPACE: usize = 256;
 /// Alignment of what is shared in lines for matrix units.
 const ALIGN_LINES: usize = 1024;
@@ -43,22 +42,22 @@ pub(super) struct Functions<'a> {
     /// The functions for the GPU.
     pub(super) device: String,
     /// What the host function does, one launch after another.
-    calls: Vec<Call>,
+    pub(super) calls: Vec<Call>,
     /// Bytes of the workspace, and where each temporary is in it.
-    workspace: usize,
-    places: Vec<(TensorId, usize)>,
+    pub(super) workspace: usize,
+    pub(super) places: Vec<(TensorId, usize)>,
     /// Whether several launches are one.
     is_merged: bool,
 }
 
 /// One launch by the host.
-struct Call {
-    name: String,
-    grid: [i64; 3],
-    block: [i64; 3],
-    args: Vec<TensorId>,
+pub(super) struct Call {
+    pub(super) name: String,
+    pub(super) grid: [i64; 3],
+    pub(super) block: [i64; 3],
+    pub(super) args: Vec<TensorId>,
     /// Bytes of shared memory that are asked for.
-    shared: usize,
+    pub(super) shared: usize,
 }
 
 impl<'a> Functions<'a> {
@@ -328,111 +327,6 @@ impl<'a> Functions<'a> {
             );
         }
     }
-
-    /// What the host function does, for who does it in its place.
-    pub(super) fn plan(&self) -> Plan {
-        let size = |values: [i64; 3]| values.map(|value| u32::try_from(value).unwrap_or(u32::MAX));
-        let argument = |id: &TensorId| match self.places.iter().find(|(known, _)| known == id) {
-            Some(&(_, place)) => Argument::Workspace(place),
-            None => Argument::Param(self.kernel.params.iter().position(|param| param == id).unwrap_or(usize::MAX)),
-        };
-        let start = |call: &Call| Start {
-            name: call.name.clone(),
-            grid: size(call.grid),
-            block: size(call.block),
-            shared: u32::try_from(call.shared).unwrap_or(u32::MAX),
-            args: call.args.iter().map(argument).collect(),
-        };
-        Plan { launches: self.calls.iter().map(start).collect(), workspace: self.workspace }
-    }
-
-    /// The functions that the host calls.
-    pub(super) fn host(&self) -> String {
-        let kernel = self.kernel;
-        let params: Vec<_> = kernel
-            .params
-            .iter()
-            .map(|&id| {
-                let constant = if matches!(kernel.buffers[id].kind, BufferKind::Input { .. }) { "const " } else { "" };
-                format!("{constant}{} *{}", interface(self.kernel, id), self.names.buffer(id))
-            })
-            .chain(["cudaStream_t stream".to_owned()])
-            .collect();
-        let mut out = format!("extern \"C\" int32_t {}({}) {{\n", kernel.name, params.join(", "));
-        self.check(&mut out);
-        if self.workspace > 0 {
-            let bytes = self.workspace;
-            let _ = writeln!(out, "  unsigned char *workspace = nullptr;");
-            let _ = writeln!(out, "  if (cudaMallocAsync(&workspace, {bytes}, stream) != cudaSuccess) return 2;");
-        }
-        for call in &self.calls {
-            self.call(&mut out, call);
-        }
-        let _ = writeln!(out, "  const cudaError_t launched = cudaGetLastError();");
-        if self.workspace > 0 {
-            let _ = writeln!(out, "  cudaFreeAsync(workspace, stream);");
-        }
-        let _ = writeln!(out, "  return launched == cudaSuccess ? 0 : 4;\n}}");
-        self.by_array(&mut out);
-        out
-    }
-
-    /// What is wrong with the arguments.
-    fn check(&self, out: &mut String) {
-        let names: Vec<_> = self.kernel.params.iter().map(|&id| self.names.buffer(id)).collect();
-        if names.is_empty() {
-            return;
-        }
-        let nulls: Vec<_> = names.iter().map(|name| format!("{name} == nullptr")).collect();
-        let bits: Vec<_> = names.iter().map(|name| format!("(uintptr_t){name}")).collect();
-        let _ = writeln!(out, "  if ({}) return 1;", nulls.join(" || "));
-        let _ = writeln!(out, "  if (({}) % {ALIGN} != 0) return 3;", bits.join(" | "));
-    }
-
-    fn call(&self, out: &mut String, call: &Call) {
-        let Call { name, grid, block, args, shared } = call;
-        if *shared > 0 {
-            let _ = writeln!(
-                out,
-                "  if (cudaFuncSetAttribute({name}, cudaFuncAttributeMaxDynamicSharedMemorySize, {shared}) != cudaSuccess) return 4;"
-            );
-        }
-        let args: Vec<_> = args.iter().map(|&id| self.argument(id)).collect();
-        let [grid, block] = [grid, block].map(|[x, y, z]| format!("dim3({x}, {y}, {z})"));
-        let _ = writeln!(out, "  {name}<<<{grid}, {block}, {shared}, stream>>>({});", args.join(", "));
-    }
-
-    fn argument(&self, id: TensorId) -> String {
-        let buffer = &self.kernel.buffers[id];
-        let name = self.names.buffer(id);
-        if let Some((_, place)) = self.places.iter().find(|(known, _)| *known == id) {
-            return format!("reinterpret_cast<{} *>(workspace + {place})", storage(buffer.dtype));
-        }
-        if storage(buffer.dtype) == interface(self.kernel, id) {
-            return name.to_owned();
-        }
-        let constant = if matches!(buffer.kind, BufferKind::Input { .. }) { "const " } else { "" };
-        format!("reinterpret_cast<{constant}{} *>({name})", storage(buffer.dtype))
-    }
-
-    /// The same function with its arguments in an array.
-    fn by_array(&self, out: &mut String) {
-        let name = &self.kernel.name;
-        let args: Vec<_> = self
-            .kernel
-            .params
-            .iter()
-            .enumerate()
-            .map(|(at, &id)| {
-                let constant =
-                    if matches!(self.kernel.buffers[id].kind, BufferKind::Input { .. }) { "const " } else { "" };
-                format!("static_cast<{constant}{} *>(args[{at}])", interface(self.kernel, id))
-            })
-            .chain(["stream".to_owned()])
-            .collect();
-        let _ = writeln!(out, "\nextern \"C\" int32_t {name}_call(void *const *args, cudaStream_t stream) {{");
-        let _ = writeln!(out, "  return {name}({});\n}}", args.join(", "));
-    }
 }
 
 /// The threads of a block, and where much is in their registers, how many blocks a processor is to hold, so that nvcc
@@ -479,16 +373,6 @@ struct Shared {
 /// The name of all shared memory, of an alignment.
 const fn pool(align: usize) -> &'static str {
     if align == ALIGN { "ftc_shared" } else { "ftc_shared_lines" }
-}
-
-/// The C type of an element as the header says it: 16-bit floats are their bits.
-fn interface(kernel: &Kernel, id: TensorId) -> &'static str {
-    match kernel.buffers[id].dtype {
-        crate::scalar::DType::F16 | crate::scalar::DType::BF16 => "uint16_t",
-        crate::scalar::DType::I32 => "int32_t",
-        crate::scalar::DType::I64 => "int64_t",
-        dtype => storage(dtype),
-    }
 }
 
 /// The temporaries in main memory that some statements allocate, each once.

@@ -4,6 +4,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::expr::TensorId;
+use crate::loops::pack::{Packing, Part};
+use crate::loops::{BufferKind, Kernel};
+
 /// Device code and its launches.
 #[derive(Clone, Debug)]
 pub struct Module {
@@ -16,10 +20,14 @@ pub struct Module {
 /// How to run the launches of a kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// In the order in which they run.
+    /// What fills the block from `const` arguments, once, ahead of all calls.
+    pub ahead: Vec<Start>,
+    /// A call, in the order in which they run.
     pub launches: Vec<Start>,
     /// Bytes of main memory for what launches leave for each other.
     pub workspace: usize,
+    /// Bytes of main memory for what is packed ahead.
+    pub block: usize,
 }
 
 /// One launch.
@@ -44,4 +52,42 @@ pub enum Argument {
     Param(usize),
     /// This far inside of the workspace.
     Workspace(usize),
+    /// This far inside of the block that is packed ahead.
+    Block(usize),
+}
+
+impl Plan {
+    /// The plan of a kernel whose `const` arguments are packed ahead, from those of its two parts.
+    pub(super) fn packed(kernel: &Kernel, packing: &Packing, ahead: Self, calls: Self) -> Self {
+        let is_const = |id: &TensorId| kernel.buffers[*id].kind == BufferKind::Input { is_const: true };
+        let numbers = |wanted: bool| {
+            let params = kernel.params.iter().enumerate().filter(move |(_, id)| is_const(id) == wanted);
+            params.map(|(number, _)| Argument::Param(number))
+        };
+        let of = |part: &Kernel, place: fn(&Part) -> TensorId, all: &mut dyn Iterator<Item = Argument>| {
+            let argument = |id: &TensorId| match packing.parts.iter().find(|part| place(part) == *id) {
+                Some(part) => Argument::Block(part.offset),
+                None => all.next().expect("the parts of a kernel have its parameters, in their order"),
+            };
+            part.params.iter().map(argument).collect::<Vec<_>>()
+        };
+        let filled = of(&packing.pack, |part| part.filled, &mut numbers(true));
+        let read = of(&packing.packed, |part| part.read, &mut numbers(false));
+        Self {
+            ahead: renumbered(ahead.launches, &filled),
+            launches: renumbered(calls.launches, &read),
+            workspace: ahead.workspace.max(calls.workspace),
+            block: packing.bytes(),
+        }
+    }
+}
+
+/// Launches whose parameters are others.
+fn renumbered(mut launches: Vec<Start>, params: &[Argument]) -> Vec<Start> {
+    for argument in launches.iter_mut().flat_map(|launch| &mut launch.args) {
+        if let Argument::Param(number) = *argument {
+            *argument = params[number];
+        }
+    }
+    launches
 }

@@ -105,7 +105,6 @@ pub fn bench(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Even
     let count = request.threads.unwrap_or_else(cores);
     let target = target(session, &request.target)?;
     let device = if let Target::Gpu(gpu) = &target { Some(gpu::open(session, gpu)?) } else { None };
-    options::check_weights(request, &target).map_err(|wrong| session.user(wrong))?;
     let mut peer = start_peer(session, request, &target, count)?;
     let platform = platform(session, &target, count)?;
     open_lock(session, request, &target, &platform)?;

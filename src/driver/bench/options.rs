@@ -9,7 +9,6 @@ use super::error;
 use super::suite::{Suite, Workload};
 use crate::diag::Diagnostic;
 use crate::driver::suggest::nearest;
-use crate::target::Target;
 
 /// What may be spent on finding schedules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,16 +40,6 @@ impl Budget {
 pub fn budget(request: &Request) -> Result<Option<Budget>, Diagnostic> {
     let budget = request.budget.as_deref().map(Budget::parse).transpose()?;
     Ok(budget.filter(|budget| *budget != Budget::Trials(0)))
-}
-
-/// Whether weights can be packed ahead for a target.
-pub fn check_weights(request: &Request, target: &Target) -> Result<(), Diagnostic> {
-    match target {
-        Target::Gpu(gpu) if request.const_weights => {
-            Err(error::option("--const-weights", &format!("--target {}", gpu.name), "a processor as the target"))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// What is to be said about operators that have no weights, where weights are to be constant.

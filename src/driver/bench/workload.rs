@@ -22,7 +22,7 @@ use crate::explore::Method;
 use crate::expr::TensorId;
 use crate::graph::eval::EvalError;
 use crate::graph::{self, Graph, Role, flops};
-use crate::loops::pack::Packing;
+use crate::loops::pack::{self as packing, Packing};
 use crate::loops::{BufferKind, Kernel};
 use crate::measure::accuracy;
 use crate::runtime::gpu::{Call, Device, GpuError, Program, Tensors};
@@ -112,7 +112,8 @@ pub fn module(session: &mut Session, bench: &Bench<'_>, workload: &Workload, gpu
     let chooser = Chooser::Model(bench.platform);
     let lowered = made.and_then(|made| lower(session, &made.body, None, &chooser).ok());
     session.diagnostics.truncate(before);
-    cuda::module(&lowered?.kernel, gpu).ok()
+    let kernel = lowered?.kernel;
+    cuda::module(&kernel, packing::pack(&kernel).as_ref(), gpu).ok()
 }
 
 /// Compiles a workload, runs it once, and compares the result with the definition.

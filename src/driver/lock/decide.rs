@@ -7,7 +7,7 @@ use super::{Entry, Key, Lock, Pinned, parse_schedule};
 use crate::diag::Diagnostic;
 use crate::driver::choose;
 use crate::driver::tune::error;
-use crate::loops::Kernel;
+use crate::loops::{BufferKind, Kernel};
 use crate::measure::candidates::Candidates;
 use crate::model;
 use crate::schedule::nest::Program;
@@ -39,6 +39,9 @@ pub fn decide(
     if let Some(schedule) = pinned.shipped.exact(&key).and_then(usable) {
         return (schedule, finding);
     }
+    if let Some(schedule) = as_variable(pinned, kernel, platform).and_then(usable) {
+        return (schedule, finding);
+    }
     let chosen = choose();
     let near = [&pinned.lock, &pinned.shipped].into_iter().flat_map(|lock| lock.near(&key).into_iter().take(NEAR));
     let near: Vec<_> = near.collect();
@@ -54,6 +57,19 @@ pub fn decide(
         fitted(kernel, candidates, entry, platform, limit)
     });
     (found.unwrap_or(chosen), finding)
+}
+
+/// The entry of the same kernel whose arguments are all variable: on a GPU, what is packed ahead is read as it was.
+fn as_variable<'p>(pinned: &'p Pinned, kernel: &Kernel, platform: &Platform) -> Option<&'p Entry> {
+    let mut plain = kernel.clone();
+    let mut has_const = false;
+    for (_, buffer) in plain.buffers.iter_mut() {
+        if let BufferKind::Input { is_const } = &mut buffer.kind {
+            has_const |= std::mem::take(is_const);
+        }
+    }
+    let is_wanted = has_const && matches!(platform, Platform::Gpu(_));
+    is_wanted.then(|| Key::of(&plain, &pinned.target)).and_then(|key| pinned.exact(&key))
 }
 
 /// The schedule of an entry for a kernel of other sizes: the same choices there, or the same steps, whichever the model

@@ -12,7 +12,7 @@ use cudarc::driver::sys;
 
 use super::{Device, GpuError, Held, during};
 use crate::artifact::Image;
-use crate::codegen::cuda::module::{Argument, Plan};
+use crate::codegen::cuda::module::{Argument, Plan, Start};
 use crate::runtime::Array;
 
 /// Calls in a graph.
@@ -23,6 +23,7 @@ const CALLS: u32 = 10;
 pub struct Program<'d> {
     device: &'d Device,
     module: sys::CUmodule,
+    /// Those of what is done ahead, then those of a call.
     functions: Vec<sys::CUfunction>,
     plan: Plan,
 }
@@ -34,7 +35,7 @@ impl<'d> Program<'d> {
         let module =
             unsafe { result::module::load_data(image.code.as_ptr().cast()) }.map_err(during("loading code"))?;
         let mut program = Self { device, module, functions: Vec::new(), plan: image.plan.clone() };
-        for launch in &image.plan.launches {
+        for launch in image.plan.ahead.iter().chain(&image.plan.launches) {
             let name = CString::new(launch.name.as_str()).expect("names of functions have no zeros in them");
             // SAFETY: the module was just loaded.
             let function = unsafe { result::module::get_function(module, name) }.map_err(during("finding a kernel"))?;
@@ -50,9 +51,16 @@ impl<'d> Program<'d> {
         Ok(program)
     }
 
-    /// Gets ready for calls with some tensors, which must be those of its kernel: the caller sees to that.
+    /// Gets ready for calls with some tensors, which must be those of its kernel: the caller sees to that. What is `const`
+    /// among them is packed now.
     pub fn prepare<'p>(&'p self, tensors: &'p Tensors<'p>) -> Result<Call<'p>, GpuError> {
-        Ok(Call { program: self, tensors, workspace: self.device.hold(self.plan.workspace)?, graph: None })
+        let (workspace, block) = (self.device.hold(self.plan.workspace)?, self.device.hold(self.plan.block)?);
+        let call = Call { program: self, tensors, workspace, block, graph: None };
+        if !self.plan.ahead.is_empty() {
+            call.start(&self.plan.ahead, &self.functions)?;
+            self.device.wait()?;
+        }
+        Ok(call)
     }
 }
 
@@ -115,26 +123,28 @@ pub struct Call<'p> {
     program: &'p Program<'p>,
     tensors: &'p Tensors<'p>,
     workspace: Held<'p>,
+    /// What is packed ahead.
+    block: Held<'p>,
     graph: Option<Graph>,
 }
 
 impl Call<'_> {
     /// Runs it once, and waits.
     pub fn run(&self) -> Result<(), GpuError> {
-        self.start()?;
+        self.started()?;
         self.program.device.wait()
     }
 
     /// Whether nothing was written outside of tensors and of the workspace.
     pub fn is_intact(&self) -> Result<bool, GpuError> {
-        Ok(self.workspace.is_intact()? && self.tensors.are_intact()?)
+        Ok(self.workspace.is_intact()? && self.block.is_intact()? && self.tensors.are_intact()?)
     }
 
     /// Seconds of one call, which what it takes to start it is a part of.
     pub fn once(&self) -> Result<f64, GpuError> {
         let (watch, stream) = (Watch::new()?, self.program.device.stream);
         watch.note(watch.begin, stream)?;
-        self.start()?;
+        self.started()?;
         watch.note(watch.end, stream)?;
         self.program.device.wait()?;
         watch.seconds()
@@ -180,7 +190,7 @@ impl Call<'_> {
         unsafe {
             let mode = sys::CUstreamCaptureMode_enum::CU_STREAM_CAPTURE_MODE_RELAXED;
             result::stream::begin_capture(stream, mode).map_err(&failed)?;
-            let started = (0..CALLS).try_for_each(|_| self.start());
+            let started = (0..CALLS).try_for_each(|_| self.started());
             let graph = result::stream::end_capture(stream).map_err(&failed);
             started?;
             let graph = graph?;
@@ -190,13 +200,20 @@ impl Call<'_> {
         }
     }
 
-    /// Starts all launches.
-    fn start(&self) -> Result<(), GpuError> {
-        let Program { device, functions, plan, .. } = self.program;
-        for (launch, &function) in plan.launches.iter().zip(functions) {
+    /// Starts the launches of a call.
+    fn started(&self) -> Result<(), GpuError> {
+        let Program { functions, plan, .. } = self.program;
+        self.start(&plan.launches, &functions[plan.ahead.len()..])
+    }
+
+    /// Starts launches.
+    fn start(&self, launches: &[Start], functions: &[sys::CUfunction]) -> Result<(), GpuError> {
+        let device = self.program.device;
+        for (launch, &function) in launches.iter().zip(functions) {
             let address = |argument: &Argument| match *argument {
                 Argument::Param(number) => self.tensors.held[number].start(),
                 Argument::Workspace(place) => self.workspace.start() + place as u64,
+                Argument::Block(place) => self.block.start() + place as u64,
             };
             let mut addresses: Vec<sys::CUdeviceptr> = launch.args.iter().map(address).collect();
             let mut args: Vec<*mut c_void> = addresses.iter_mut().map(|at| std::ptr::from_mut(at).cast()).collect();
