@@ -3,7 +3,7 @@
 
 mod inside;
 
-use crate::explore::climb;
+use crate::explore::{climb, spread};
 use crate::loops::Kernel;
 use crate::measure::candidates as measured;
 use crate::model;
@@ -94,7 +94,10 @@ impl<'a> Judge<'a> {
     pub fn choice(&mut self, evaluations: usize) -> Option<(Point, f64)> {
         let plain = self.cycles(&[]);
         let (knobs, starts) = (self.space.knobs.clone(), self.space.starts());
-        let found = climb(&knobs, &starts, evaluations, |point| self.cost(point))?;
+        let climbed = climb(&knobs, &starts, evaluations, |point| self.cost(point));
+        // Where no start is a schedule, one of the whole space may be.
+        let spread = || climb(&knobs, &spread(&knobs, evaluations / 4), evaluations, |point| self.cost(point));
+        let found = climbed.or_else(spread)?;
         plain.is_none_or(|plain| found.cost < plain).then_some((found.point, found.cost))
     }
 

@@ -190,13 +190,14 @@ impl Tiled {
         self.sums.iter().all(|sum| load.uses_any(&sum.cut))
     }
 
-    /// The deepest stages that are possible with some tiles.
+    /// The deepest stages that are possible with some tiles; those that are long only where no others are.
     fn start(&self, rows: Side, columns: Side, sum: usize) -> Option<Choice> {
         let blocks = self.blocks(&rows, &columns);
         let share = self.shares.iter().rev().copied().find(|share| blocks * share <= self.chip.processors);
         let is_staged = |load: &Moved| load.is_copiable && !Self::is_factor(&self.sums[sum], load);
         let staged = self.facts.loads.iter().map(is_staged).collect::<Vec<_>>();
-        let choices = self.depths.iter().rev().filter(|&&depth| depth <= 16).flat_map(|&depth| {
+        let (short, long): (Vec<i64>, Vec<i64>) = self.depths.iter().partition(|&&depth| depth <= 16);
+        let choices = short.into_iter().rev().chain(long).flat_map(|depth| {
             let staged = staged.clone();
             let choice = Choice { rows, columns, sum, depth, shares: 1, rows_along: false, ahead: false, staged };
             [Choice { shares: share.unwrap_or(1), ..choice.clone() }, choice]
