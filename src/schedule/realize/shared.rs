@@ -24,6 +24,7 @@ use crate::expr::{Expr, ExprId, TensorId, affine};
 use crate::loops::{Axis, Block, BufferKind, For, LoopKind, Scope, Stmt};
 use crate::scalar::Op;
 use crate::schedule::nest::{Form, Layout, Var, VarId};
+use crate::target::gpus::WARP;
 
 use super::{Emit, Env, fresh};
 
@@ -31,6 +32,9 @@ use super::{Emit, Env, fresh};
 const WIDE: i64 = 16;
 /// Bytes after which banks repeat.
 const BANKS: i64 = 128;
+/// Threads next to each other that copy neighbours in memory where these are a row apart in the copy: as many as their
+/// reads and their stores take about as long with.
+const ALONG: i64 = 4;
 /// Steps that are written out, at most.
 const WRITTEN_OUT: i64 = 16;
 
@@ -251,10 +255,10 @@ impl<'a> Emit<'a> {
         is_multiple
     }
 
-    /// The extents of a copy. Where it is filled across its own order, rows are what lies between neighbours in memory:
-    /// of one dimension, with some more elements where all would begin in the same bank. For tiles of a warp, rows are what
-    /// lies next to each other along the sum, or across it, and begin an odd number of vectors apart: so any eight of them
-    /// that follow each other are read at once. For tiles of four warps, rows are cut into lines as long as all banks.
+    /// The extents of a copy. Where it is filled across its own order, rows are what lies between neighbours in memory. For
+    /// tiles of a warp, rows are what lies next to each other along the sum, or across it. They begin an odd number of
+    /// vectors apart: so any eight of them that follow each other are in different banks. For tiles of four warps, rows are
+    /// cut into lines as long as all banks.
     pub(super) fn shared_shape(&self, operand: ExprId, layout: &Layout, shape: Vec<i64>) -> Vec<i64> {
         let vector = self.vector(operand);
         let Layout::Loops(vars) = layout else { return shape };
@@ -263,8 +267,7 @@ impl<'a> Emit<'a> {
         if let Some(line) = self.line(operand, vars) {
             return vec![row / line, rows, line];
         }
-        let banks = if self.nest.tensor.is_some() { 2 * vector } else { BANKS / WIDE * vector };
-        vec![rows, row + if row % banks == 0 { vector } else { 0 }]
+        vec![rows, row + if row % (2 * vector) == 0 { vector } else { 0 }]
     }
 
     /// Elements of a copy that are moved at once, at most.
@@ -351,7 +354,7 @@ impl<'a> Emit<'a> {
             let value = self.kernel.pool.axis(lane);
             flat = self.mixed(flat, lanes, value);
         }
-        let places = self.unmixed(flat, &share.extents);
+        let places = self.places(number, flat, share);
         let (at, value) = element(self, &places);
         let pool = &mut self.kernel.pool;
         let own = [step, lane].map(|axis| match axis {
@@ -381,6 +384,28 @@ impl<'a> Emit<'a> {
             }
             None => body,
         }
+    }
+
+    /// The places of an element along the dimensions of a copy. Where lanes that lie together in memory are a row apart in
+    /// the copy, few threads next to each other go along them: all of their rows would begin in the same banks.
+    fn places(&mut self, number: usize, flat: ExprId, share: &Share) -> Vec<ExprId> {
+        let copy = &self.plan.copies[number];
+        let is_across = match &copy.layout {
+            Layout::Loops(layout) => self.nest.tensor.is_none() && self.is_across(copy.operand, layout),
+            Layout::Window(..) => false,
+        };
+        let (near, across) = (ALONG * share.lanes, WARP / ALONG);
+        let Some((&last, others)) = share.extents.split_last() else { return Vec::new() };
+        let count = others.iter().product::<i64>();
+        let fits = share.lanes > 1 && last > near && last % near == 0 && count % across == 0;
+        if !is_across || !fits {
+            return self.unmixed(flat, &share.extents);
+        }
+        let digits = self.unmixed(flat, &[count / across, last / near, across, near]);
+        let other = self.mixed(digits[0], across, digits[2]);
+        let mut places = self.unmixed(other, others);
+        places.push(self.mixed(digits[1], near, digits[3]));
+        places
     }
 
     /// The statement for one element of a copy.
