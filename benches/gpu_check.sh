@@ -4,7 +4,8 @@
 #   benches/gpu_check.sh              all of it
 #   benches/gpu_check.sh generate     only the CUDA C, on any machine with ftc
 #   benches/gpu_check.sh run [NAME…]  compile that CUDA C and run it, on a machine with nvcc and PyTorch, without ftc
-#   benches/gpu_check.sh sanitize     run the small ones under compute-sanitizer: accesses outside, races
+#   benches/gpu_check.sh sanitize     run the small ones, and every operator of the standard library at the sizes of its
+#                                     tests, under compute-sanitizer: accesses outside, races
 #
 # FTC names the compiler (target/release/ftc), OUT the folder for what is made (target/gpu_check), ARCH the GPU (sm_90).
 set -euo pipefail
@@ -28,6 +29,9 @@ case $what in
     all | generate)
         "$ftc" build benches/gpu_check.ft --target "cuda:$arch" --emit cuda,header,schedule -o "$out/large"
         "$ftc" build benches/gpu_small.ft --target "cuda:$arch" --emit cuda,header,schedule -o "$out/small"
+        mkdir -p "$out"
+        python3 benches/gpu_operators.py > "$out/operators.ft"
+        "$ftc" build "$out/operators.ft" --target "cuda:$arch" --emit cuda,header -o "$out/operators" > /dev/null
         ;;
 esac
 case $what in
@@ -38,9 +42,15 @@ case $what in
 esac
 if [ "$what" = sanitize ]; then
     compile "$out/small"
-    nvcc -std=c++17 -O1 -arch "$arch" benches/gpu_call.cpp -ldl -o "$out/call"
+    compile "$out/operators"
+    nvcc -std=c++20 -O1 -arch "$arch" benches/gpu_call.cpp -ldl -o "$out/call"
     for tool in memcheck racecheck initcheck; do
-        echo "$tool:"
-        compute-sanitizer --tool "$tool" --error-exitcode 1 "$out/call" "$out/small.so" "$out/small/gpu_small.h"
+        for name in small operators; do
+            echo "$tool, $name:"
+            header=$(echo "$out/$name"/*.h)
+            compute-sanitizer --tool "$tool" --error-exitcode 1 "$out/call" "$out/$name.so" "$header" > "$out/$tool.$name.log" ||
+                { cat "$out/$tool.$name.log"; exit 1; }
+            echo "$(grep -c ', cudaSuccess$' "$out/$tool.$name.log") calls; $(tail -n 1 "$out/$tool.$name.log")"
+        done
     done
 fi
