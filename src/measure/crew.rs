@@ -58,9 +58,18 @@ struct Job {
     is_over: Arc<AtomicBool>,
 }
 
+/// What a worker that times is to do.
+#[derive(Debug)]
+enum Errand {
+    /// To answer.
+    Ask(Box<Question>),
+    /// To make room for another process.
+    Renew,
+}
+
 /// Something that a worker which times is asked.
 #[derive(Debug)]
-struct Errand {
+struct Question {
     setup: Setup,
     request: Request,
     limit: Duration,
@@ -148,7 +157,16 @@ impl Crew {
         at: usize,
         events: &Sender<Event>,
     ) {
-        let errand = Errand { setup: setup.clone(), request, limit, at, events: events.clone() };
+        let question = Question { setup: setup.clone(), request, limit, at, events: events.clone() };
+        self.send(timer, Errand::Ask(Box::new(question)));
+    }
+
+    /// Has the first worker that times replaced by another process: one that has its data at other places in memory.
+    pub fn renew(&self) {
+        self.send(0, Errand::Renew);
+    }
+
+    fn send(&self, timer: usize, errand: Errand) {
         self.timers[timer].send(errand).expect("the threads of workers end after the crew");
     }
 
@@ -198,8 +216,14 @@ fn compiled(worker: &mut Worker, builds: &[(usize, Build)], limit: Duration) -> 
 
 /// What the thread of a worker that times does, until the crew is gone.
 fn run(mut worker: Worker, timer: usize, errands: &Receiver<Errand>) {
-    for Errand { setup, request, limit, at, events } in errands {
-        let reply = worker.ask(Some(&setup), &request, limit);
-        let _ = events.send(Event::Replied { timer, at, reply });
+    for errand in errands {
+        match errand {
+            Errand::Renew => worker.retire(),
+            Errand::Ask(question) => {
+                let Question { setup, request, limit, at, events } = *question;
+                let reply = worker.ask(Some(&setup), &request, limit);
+                let _ = events.send(Event::Replied { timer, at, reply });
+            }
+        }
     }
 }

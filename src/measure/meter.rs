@@ -3,21 +3,20 @@
 //! A batch is compiled on all cores and timed one candidate at a time: on a CPU after all are compiled, on a GPU, with one
 //! candidate on each, as soon as they are. Before each batch the best of the first batch is
 //! timed again: what it takes now, against what it took at first, says how much faster or slower the machine became, and
-//! times are divided by that. At the end the leaders are timed in turns, and of those that are nearly equal the simplest wins, so
-//! that two searches agree.
+//! times are divided by that. Some of the leaders are timed again then, too: what led by luck falls back. At the end the
+//! leaders are timed in turns (`last`).
 //!
 //! Each trial goes to a [`Journal`], which can also know it from before, and says when the time is up.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::candidates::Candidates;
 use super::crew::{Building, Crew, Event};
 use super::parallel;
 use super::protocol::{Build, Effort, Reply, Request, Setup, Time};
-use super::worker::SHORTEST;
 use crate::explore::{Reason, Trial};
 use crate::schedule::Schedule;
 use crate::space::knobs::Point;
@@ -62,6 +61,8 @@ pub struct Leader {
     pub seconds: f64,
     /// Its library.
     pub library: PathBuf,
+    /// What the clock said each time that it was looked at.
+    pub looks: Vec<f64>,
 }
 
 /// What all meters share.
@@ -97,20 +98,19 @@ pub struct Meter {
 }
 
 /// Leaders that are kept for the final.
-const LEADERS: usize = 6;
-/// How far a leader may be behind the best to be in the final, and in it, to count as equal.
-const BEHIND: f64 = 0.3;
-const EQUAL: f64 = 0.015;
+const LEADERS: usize = 16;
+/// How far a leader may be behind the best to be in the final.
+const BEHIND: f64 = 0.15;
+/// Looks at a leader before the final, at most; how many leaders are looked at again before each batch, and how far they
+/// may be behind. The clock of a GPU says the same each time.
+const LOOKS: usize = 4;
+const LOOKED_AT: usize = 2;
+const NEAR: f64 = 0.08;
 /// Readings of drift that must agree, and how well.
 const READINGS: usize = 3;
 const STEADY: f64 = 1.1;
-/// Turns of the final, at most and at least. The clock of a GPU says the same each time.
-const TURNS: usize = 7;
-const FEWEST_TURNS: usize = 3;
-/// How long to measure in each of them.
-const TURN: Effort = Effort { samples: 2, seconds: 0.05, hopeless: None, fastest: 0.0 };
-/// What a worker needs beside the calls that it times.
-const AROUND: f64 = 4e-3;
+/// How long to look at a leader again.
+const AGAIN: Effort = Effort { samples: 2, seconds: 0.05, hopeless: None, fastest: 0.0 };
 /// How often it is asked whether there is time for what is being compiled.
 const LOOK: Duration = Duration::from_millis(100);
 /// Compiling takes longer than this only where something is wrong.
@@ -296,7 +296,7 @@ impl Meter {
         }
     }
 
-    const fn is_gpu(&self) -> bool {
+    pub(super) const fn is_gpu(&self) -> bool {
         self.setup.processor.is_gpu()
     }
 
@@ -348,7 +348,7 @@ impl Meter {
     }
 
     /// Seconds of samples of a library, as the clock says.
-    fn clock(&self, crew: &Crew, time: Time) -> Result<Vec<f64>, Reason> {
+    pub(super) fn clock(&self, crew: &Crew, time: Time) -> Result<Vec<f64>, Reason> {
         samples_of(crew.alone(&self.setup, &Request::Time(time), self.time_limit()))
     }
 
@@ -369,6 +369,31 @@ impl Meter {
         if let Ok(samples) = self.clock(crew, Time { library, effort, checked: true }) {
             self.readings.push(typical(&samples));
             self.drift = drift(&self.readings).unwrap_or(self.drift);
+        }
+        if !self.is_gpu() {
+            self.look_again(crew);
+        }
+    }
+
+    /// Times some of the first leaders again, those that were looked at least: their seconds are the medians.
+    fn look_again(&mut self, crew: &Crew) {
+        let near = self.best().map_or(0.0, |best| best.seconds) * (1.0 + NEAR);
+        for _ in 0..LOOKED_AT {
+            let open = self.leaders.iter().enumerate();
+            let open = open.filter(|(_, leader)| leader.seconds <= near && leader.looks.len() < LOOKS);
+            let Some(at) = open.min_by_key(|(_, leader)| leader.looks.len()).map(|(at, _)| at) else { return };
+            let mut leader = self.leaders.remove(at);
+            let effort = Effort { fastest: self.fastest, ..AGAIN };
+            let time = Time { library: leader.library.clone(), effort, checked: true };
+            // A library may be missing: a trial that was recalled has none.
+            let samples = if leader.library.exists() { self.clock(crew, time) } else { Ok(vec![leader.seconds]) };
+            match samples {
+                Ok(samples) => leader.looks.push(typical(&samples) / self.drift),
+                // What does not work the second time does not win.
+                Err(_) => continue,
+            }
+            leader.seconds = median(&leader.looks);
+            self.lead(leader);
         }
     }
 
@@ -398,7 +423,7 @@ impl Meter {
         };
         journal.record(&record);
         if let Trial::Measured(seconds) = record.trial {
-            self.lead(Leader { point, schedule, seconds, library });
+            self.lead(Leader { point, schedule, seconds, library, looks: vec![seconds] });
         }
         record.trial
     }
@@ -414,33 +439,9 @@ impl Meter {
     }
 
     /// Those who are near enough to the best.
-    fn finalists(&self) -> impl Iterator<Item = &Leader> {
+    pub(super) fn finalists(&self) -> impl Iterator<Item = &Leader> {
         let best = self.best().map_or(f64::INFINITY, |best| best.seconds);
         self.leaders.iter().filter(move |leader| leader.seconds <= best * (1.0 + BEHIND))
-    }
-
-    /// Seconds that the final will take, about.
-    pub fn final_seconds(&self) -> f64 {
-        let Some(best) = self.best() else { return 0.0 };
-        let calls = best.seconds + TURN.seconds.min(TURN.samples as f64 * best.seconds.max(SHORTEST));
-        self.most_turns() as f64 * (self.finalists().count() + 1) as f64 * (AROUND + calls)
-    }
-
-    /// The leaders and a guest, timed in turns, the winner first: the simplest of those that are as good as equal. After
-    /// some time there are no more turns than are needed.
-    pub fn finale(&self, crew: &Crew, guest: Option<Leader>, until: Option<Instant>) -> Vec<Leader> {
-        let mut finalists: Vec<Leader> = self.finalists().cloned().collect();
-        finalists.extend(guest);
-        self.take_turns(crew, &mut finalists, until);
-        finalists.retain(|leader| leader.seconds.is_finite());
-        let least = finalists.iter().map(|leader| leader.seconds).fold(f64::INFINITY, f64::min);
-        finalists.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
-        let equal = finalists.iter().take_while(|leader| leader.seconds <= least * (1.0 + EQUAL)).count();
-        finalists[..equal].sort_by_key(|leader| {
-            let text = leader.schedule.to_string();
-            (leader.schedule.steps.len(), text.len(), text)
-        });
-        finalists
     }
 
     /// How long compiling a candidate may take.
@@ -455,33 +456,6 @@ impl Meter {
 
     fn job(&self, loops: String, library: PathBuf) -> Build {
         Build { loops, processor: self.setup.processor.clone(), library }
-    }
-
-    const fn most_turns(&self) -> usize {
-        if self.is_gpu() { FEWEST_TURNS } else { TURNS }
-    }
-
-    /// Times all in turn, several times over; their seconds are then the medians.
-    fn take_turns(&self, crew: &Crew, finalists: &mut [Leader], until: Option<Instant>) {
-        let effort = Effort { fastest: self.fastest, ..TURN };
-        let mut samples = vec![Vec::new(); finalists.len()];
-        for turn in 0..self.most_turns() {
-            if turn >= FEWEST_TURNS && until.is_some_and(|until| Instant::now() > until) {
-                break;
-            }
-            for (leader, samples) in finalists.iter_mut().zip(&mut samples) {
-                // A library may be missing: a trial that was recalled has none.
-                if self.restore(crew, leader).is_ok()
-                    && let Ok(times) =
-                        self.clock(crew, Time { library: leader.library.clone(), effort, checked: turn > 0 })
-                {
-                    samples.push(typical(&times));
-                }
-            }
-        }
-        for (leader, samples) in finalists.iter_mut().zip(&samples) {
-            leader.seconds = if samples.is_empty() { f64::INFINITY } else { median(samples) };
-        }
     }
 
     /// Compiles a leader whose library is not there.
@@ -520,11 +494,11 @@ fn samples_of(reply: Result<Reply, Reason>) -> Result<Vec<f64>, Reason> {
 }
 
 /// What a call takes when nothing disturbs it: the least of the samples.
-fn typical(samples: &[f64]) -> f64 {
+pub(super) fn typical(samples: &[f64]) -> f64 {
     samples.iter().copied().fold(f64::INFINITY, f64::min)
 }
 
-fn median(samples: &[f64]) -> f64 {
+pub(super) fn median(samples: &[f64]) -> f64 {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted[sorted.len() / 2]

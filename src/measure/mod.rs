@@ -7,7 +7,7 @@
 //! - `callee`: which of a candidate's functions is called, and with what;
 //! - `candidates`: the space of a whole kernel, and the schedule, loops and prediction of each point; `arrangement`: the
 //!   part of it in which nests are where they are;
-//! - `meter`: seconds of points, drift, the final among the leaders;
+//! - `meter`: seconds of points, drift; `last`: the final among the leaders;
 //! - `parallel`: work on all cores;
 //! - `accuracy`: how far results may be from those expected.
 
@@ -17,6 +17,7 @@ mod callee;
 pub mod candidates;
 pub mod crew;
 mod gpu;
+mod last;
 pub mod meter;
 pub mod parallel;
 mod process;

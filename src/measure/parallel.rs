@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::thread::{Scope, ScopedJoinHandle};
 
 /// Deep expressions are walked recursively.
 const STACK: usize = 64 << 20;
@@ -28,6 +29,35 @@ pub fn each<T: Send, R: Send>(things: Vec<T>, work: impl Fn(T) -> R + Sync) -> V
     });
     let done = |slot: Mutex<Option<R>>| slot.into_inner().unwrap_or_else(PoisonError::into_inner);
     results.into_iter().map(|slot| done(slot).expect("every thing was taken, and no thread panicked")).collect()
+}
+
+/// Something that another thread does meanwhile.
+pub struct Beside<'scope, R, W>(Result<ScopedJoinHandle<'scope, R>, W>);
+
+/// Has other work done by another thread; if there is none, when it is asked for.
+pub fn beside<'scope, 'env, R, W>(scope: &'scope Scope<'scope, 'env>, work: W) -> Beside<'scope, R, W>
+where
+    R: Send + 'scope,
+    W: Fn() -> R + Clone + Send + 'scope,
+{
+    let builder = std::thread::Builder::new().stack_size(STACK);
+    Beside(builder.spawn_scoped(scope, work.clone()).map_err(|_| work))
+}
+
+impl<R, W: Fn() -> R> Beside<'_, R, W> {
+    /// What became of it.
+    pub fn join(self) -> R {
+        match self.0 {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(work) => work(),
+        }
+    }
+}
+
+impl<R, W> std::fmt::Debug for Beside<'_, R, W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Beside")
+    }
 }
 
 #[cfg(test)]

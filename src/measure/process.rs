@@ -67,6 +67,11 @@ impl Worker {
         }
     }
 
+    /// Ends the process; the next request starts another one.
+    pub(super) fn retire(&mut self) {
+        self.process = None;
+    }
+
     /// A living process, set up as is wanted.
     fn get_ready(&mut self, setup: Option<&Setup>) -> Result<&mut Process, Reason> {
         let living = self.process.take().filter(|_| self.loads < LOADS);

@@ -293,6 +293,8 @@ pub(super) const SHORTEST: f64 = 1e-3;
 /// Samples that are enough where they agree this well.
 const AGREE: f64 = 0.01;
 const FEWEST: usize = 3;
+/// The share of what is hopeless that is so too once there are that many samples.
+const LOST: f64 = 0.83;
 
 /// Times calls, after one that warmed up. Stops early where the samples agree, or where there is no hope.
 fn sample(effort: &Effort, call: &mut dyn FnMut() -> Result<(), Reason>) -> Result<Vec<f64>, Reason> {
@@ -322,9 +324,10 @@ pub(super) fn samples(
     while samples.len() < effort.samples {
         samples.push(time(calls)?);
         let least = samples.iter().copied().fold(f64::INFINITY, f64::min);
-        let hopeless = effort.hopeless.is_some_and(|limit| least > limit);
+        let enough = samples.len() >= FEWEST;
+        let hopeless = effort.hopeless.is_some_and(|limit| least > if enough { LOST * limit } else { limit });
         let agreeing = samples.iter().filter(|sample| **sample < least * (1.0 + AGREE)).count();
-        let settled = samples.len() >= FEWEST && agreeing * 2 > samples.len();
+        let settled = enough && agreeing * 2 > samples.len();
         if hopeless || settled || begin.elapsed().as_secs_f64() > effort.seconds {
             break;
         }

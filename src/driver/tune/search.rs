@@ -99,7 +99,7 @@ const EARLY: usize = 8;
 /// Batches of different exports that are compiled before their turns.
 const AHEAD: usize = 5;
 /// Trials in a second, about; what methods count with where the budget is a time.
-const RATE: f64 = 10.0;
+const RATE: f64 = 20.0;
 const GPU_RATE: f64 = 30.0;
 
 /// One export on its way.
@@ -167,7 +167,8 @@ pub fn search(
     } else {
         round.take_turns();
     }
-    let found = finish_all(session, &mut open, &crew, &mut notes, started);
+    let most = most_of_final(settings.budget, open.len());
+    let found = finish_all(session, &mut open, (&crew, most), &mut notes, started);
     let failure = notes.failure.take();
     drop(notes);
     if let Some(cause) = failure {
@@ -354,7 +355,8 @@ impl Round<'_, '_, '_> {
         let trials = export.subject.meter.finish(&mut hands, batch);
         let best = export.subject.meter.best().map(|best| best.seconds);
         export.progress.batch(best, begin.elapsed().as_secs_f64());
-        self.notes.reserve = checking(self.open) + finals(self.open);
+        let most = most_of_final(self.settings.budget, self.open.len());
+        self.notes.reserve = checking(self.open) + finals(self.open, most);
         let export = &mut self.open[at];
         if trials.len() < asked {
             self.is_over = true;
@@ -421,22 +423,33 @@ fn checking(open: &[Open<'_>]) -> f64 {
     open.iter().map(|export| export.subject.compared).sum::<f64>() / cores.min(open.len()).max(1) as f64
 }
 
-/// Seconds that the finals will take.
-fn finals(open: &[Open<'_>]) -> f64 {
-    open.iter().map(|export| export.subject.meter.final_seconds()).sum()
+/// The share of a budget that finals may take where they need so much.
+const FINALS: f64 = 0.12;
+
+/// Seconds that the finals will take, of which each may take its part of the budget.
+fn finals(open: &[Open<'_>], most: f64) -> f64 {
+    open.iter().map(|export| export.subject.meter.final_seconds(most)).sum()
+}
+
+/// The seconds that one of so many finals may take.
+fn most_of_final(budget: Budget, exports: usize) -> f64 {
+    match budget {
+        Budget::Trials(_) => f64::INFINITY,
+        Budget::Time(time) => time.as_secs_f64() * FINALS / exports.max(1) as f64,
+    }
 }
 
 /// Ends all searches and picks the winners: of the leaders, timed in turns, the first that passes the check.
 fn finish_all(
     session: &mut Session,
     open: &mut [Open<'_>],
-    crew: &Crew,
+    (crew, most): (&Crew, f64),
     notes: &mut Notes<'_>,
     started: Instant,
 ) -> Vec<Outcome<Tuned>> {
     let mut last = Vec::new();
     for at in 0..open.len() {
-        let later = checking(open) + finals(&open[at + 1..]);
+        let later = checking(open) + finals(&open[at + 1..], most);
         let export = &mut open[at];
         if let Some(end) = export.turns.take().and_then(Turns::end) {
             export.rejections = end.rejections;

@@ -18,10 +18,11 @@ use super::floor;
 use crate::explore::Reason;
 use crate::graph::Graph;
 use crate::loops::{self, Kernel};
-use crate::measure::accuracy;
+use crate::measure::candidates::Candidates;
 use crate::measure::crew::Crew;
 use crate::measure::meter::{Leader, Meter};
 use crate::measure::protocol::{Build, Call, Processor, Reply, Request, Setup};
+use crate::measure::{accuracy, parallel};
 use crate::runtime::Array;
 use crate::scalar::Values;
 use crate::schedule::Schedule;
@@ -82,7 +83,7 @@ impl Subject {
     /// Makes inputs; gives the schedule that the model chooses, of which outputs are expected.
     pub fn new(recipe: &Recipe<'_>) -> Result<(Self, Schedule), Reason> {
         let folder = tempfile::Builder::new().prefix("ftc-tune-").tempdir().map_err(|cause| files(&cause))?;
-        let mut candidates = choose::candidates(recipe.naive, recipe.platform);
+        let Thought { candidates, starts, chosen } = Thought::of(recipe);
         let by_zero = if candidates.skip_zeros() { ByZero::LeftOut } else { ByZero::Computed };
         let mut rng = data::source(recipe.seed, &recipe.graph.name);
         let mut inputs = Vec::new();
@@ -106,11 +107,10 @@ impl Subject {
             }
         }
         let fastest = floor::floor(recipe.graph, recipe.platform, recipe.threads);
-        let starts = candidates.starts(STARTS);
         let meter = Meter::new(candidates, setup, fastest);
         let graph = recipe.graph.clone();
         let subject = Self { graph, meter, starts, chosen: None, compared: 0.0, inputs, rng, _folder: folder };
-        Ok((subject, choose::choose(recipe.naive, recipe.platform)))
+        Ok((subject, chosen))
     }
 
     /// What is to be compiled before outputs can be expected.
@@ -125,7 +125,7 @@ impl Subject {
         let Err(first) = built.and_then(|()| self.expect_of(crew, &library)) else {
             // No point of the space need have this schedule.
             let point = Point(Vec::new());
-            self.chosen = Some(Leader { point, schedule: chosen, seconds: f64::INFINITY, library });
+            self.chosen = Some(Leader { point, schedule: chosen, seconds: f64::INFINITY, library, looks: Vec::new() });
             return Ok(());
         };
         if self.meter.setup.processor.is_gpu() {
@@ -214,6 +214,30 @@ impl Subject {
             return Err(Reason::new("wrong values", "it differs from the plain loops"));
         }
         Ok(())
+    }
+}
+
+/// What the model says about a kernel.
+struct Thought {
+    candidates: Candidates,
+    starts: Vec<Point>,
+    chosen: Schedule,
+}
+
+impl Thought {
+    /// Both take long, and neither needs the other.
+    fn of(recipe: &Recipe<'_>) -> Self {
+        let space = || {
+            let mut candidates = choose::candidates(recipe.naive, recipe.platform);
+            let starts = candidates.starts(STARTS);
+            (candidates, starts)
+        };
+        std::thread::scope(|scope| {
+            let space = parallel::beside(scope, space);
+            let chosen = choose::choose(recipe.naive, recipe.platform);
+            let (candidates, starts) = space.join();
+            Self { candidates, starts, chosen }
+        })
     }
 }
 
