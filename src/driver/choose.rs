@@ -5,7 +5,7 @@ mod inside;
 
 use crate::explore::{climb, spread};
 use crate::loops::Kernel;
-use crate::measure::candidates as measured;
+use crate::measure::{candidates as measured, parallel};
 use crate::model;
 use crate::schedule::nest::{Nest, Program};
 use crate::schedule::{Schedule, Step};
@@ -38,7 +38,8 @@ pub fn choice(kernel: &Kernel, platform: &Platform) -> Choice {
     let mut program = Program::of(kernel);
     let mut steps = space::fusions(&mut program);
     steps.extend(space::structure(&mut program));
-    let mut chosen: Vec<_> = (0..program.nests.len()).map(|nest| alone(&mut program, nest, platform)).collect();
+    let nests = (0..program.nests.len()).collect();
+    let mut chosen = parallel::each(nests, |nest| alone(&mut program.clone(), nest, platform));
     if let Platform::Cpu(machine) = platform {
         inside::inside(&program, &mut chosen, machine);
     }
