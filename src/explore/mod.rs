@@ -30,6 +30,7 @@
 mod anneal;
 mod auto;
 mod climb;
+mod correction;
 mod exhaustive;
 mod model;
 mod network;
