@@ -6,6 +6,7 @@ use std::path::Path;
 use ftc::driver::bench::report::time;
 use ftc::driver::explain::plot::{Axis, Mark, Plot};
 
+use crate::duel::Duel;
 use crate::methods;
 
 /// One search.
@@ -40,8 +41,9 @@ impl Curve {
 }
 
 /// Prints tables, which go to `OUT.txt` too, and writes plots: `OUT.svg` over trials, `OUT.seconds.svg` over seconds.
-pub(crate) fn report(curves: &[Curve], out: &Path) {
+pub(crate) fn report(curves: &[Curve], duels: &[Duel], out: &Path) {
     let mut lines = agreement(curves);
+    lines.extend(side_by_side(duels));
     let trials = curves.iter().filter_map(|curve| curve.points.last()).map(|point| point.0).max().unwrap_or(1);
     lines.extend(show(curves, Along::Trials, trials as f64, out));
     let ends = curves.iter().filter_map(|curve| curve.points.last()?.1);
@@ -99,8 +101,35 @@ fn mean(curves: &[Curve], method: &str, along: Along, end: f64) -> f64 {
     (logs.iter().sum::<f64>() / logs.len().max(1) as f64).exp()
 }
 
-/// Ends that agree.
+/// Ends that agree, and those that nearly do.
 const AGREE: f64 = 1.05;
+const NEARLY: f64 = 1.10;
+
+/// How far each two of some times lie apart.
+fn pairs(times: &[f64]) -> Vec<f64> {
+    let with = |(at, &a): (usize, &f64)| times[..at].iter().map(|&b| (a / b).max(b / a)).collect::<Vec<_>>();
+    times.iter().enumerate().flat_map(with).collect()
+}
+
+/// How far the winners of several seeds lie apart when they are timed side by side, and how many agree.
+fn side_by_side(duels: &[Duel]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let (mut agree, mut nearly) = (0, 0);
+    for Duel { kernel, seconds } in duels {
+        let [least, most] = [f64::min, f64::max].map(|pick| seconds.iter().copied().reduce(pick).unwrap_or(1.0));
+        agree += usize::from(most < AGREE * least);
+        nearly += usize::from(most < NEARLY * least);
+        let times: Vec<_> = seconds.iter().map(|&seconds| time(seconds)).collect();
+        lines.push(format!("side by side {kernel:12} {:.3} ({})", most / least, times.join(", ")));
+    }
+    if !duels.is_empty() {
+        let all = duels.len();
+        lines.push(format!(
+            "side by side, winners of {agree} of {all} kernels agree within 5 %, {nearly} within 10 %\n"
+        ));
+    }
+    lines
+}
 
 /// How far the ends of searches of one kernel by one method lie apart, for each kernel, and how many agree.
 fn agreement(curves: &[Curve]) -> Vec<String> {
@@ -117,7 +146,8 @@ fn agreement(curves: &[Curve]) -> Vec<String> {
             if ends.len() > 1 {
                 (agree, all) = (agree + usize::from(most < AGREE * least), all + 1);
                 let times = format!("({} to {})", time(least), time(most));
-                lines.push(format!("{method:10}{kernel:12} {:.3} {times}", most / least));
+                let far = pairs(&ends).iter().map(|ratio| ratio.ln()).sum::<f64>() / pairs(&ends).len() as f64;
+                lines.push(format!("{method:10}{kernel:12} {:.3} {times}, two of them {:.3}", most / least, far.exp()));
             }
         }
         if all > 0 {

@@ -9,7 +9,7 @@ use ftc::driver::tune::log::{self, Line, Outcome};
 use crate::curves::Curve;
 
 /// Kernels of many shapes: they fit into a cache or do not, tiles divide them or do not, one stage or several.
-const KERNELS: [(&str, &str); 10] = [
+pub(crate) const KERNELS: [(&str, &str); 10] = [
     ("gemm512", "gemm(A: f32[512, 512], B: f32[512, 512])"),
     ("gemm_odd", "gemm(A: f32[1000, 37], B: f32[37, 129])"),
     ("gemm_flat", "gemm(A: f32[64, 2048], B: f32[2048, 96])"),
@@ -33,7 +33,7 @@ pub(crate) struct Plan {
 }
 
 /// The default method: that whose searches are to agree, whatever their seeds.
-const DEFAULT: &str = "auto";
+pub(crate) const DEFAULT: &str = "auto";
 /// Seconds that a search takes beside those that it is given.
 const AROUND: f64 = 0.5;
 /// Seconds with which a search is worth something.

@@ -5,17 +5,19 @@
 //! cargo bench --bench search -- fog OUT.svg [TRIALS] [SEEDS]                 nothing is measured; minutes
 //! cargo bench --bench search -- live LOGS OUT.svg [--minutes N] [--seeds N] [--methods auto,q,…]
 //!                                                                            ten kernels, measured; logs are kept
-//! cargo bench --bench search -- logs LOGS OUT.svg                            the same plots of logs that are there
+//! cargo bench --bench search -- duel LOGS OUT.svg                            the same of logs that are there
+//! cargo bench --bench search -- logs LOGS OUT.svg                            and without timing winners side by side
 //! ```
 //!
 //! `live` divides its time, 15 minutes if nothing else is said, among kernels, methods and seeds: two seeds of `auto`, to
-//! see whether their ends agree, and one of each other method. What has a log in the folder LOGS already is not searched
+//! see whether they agree, and one of each other method. At the end the winners of the seeds are timed side by side. What has a log in the folder LOGS already is not searched
 //! again, so it can be stopped, and gone on with. Nothing else should run beside it. Tables are printed and go to OUT.txt,
 //! plots to OUT.svg and OUT.seconds.svg.
 
 #![expect(clippy::print_stdout, reason = "a benchmark reports on standard output")]
 
 mod curves;
+mod duel;
 mod fog;
 mod live;
 
@@ -50,18 +52,21 @@ fn main() {
     match words.as_slice() {
         ["fog", out, rest @ ..] => {
             let curves = fog::curves(number(rest.first(), 200), number(rest.get(1), 5));
-            curves::report(&curves, Path::new(out));
+            curves::report(&curves, &[], Path::new(out));
         }
         ["live", logs, out, options @ ..] => match plan(options) {
             Some(plan) => {
                 live::search(Path::new(logs), &plan);
-                curves::report(&live::curves(Path::new(logs)), Path::new(out));
+                curves::report(&live::curves(Path::new(logs)), &duel::duels(Path::new(logs)), Path::new(out));
             }
             None => println!("unknown options; the head of benches/search/main.rs says which there are"),
         },
-        ["logs", logs, out] => curves::report(&live::curves(Path::new(logs)), Path::new(out)),
+        ["logs", logs, out] => curves::report(&live::curves(Path::new(logs)), &[], Path::new(out)),
+        ["duel", logs, out] => {
+            curves::report(&live::curves(Path::new(logs)), &duel::duels(Path::new(logs)), Path::new(out));
+        }
         _ => println!(
-            "usage: cargo bench --bench search -- fog|live|logs …; the head of benches/search/main.rs says more"
+            "usage: cargo bench --bench search -- fog|live|duel|logs …; the head of benches/search/main.rs says more"
         ),
     }
 }
