@@ -74,6 +74,18 @@ const CASES: &[(&str, &str)] = &[
         }",
     ),
     (
+        // What is beside the one lane that is stored stays.
+        "alone",
+        "kernel k(n: i32[64]) -> (a: {T}[64], b: {T}[64]) {
+          for i in 64 {
+            a[i] = {T}(i)
+            b[i] = {T}(i)
+          }
+          vector for v in 16 { if v < 1 { a[v + 48] = {T}({C}(n[v])) } }
+          vector for w in 32 { if w >= 31 { b[w] = {T}({C}(n[w])) } }
+        }",
+    ),
+    (
         // Once the loop of `j` is written out, the later lanes of its second iteration are known to be outside.
         "rims",
         "kernel k(x: {T}[17, 19], o: {T}[32]) -> (a: {T}[20, 32], b: {T}[20, 64]) {

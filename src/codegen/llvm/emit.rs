@@ -9,6 +9,7 @@ use inkwell::module::Module;
 use inkwell::passes::PassBuilderOptions;
 use inkwell::targets::{CodeModel, FileType, InitializationConfig, RelocMode, Target, TargetMachine, TargetTriple};
 
+use super::lone::lone_lanes;
 use crate::codegen::Form;
 use crate::codegen::prepare::Vectors;
 use crate::target::{Cpu, Host};
@@ -113,7 +114,9 @@ fn optimize(module: &Module<'_>, machine: &TargetMachine, vectors: Vectors) -> R
         Vectors::ByKernel => SHORT,
         Vectors::ByCompiler => WHOLE,
     };
-    module.run_passes(passes, machine, options).map_err(|error| ("optimise", error.to_string()))
+    module.run_passes(passes, machine, options).map_err(|error| ("optimise", error.to_string()))?;
+    lone_lanes(module);
+    Ok(())
 }
 
 /// What is done with a module after it was written.

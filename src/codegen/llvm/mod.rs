@@ -4,7 +4,8 @@
 //! what they allocate; `body` has the third, which computes, with `stmt`, `vector`, `dot`, `transpose`, `access`, `expr`,
 //! `ops`, `convert` and `math` below it. `parallel` adds two for each loop on several threads. An export with `const`
 //! arguments has the two kernels of its packing beside its own. `ir` and `ir_vector` are LLVM's builder in short words;
-//! `types` holds what all of them share, `debug` notes where instructions come from. `emit` turns the finished module into text or bytes.
+//! `types` holds what all of them share, `debug` notes where instructions come from. `emit` turns the finished module into
+//! text or bytes, `lone` is a pass on the way.
 //!
 //! The text before optimisation follows the kernel statement by statement, so it is what tests compare. Everything is
 //! the same to the byte for the same kernel and target.
@@ -20,6 +21,7 @@ mod expr;
 mod hints;
 mod ir;
 mod ir_vector;
+mod lone;
 mod math;
 mod ops;
 mod parallel;
