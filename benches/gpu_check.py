@@ -40,6 +40,10 @@ CASES = {
     "gemm_f16_2048": ([(2048, 2048)] * 2, f16, f16, mm),
     "gemm_bf16_2048": ([(2048, 2048)] * 2, bf16, bf16, mm),
     "gemm_nt_tf32": ([(2048, 2048)] * 2, f32, f32, lambda a, b: a @ b.T),
+    "tf32_gemm": ([(2048, 2048)] * 2, f32, f32, mm),
+    "tf32_gemm_nt": ([(2048, 2048)] * 2, f32, f32, lambda a, b: a @ b.T),
+    "tf32_conv": ([(1, 256, 56, 56), (512, 256, 3, 3)], f32, f32, conv(padding=1)),
+    "conv_f16": ([(1, 256, 56, 56), (512, 256, 3, 3)], f16, f16, conv(padding=1)),
     "conv_f16_unfolded": ([(1, 256, 56, 56), (512, 256, 3, 3)], f16, f16, conv(padding=1)),
     "gemm_f64": ([(300, 200), (200, 100)], f64, f64, mm),
     "gemm_bytes": ([(128, 256), (256, 192)], i8, i32, mm),
@@ -59,7 +63,7 @@ CASES = {
     "relu_all": ([(1000, 777)], f32, f32, torch.relu),
 }
 # Those that round operands to 10 bits behind the point, and are timed beside a PyTorch that may, too.
-ROUNDED = {"gemm_nt_tf32"}
+ROUNDED = {"gemm_nt_tf32", "tf32_gemm", "tf32_gemm_nt", "tf32_conv"}
 TOLERANCE = {f32: 2e-5, f64: 1e-13, f16: 2e-3, bf16: 1e-2, i32: 0.0}
 
 
@@ -106,6 +110,7 @@ def check(library, name, shapes, dtype, result, compute):
     error = (output.to("cpu", f64) - wanted).abs().max().item() / max(wanted.abs().max().item(), 1e-30)
     is_right = error <= (TOLERANCE[f16] if name in ROUNDED else TOLERANCE[result])
     torch.backends.cuda.matmul.allow_tf32 = name in ROUNDED
+    torch.backends.cudnn.allow_tf32 = name in ROUNDED
     ours = median_microseconds(launch)
     theirs = median_microseconds(lambda _: compute(*inputs)) if dtype.is_floating_point else float("nan")
     verdict = "" if is_right else "  WRONG"

@@ -28,6 +28,7 @@ compile() {
 case $what in
     all | generate)
         "$ftc" build benches/gpu_check.ft --target "cuda:$arch" --emit cuda,header,schedule -o "$out/large"
+        "$ftc" build benches/gpu_tf32.ft --target "cuda:$arch" --tf32 --emit cuda,header,schedule -o "$out/large"
         "$ftc" build benches/gpu_small.ft --target "cuda:$arch" --emit cuda,header,schedule -o "$out/small"
         mkdir -p "$out"
         python3 benches/gpu_operators.py > "$out/operators.ft"

@@ -1,8 +1,8 @@
 """PyTorch as the peer of `ftc bench --peer torch`: computes the same operators from the same inputs, and times them.
 
-ftc starts this script as `python3 -c SCRIPT THREADS cpu|cuda` and talks to it in lines of JSON, one question and one
-answer at a time, so that its own timings and these alternate. On a GPU it computes in full float32 (TF32 off), and
-times replays of a graph of ten calls, as ftc does. The questions:
+ftc starts this script as `python3 -c SCRIPT THREADS cpu|cuda|cuda+tf32` and talks to it in lines of JSON, one question and one
+answer at a time, so that its own timings and these alternate. On a GPU it computes in full float32 (TF32 off, but for
+`cuda+tf32`), and times replays of a graph of ten calls, as ftc does. The questions:
 
     {"do": "prepare", "op": …, "params": {…}, "dtype": "f32", "inputs": [{"file", "dtype", "shape"}, …], "output": FILE}
         loads the inputs (raw bytes), computes once, writes the result as `dtype`  ->  {"shape": […]}
@@ -24,7 +24,7 @@ except ImportError as missing:
     print(json.dumps({"error": f"Python has no PyTorch ({missing})"}), flush=True)
     sys.exit(0)
 
-DEVICE = sys.argv[2] if len(sys.argv) > 2 else "cpu"
+DEVICE, _, ROUNDING = (sys.argv[2] if len(sys.argv) > 2 else "cpu").partition("+")
 CALLS = 10  # of a graph on a GPU
 
 DTYPES = {
@@ -162,8 +162,8 @@ def main():
         if not torch.cuda.is_available():
             print(json.dumps({"error": "PyTorch finds no GPU"}), flush=True)
             return
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = ROUNDING == "tf32"
+        torch.backends.cudnn.allow_tf32 = ROUNDING == "tf32"
         torch.backends.cudnn.benchmark = True
     print(json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads()}), flush=True)
     call = None

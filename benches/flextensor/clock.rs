@@ -12,6 +12,7 @@ use ftc::measure::accuracy;
 use ftc::runtime::Array;
 use ftc::runtime::gpu::{Call, Device, GpuError, Program, Tensors};
 use ftc::scalar::DType;
+use ftc::target::Numbers;
 
 use crate::image::{SIDES, file};
 use crate::translate::{Record, Shape};
@@ -107,7 +108,7 @@ fn row(device: &Device, shape: &Shape, number: usize, folder: &Path, numbers: &[
         calls.push(call);
     }
     let errors = errors(shape, (images, weights), &results);
-    if errors.iter().any(|error| *error > accuracy::tolerance(DType::F32)) {
+    if errors.iter().any(|error| *error > accuracy::tolerance(DType::F32, Numbers::Exact)) {
         return Err(format!("results are wrong: {errors:?}"));
     }
     let [theirs, ours] = &mut calls[..] else { unreachable!("there are two sides") };

@@ -103,6 +103,21 @@ pub(super) struct What {
     pub(super) variants: Vec<String>,
 }
 
+/// What a GPU may make of numbers: shared by all commands that choose schedules.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Rounding {
+    /// Let matrix units of a GPU multiply `f32` rounded to 10 bits behind the point; the same as `--target cuda+tf32`
+    #[arg(long)]
+    tf32: bool,
+}
+
+impl Rounding {
+    /// The name of the target with it.
+    pub(super) fn of(self, target: &str) -> String {
+        if self.tf32 { format!("{target}+tf32") } else { target.to_owned() }
+    }
+}
+
 /// Arguments of `ftc build`.
 #[derive(Debug, Args)]
 #[command(after_help = BUILD)]
@@ -116,6 +131,9 @@ pub(super) struct BuildArgs {
     /// The machine to compile for; `ftc targets` lists them
     #[arg(long, default_value = "native", value_name = "TARGET")]
     pub(super) target: String,
+
+    #[command(flatten)]
+    pub(super) rounding: Rounding,
 
     /// What to write: ast graph schedule loops llvm asm obj archive lib header python; for a GPU cuda ptx cubin
     #[arg(long, value_name = "KIND,…", value_delimiter = ',', default_value = "lib,header")]
@@ -155,6 +173,9 @@ pub(super) struct RunArgs {
     /// The machine to compile for, which must be this one; `interp` runs the reference interpreter
     #[arg(long, default_value = "native", value_name = "TARGET")]
     pub(super) target: String,
+
+    #[command(flatten)]
+    pub(super) rounding: Rounding,
 }
 
 /// Arguments of `ftc space`.
@@ -171,6 +192,9 @@ pub(super) struct SpaceArgs {
     /// The machine to schedule for
     #[arg(long, value_name = "TARGET", default_value = "native")]
     pub(super) target: String,
+
+    #[command(flatten)]
+    pub(super) rounding: Rounding,
 }
 
 /// Arguments of `ftc fmt`.

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::driver::Outcome;
 use crate::driver::bench::{self, Event, Request};
 
+use super::args::Rounding;
 use super::report::Report;
 
 /// Arguments of `ftc bench`.
@@ -21,6 +22,9 @@ pub(super) struct BenchArgs {
     /// The machine to compile for, which must be this one
     #[arg(long, default_value = "native", value_name = "TARGET")]
     pub target: String,
+
+    #[command(flatten)]
+    pub rounding: Rounding,
 
     /// Measure these operators only
     #[arg(long, value_name = "OP,…", value_delimiter = ',')]
@@ -102,7 +106,7 @@ as a network does when it is loaded, and a call takes them packed. The peer gets
 pub(super) fn run(report: &mut Report, args: &BenchArgs) -> Outcome<()> {
     let request = Request {
         suite: args.suite.clone(),
-        target: args.target.clone(),
+        target: args.rounding.of(&args.target),
         ops: args.ops.clone(),
         filter: args.filter.clone(),
         peer: args.peer.clone(),

@@ -19,7 +19,7 @@ pub(super) fn build(report: &mut Report, args: &BuildArgs) -> Outcome<()> {
     let to = if args.output == Path::new("-") { Destination::Stdout } else { Destination::Folder(args.output.clone()) };
     let request = build::Request {
         what: selection(args.file.as_ref(), &args.what),
-        target: args.target.clone(),
+        target: args.rounding.of(&args.target),
         emit: args.emit.clone(),
         to,
         name: args.name.clone(),
@@ -39,14 +39,18 @@ pub(super) fn run(report: &mut Report, args: &RunArgs) -> Outcome<()> {
         call: args.call.clone(),
         inputs: args.inputs.clone(),
         outputs: args.outputs.clone(),
-        target: args.target.clone(),
+        target: args.rounding.of(&args.target),
     };
     let shown = run::run(&mut report.session, &request)?;
     report.print(shown)
 }
 
 pub(super) fn space(report: &mut Report, args: &SpaceArgs) -> Outcome<()> {
-    let text = driver::space::space(&mut report.session, &selection(args.file.as_ref(), &args.what), &args.target)?;
+    let text = driver::space::space(
+        &mut report.session,
+        &selection(args.file.as_ref(), &args.what),
+        &args.rounding.of(&args.target),
+    )?;
     report.print(text)
 }
 

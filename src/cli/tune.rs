@@ -12,7 +12,7 @@ use crate::driver::tune::notes::Status;
 use crate::driver::tune::search::Tuned;
 use crate::driver::tune::{self, Earlier, Event, Request, Start};
 
-use super::args::What;
+use super::args::{Rounding, What};
 use super::commands::selection;
 use super::report::Report;
 
@@ -29,6 +29,9 @@ pub(super) struct TuneArgs {
     /// The machine to compile for, which must be this one
     #[arg(long, default_value = "native", value_name = "TARGET")]
     pub target: String,
+
+    #[command(flatten)]
+    pub rounding: Rounding,
 
     /// What may be spent on all exports together
     #[arg(long, default_value = "1m", value_name = "30s|5m|200trials")]
@@ -87,7 +90,7 @@ pub(super) fn run(report: &mut Report, args: &TuneArgs) -> Outcome<()> {
     };
     let request = Request {
         what: selection(args.file.as_ref(), &args.what),
-        target: args.target.clone(),
+        target: args.rounding.of(&args.target),
         budget: args.budget.clone(),
         search: args.search.clone(),
         seed: args.seed,

@@ -40,6 +40,8 @@ pub fn choice(kernel: &Kernel, platform: &Platform) -> Choice {
     steps.extend(space::structure(&mut program));
     let nests = (0..program.nests.len()).collect();
     let mut chosen = parallel::each(nests, |nest| alone(&mut program.clone(), nest, platform));
+    let first = stored(&mut program, &mut chosen, platform);
+    steps.extend(first);
     if let Platform::Cpu(machine) = platform {
         inside::inside(&program, &mut chosen, machine);
     }
@@ -52,6 +54,31 @@ pub fn choice(kernel: &Kernel, platform: &Platform) -> Choice {
         steps.extend(chosen[nest].steps.iter().chain(inner.flat_map(|inner| &inner.steps)).cloned());
     }
     Choice { schedule: Schedule { steps }, cycles }
+}
+
+/// Stores operands of nests in another order first, where that is better; gives the steps that do.
+fn stored(program: &mut Program, chosen: &mut Vec<Chosen>, platform: &Platform) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for nest in 0..chosen.len() {
+        if program.nests[nest].order.is_empty() {
+            continue;
+        }
+        let stores = NestSpace::stores(program, nest, platform);
+        let mut trial = program.clone();
+        if stores.is_empty() || stores.iter().any(|step| trial.apply(step).is_err()) {
+            continue;
+        }
+        let reader = alone(&mut trial, nest, platform);
+        let makers: Vec<_> = (chosen.len()..trial.nests.len()).map(|nest| alone(&mut trial, nest, platform)).collect();
+        let cycles = reader.cycles + makers.iter().map(|maker| maker.cycles).sum::<f64>();
+        if cycles < chosen[nest].cycles {
+            chosen[nest] = reader;
+            chosen.extend(makers);
+            *program = trial;
+            steps.extend(stores);
+        }
+    }
+    steps
 }
 
 /// What is best for a nest where it is.

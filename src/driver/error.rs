@@ -123,6 +123,11 @@ pub fn unknown_target(message: &str, nearest: &[&str]) -> Diagnostic {
     diagnostic.help("`ftc targets` lists all of them")
 }
 
+/// E0704: a target without what was allowed.
+pub fn no_tf32(message: &str) -> Diagnostic {
+    error("E0704", message).help("leave `--tf32` out, or name a GPU since `sm_80`: `--target cuda --tf32`")
+}
+
 /// E0704: a form of code for a target that has none.
 pub fn interpreted_only() -> Diagnostic {
     error("E0704", "target `interp` runs kernels, it has no code to write")

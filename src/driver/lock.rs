@@ -25,7 +25,7 @@ use crate::loops::{self, BufferKind, Kernel};
 use crate::schedule::Schedule;
 use crate::source::SourceMap;
 use crate::syntax::{ast, parser};
-use crate::target::{Platform, Target};
+use crate::target::{Numbers, Platform, Target};
 
 /// The name of the file.
 pub const NAME: &str = "ftc.lock";
@@ -131,10 +131,12 @@ fn sizes(text: &str) -> Vec<f64> {
     text.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()
 }
 
-/// How a target is called in a lock: by the processor, and the number of its threads if it is one that lends them.
+/// How a target is called in a lock: by the processor, and the number of its threads if it is one that lends them; where
+/// rounding is allowed, by that, too, for such a schedule is none for who has not allowed it.
 pub fn target_name(target: &Target, platform: &Platform) -> String {
     let name = match target {
         Target::Cpu(cpu) => cpu.cpu.clone(),
+        Target::Gpu(gpu) if gpu.numbers == Numbers::Tf32 => format!("{}, tf32", gpu.arch()),
         Target::Gpu(gpu) => gpu.arch(),
         Target::Interp => target.name().to_owned(),
     };

@@ -19,6 +19,7 @@ pub fn target(session: &mut Session, name: &str) -> Outcome<Target> {
     let host = host();
     Target::parse(name, host.as_ref()).map_err(|cause| match &cause {
         TargetError::Unknown { nearest, .. } => session.user(error::unknown_target(&cause.to_string(), nearest)),
+        TargetError::NoTf32 { .. } => session.user(error::no_tf32(&cause.to_string())),
         TargetError::NoHost => session.environment(error::unknown_target(&cause.to_string(), &["x86"])),
     })
 }

@@ -37,10 +37,28 @@ pub fn space(session: &mut Session, what: &Selection, target: &str) -> Outcome<S
                 text += &of_nest(&mut program, nest, &model);
             }
         }
+        text += &stored(&mut program, &model);
         texts.push(text);
         Ok(())
     })?;
     Ok(texts.join("\n"))
+}
+
+/// What there is where operands are stored in another order first; nothing where all lie well.
+fn stored(program: &mut Program, platform: &Platform) -> String {
+    let mut text = String::new();
+    for nest in program.live().into_iter().filter(|&nest| !program.nests[nest].order.is_empty()).collect::<Vec<_>>() {
+        let (stores, known) = (NestSpace::stores(program, nest, platform), program.nests.len());
+        if stores.is_empty() || stores.iter().any(|step| program.apply(step).is_err()) {
+            continue;
+        }
+        text += "\nor, with operands stored first:\n";
+        text.extend(stores.iter().map(|step| format!("  {step}\n")));
+        for nest in (known..program.nests.len()).chain([nest]) {
+            text += &of_nest(program, nest, platform);
+        }
+    }
+    text
 }
 
 fn of_nest(program: &mut Program, nest: usize, platform: &Platform) -> String {

@@ -3,14 +3,16 @@
 //! `--variant` says it, or a block `schedule f as winograd`; a block without a name is about the first body. Where nobody
 //! says it, a body that was measured is taken, else the one that the model likes best with the schedule that it would
 //! choose. Variants round differently: those that say `#[inexact]` have to be asked for, and none is a choice where
-//! tensors are stored in fewer than 32 bits, since the roundings of every intermediate would be seen.
+//! tensors are stored in fewer than 32 bits, since the roundings of every intermediate would be seen, or where products
+//! are of numbers that are rounded to so few.
 
 use crate::graph::Graph;
 use crate::loops::{self, Kernel};
 use crate::lower;
+use crate::scalar::DType;
 use crate::sema::{self, Program, Request, Unfit};
 use crate::syntax::ast;
-use crate::target::{Platform, Target};
+use crate::target::{Numbers, Platform, Target};
 
 use super::choose::{Choice, choice};
 use super::lock::Pinned;
@@ -81,7 +83,8 @@ pub fn pick(
     platform: &Platform,
     make: &dyn Fn(&str) -> Option<Graph>,
 ) -> (Graph, Option<String>) {
-    if first.tensors.iter().any(|(_, tensor)| tensor.dtype.is_float() && tensor.dtype.bytes() < 4) {
+    let is_short = |dtype: DType| dtype.is_float() && dtype.bytes() < 4;
+    if platform.numbers() == Numbers::Tf32 || first.tensors.iter().any(|(_, tensor)| is_short(tensor.dtype)) {
         return (first, None);
     }
     let text = first.to_string();

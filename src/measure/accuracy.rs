@@ -14,6 +14,7 @@
 use crate::runtime::Array;
 use crate::scalar::DType;
 use crate::scalar::values::Data;
+use crate::target::Numbers;
 
 /// The relative error of numbers `a` against the reference `b`.
 pub fn relative_error(pairs: &[(f64, f64)]) -> f64 {
@@ -60,10 +61,11 @@ fn error_of(a: f64, b: f64, scale: f64) -> f64 {
 }
 
 /// The relative error that rounding can explain, for outputs of a type: sums of a million terms in any order, and one
-/// rounding to the type at the end.
-pub const fn tolerance(dtype: DType) -> f64 {
+/// rounding to the type at the end; of operands, too, where that is allowed.
+pub const fn tolerance(dtype: DType, numbers: Numbers) -> f64 {
     match dtype {
         DType::F64 => 1e-10,
+        DType::F32 if matches!(numbers, Numbers::Tf32) => 1e-2,
         DType::F32 => 1e-3,
         DType::F16 => 4e-3,
         DType::BF16 => 3e-2,

@@ -6,14 +6,17 @@
 //!
 //! ```text
 //! inside  apart | z in y 1 | z in y 2      nest 1 …, nest 2 …      z in y 1: nest 1 …      z in y 2: nest 1 …
+//! stored  apart | x                        nest 1 …                x: nest 1 …, x: nest 2 …
 //! ```
+//!
+//! On a GPU, it says which operands are stored in another order first.
 
 use crate::explore::Reason;
 use crate::loops::{self, Kernel};
 use crate::schedule::nest::Program;
-use crate::schedule::{self, Schedule};
-use crate::space;
+use crate::schedule::{self, Schedule, Step};
 use crate::space::knobs::{Knob, Knobs, Only, Point};
+use crate::space::{self, NestSpace};
 use crate::target::Platform;
 
 use super::arrangement::Arrangement;
@@ -27,6 +30,24 @@ pub struct Candidates {
     kernel: Kernel,
     platform: Platform,
     arrangements: Vec<Arrangement>,
+}
+
+/// Arrangements in which operands of a nest are stored in another order first, each with the names of these.
+fn stored(program: &Program, fixed: &[Step], platform: &Platform) -> Vec<(String, Arrangement)> {
+    let arrangement = |nest: usize| {
+        let stores = NestSpace::stores(program, nest, platform);
+        let mut trial = program.clone();
+        let is_legal = !stores.is_empty() && stores.iter().all(|step| trial.apply(step).is_ok());
+        let operands = stores.iter().filter_map(|step| match step {
+            Step::Store { operand, .. } => Some(operand.as_str()),
+            _ => None,
+        });
+        let name = operands.collect::<Vec<_>>().join(" ");
+        let steps = [fixed, &stores].concat();
+        is_legal.then(|| (name, Arrangement::apart(trial, steps, platform)))
+    };
+    let nests = (0..program.nests.len()).filter(|&nest| !program.nests[nest].order.is_empty());
+    nests.filter_map(arrangement).collect()
 }
 
 /// How the arrangement without a nest inside of another one is called.
@@ -45,15 +66,21 @@ impl Candidates {
         fixed.extend(space::structure(&mut program));
         let placed = |place| Some((place, Arrangement::placed(program.clone(), fixed.clone(), place, platform)?));
         let (named, mut arrangements): (Vec<&Placement>, Vec<_>) = places.iter().filter_map(placed).unzip();
+        let mut names: Vec<_> = named.iter().map(|place| place.name.clone()).collect();
+        let stored = stored(&program, &fixed, platform);
+        let word = if stored.is_empty() { "inside" } else { "stored" };
+        for (name, arrangement) in stored {
+            names.push(name);
+            arrangements.push(arrangement);
+        }
         arrangements.insert(0, Arrangement::apart(program.clone(), fixed.clone(), platform));
-        let names: Vec<_> =
-            std::iter::once(APART.to_owned()).chain(named.iter().map(|place| place.name.clone())).collect();
+        names.insert(0, APART.to_owned());
         let mut knobs = Knobs::default();
         if arrangements.len() == 1 {
             knobs.clone_from(&arrangements[0].knobs);
             return Self { knobs, kernel: kernel.clone(), platform: *platform, arrangements };
         }
-        knobs.knobs.push(Knob::any("inside", names.clone()));
+        knobs.knobs.push(Knob::any(word, names.clone()));
         for ((value, name), arrangement) in (0..).zip(&names).zip(&mut arrangements) {
             let prefix = if name == APART { String::new() } else { format!("{name}: ") };
             let home = arrangement.starts(1, platform).swap_remove(0);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::explore::Reason;
-use crate::target::{Arch, Cpu, Gpu, Target};
+use crate::target::{Arch, Cpu, Gpu, Numbers, Target};
 
 /// What a worker is asked to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -57,6 +57,8 @@ pub enum Processor {
         name: String,
         /// The number of its architecture.
         sm: u32,
+        /// Whether its matrix units may round operands.
+        rounds: bool,
     },
 }
 
@@ -139,9 +141,14 @@ impl Processor {
             Target::Cpu(Cpu { name, arch, cpu, features }) => {
                 Self::Cpu { name, is_arm: arch == Arch::Aarch64, cpu, features }
             }
-            Target::Gpu(Gpu { name, sm }) => Self::Gpu { name, sm },
+            Target::Gpu(Gpu { name, sm, numbers }) => Self::Gpu { name, sm, rounds: numbers == Numbers::Tf32 },
             Target::Interp => return None,
         })
+    }
+
+    /// What it may make of operands.
+    pub const fn numbers(&self) -> Numbers {
+        if let Self::Gpu { rounds: true, .. } = self { Numbers::Tf32 } else { Numbers::Exact }
     }
 
     /// Whether it is a GPU.
@@ -157,7 +164,10 @@ impl From<&Processor> for Target {
                 let arch = if is_arm { Arch::Aarch64 } else { Arch::X86 };
                 Self::Cpu(Cpu { name, arch, cpu, features })
             }
-            Processor::Gpu { name, sm } => Self::Gpu(Gpu { name, sm }),
+            Processor::Gpu { name, sm, rounds } => {
+                let numbers = if rounds { Numbers::Tf32 } else { Numbers::Exact };
+                Self::Gpu(Gpu { name, sm, numbers })
+            }
         }
     }
 }

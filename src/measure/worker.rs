@@ -223,7 +223,7 @@ impl Subject {
         let params = self.interface.params.iter().filter(|param| param.direction == Direction::Out);
         for ((found, expected), param) in outputs.iter().zip(&set.expected).zip(params) {
             let error = accuracy::distance(found, expected);
-            if error > accuracy::tolerance(param.dtype) {
+            if error > accuracy::tolerance(param.dtype, self.setup.processor.numbers()) {
                 return Err(Reason::new("wrong values", format!("`{}` is off by {error:.1e}", param.name)));
             }
         }

@@ -4,7 +4,7 @@
 //! is refused and why. It takes a kernel that verifies and gives one.
 //!
 //! The kernel is taken apart into nests (`nest`), each primitive changes them (one file each: `split`, `fuse`,
-//! `reorder`, `parallel`, `vectorize`, `unroll`, `bind`, `stage`, `pipeline`, `tensorize`, `accumulate`, `rfactor`, `inline`,
+//! `reorder`, `parallel`, `vectorize`, `unroll`, `bind`, `store`, `stage`, `pipeline`, `tensorize`, `accumulate`, `rfactor`, `inline`,
 //! `compute`), and
 //! `realize` writes the loops down again. Results stay the same to the bit, but for the order in which sums are joined.
 
@@ -28,6 +28,7 @@ mod rfactor;
 mod split;
 mod stage;
 pub mod step;
+mod store;
 pub mod tensorize;
 mod unroll;
 mod vectorize;
@@ -35,6 +36,7 @@ mod window;
 
 pub use factors::factors;
 pub use step::{Numbers, Place, Schedule, Step, Tail};
+pub use store::SUFFIX;
 
 use crate::loops::{Kernel, LoopKind};
 use nest::{Form, Nest, Program, VarId};
@@ -147,6 +149,10 @@ fn apply_step(program: &mut Program, step: &Step) -> Result<(), Refusal> {
             tensorize::tensorize(program, number, [vars[0], vars[1], vars[2]], *numbers)
         }
         Step::Rfactor { axis } => on_loop(program, axis, rfactor::rfactor),
+        Step::Store { operand, layout } => {
+            let (number, vars) = loops_of(program, layout)?;
+            store::store(program, number, operand, &vars)
+        }
         Step::Inline { tensor } => inline::inline(program, tensor),
         Step::Stage { operand, place, layout, scope } => {
             stage_step(program, operand, place.as_ref(), layout.as_deref(), *scope)

@@ -238,7 +238,7 @@ pub(super) fn tensor(program: &Program, nest: &Nest, name: &str) -> Option<Tenso
 }
 
 /// What is copied: the only load of the tensor, and with its default.
-fn operand(
+pub(super) fn operand(
     program: &Program,
     nest: &Nest,
     name: &str,

@@ -14,6 +14,7 @@
 //! vectorize j.2                            as the lanes of vectors
 //! unroll i.1 j.1                           written out
 //! bind i.0 to grid.x                       as a coordinate of a GPU's grid or of its blocks
+//! store x as [c, r, p]                     what `x` gives is stored first, in this order
 //! stage B at k.0 as [k.1, j.1]             copy what `B` gives inside of loop k.0, in this order
 //! accumulate at k.0                        sums stay in registers inside of loop k.0
 //! pipeline k.0                             its shared copies are made one iteration ahead
@@ -29,6 +30,7 @@
 use std::fmt;
 
 use crate::loops::{LoopKind, Scope};
+pub use crate::target::Numbers;
 
 /// Steps, in the order in which they are applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -90,6 +92,13 @@ pub enum Step {
         /// The coordinate: [`LoopKind::Grid`] or [`LoopKind::Block`].
         to: LoopKind,
     },
+    /// What an operand gives is stored by a nest of its own, first.
+    Store {
+        /// The tensor that is read.
+        operand: String,
+        /// Axes of what is stored, slowest first.
+        layout: Vec<String>,
+    },
     /// An operand is copied into the order in which it is read.
     Stage {
         /// The tensor that is read.
@@ -141,16 +150,6 @@ pub enum Step {
         /// The loop of its consumer.
         at: String,
     },
-}
-
-/// What matrix units make of the numbers of their operands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Numbers {
-    /// Products are exact.
-    #[default]
-    Exact,
-    /// Those of `f32` are rounded to 10 bits behind the point first.
-    Tf32,
 }
 
 /// Where a copy is made.
@@ -236,6 +235,7 @@ impl fmt::Display for Step {
             Self::Vectorize { axis } => write!(f, "vectorize {axis}"),
             Self::Unroll { axes } => write!(f, "unroll {}", axes.join(" ")),
             Self::Bind { axis, to } => write!(f, "bind {axis} to {}", to.name()),
+            Self::Store { operand, layout } => write!(f, "store {operand} as [{}]", layout.join(", ")),
             Self::Stage { operand, place, layout, scope } => {
                 write!(f, "stage {operand}")?;
                 match place {

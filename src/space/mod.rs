@@ -104,11 +104,15 @@ impl NestSpace {
 
     fn on_gpu(program: &Program, nest: usize, chip: &Chip) -> Self {
         let facts = facts::Facts::of_structure(program, &program.nests[nest]);
-        if let Some(space) = gpu::tensor::Tensor::of(program, &program.nests[nest], &facts, chip)
-            && !space.starts().is_empty()
-        {
-            return Self { knobs: space.knobs(), kind: Kind::Tensor(Box::new(space)) };
-        }
+        let tensor = gpu::tensor::Tensor::of(program, &program.nests[nest], &facts, chip);
+        let tensor = tensor.filter(|space| !space.starts().is_empty());
+        let is_exact = tensor.as_ref().is_some_and(gpu::tensor::Tensor::is_exact);
+        let tensor = tensor.map(|space| Self { knobs: space.knobs(), kind: Kind::Tensor(Box::new(space)) });
+        // Small numbers have nothing else that is as fast.
+        let tensor = match tensor {
+            Some(space) if is_exact => return space,
+            tensor => tensor.map(|space| (UNITS, space)),
+        };
         let family = family(program, nest);
         let tiled = gpu::tiled::Tiled::of(facts.clone(), chip, family);
         let is_thin = tiled.as_ref().is_some_and(gpu::tiled::Tiled::is_thin);
@@ -119,12 +123,21 @@ impl NestSpace {
         let direct = direct.map(|space| (ELEMENTS, Self { knobs: space.knobs(), kind: Kind::Direct(Box::new(space)) }));
         let boxed =
             boxed.map(|space| (BOXES, Self { knobs: gpu::boxed::Boxed::knobs(), kind: Kind::Boxed(Box::new(space)) }));
-        let mut sorts: Vec<_> = tiled.into_iter().chain(direct).chain(boxed).collect();
+        let mut sorts: Vec<_> = tensor.into_iter().chain(tiled).chain(direct).chain(boxed).collect();
         match sorts.len() {
             0 => Self { knobs: Knobs::default(), kind: Kind::Plain },
             1 => sorts.swap_remove(0).1,
             _ => Self::one_of(sorts),
         }
+    }
+
+    /// Steps that store operands of a nest in another order first; the nest, whose loops are still those of the formula,
+    /// then has other spaces. None where all lie well.
+    pub fn stores(program: &Program, nest: usize, platform: &Platform) -> Vec<Step> {
+        let Platform::Gpu(chip) = platform else { return Vec::new() };
+        let facts = facts::Facts::of_structure(program, &program.nests[nest]);
+        let tensor = gpu::tensor::Tensor::of(program, &program.nests[nest], &facts, chip);
+        tensor.map(|space| space.stores()).unwrap_or_default()
     }
 
     fn one_of(sorts: Vec<(&'static str, Self)>) -> Self {
@@ -193,6 +206,7 @@ impl NestSpace {
 }
 
 /// What threads of a GPU have.
+const UNITS: &str = "matrix units";
 const TILES: &str = "tiles";
 const ELEMENTS: &str = "elements";
 const BOXES: &str = "boxes";

@@ -321,6 +321,13 @@ pub enum StepKind {
         /// The coordinate: one of `grid.x … block.z`.
         to: Ident,
     },
+    /// `store x as [c, r, p]`
+    Store {
+        /// The tensor that is read.
+        operand: Ident,
+        /// The axes of what is stored.
+        layout: Vec<Ident>,
+    },
     /// `stage B at k.0 as [k.1, j.1] in stack`
     Stage {
         /// The tensor that is copied.

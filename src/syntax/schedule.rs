@@ -1,7 +1,7 @@
 //! The words of `schedule` blocks: `split`, `by` and the others mean something there, and are names everywhere else.
 //!
 //! It takes the tokens of a block as `layout` cuts them, before they are parsed, and tells words from names. A name may
-//! have several parts there: axes are called `i.0` and `k.1.init`, targets `x86-64-v4` and `cuda:sm_90`; what `lexer`
+//! have several parts there: axes are called `i.0` and `k.1.init`, targets `x86-64-v4` and `cuda:sm_90+tf32`; what `lexer`
 //! found in such a name becomes one token. Here is also what is said where a block does not parse.
 
 use super::error::ParseError;
@@ -9,7 +9,7 @@ use super::expect::Failure;
 use super::token::{Tok, Token};
 
 /// Every step by its word, and what it looks like.
-const FORMS: [(&str, &str); 15] = [
+const FORMS: [(&str, &str); 16] = [
     ("split", "split i by [?, 14]"),
     ("fuse", "fuse i j as ij"),
     ("phases", "phases p q by [2, 2]"),
@@ -18,6 +18,7 @@ const FORMS: [(&str, &str); 15] = [
     ("vectorize", "vectorize j"),
     ("unroll", "unroll i j"),
     ("bind", "bind i.0 to grid.x"),
+    ("store", "store x as [c, r, p]"),
     ("stage", "stage B at k.0 as [k.1, j.1]"),
     ("accumulate", "accumulate at k.0"),
     ("pipeline", "pipeline k.0 by 4"),
@@ -49,7 +50,7 @@ pub(crate) fn words<'s>(text: &'s str, tokens: &[Token<'s>]) -> (Vec<Token<'s>>,
     let mut out: Vec<Token<'s>> = Vec::new();
     let mut names = Vec::new();
     let mut rest = tokens;
-    let mut separators = ['.', '-', ':'].as_slice();
+    let mut separators = ['.', '-', ':', '+'].as_slice();
     while let [token, after @ ..] = rest {
         rest = after;
         let mut token = *token;

@@ -94,7 +94,7 @@ tokens! {
         For "for" By "by" Tail "tail" Within "at" Before "before" In "in" To "to"
         Split "split" Fuse "fuse" Phases "phases" Reorder "reorder" Parallel "parallel" Vectorize "vectorize" Unroll "unroll"
         Bind "bind"
-        Stage "stage" Pipeline "pipeline" Tensorize "tensorize" Accumulate "accumulate" Rfactor "rfactor" Inline "inline"
+        Store "store" Stage "stage" Pipeline "pipeline" Tensorize "tensorize" Accumulate "accumulate" Rfactor "rfactor" Inline "inline"
         Compute "compute"
     }
 }

@@ -7,7 +7,24 @@ pub struct Gpu {
     pub name: String,
     /// The number of its architecture: 90 for `sm_90`.
     pub sm: u32,
+    /// What its matrix units may make of operands.
+    pub numbers: Numbers,
 }
+
+/// What matrix units make of the numbers of their operands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Numbers {
+    /// Products are exact.
+    #[default]
+    Exact,
+    /// Those of `f32` are rounded to 10 bits behind the point first.
+    Tf32,
+}
+
+/// What stands behind the name of a GPU that may round so.
+pub const TF32: &str = "+tf32";
+/// The first architecture that can.
+const TF32_SINCE: u32 = 80;
 
 /// One row of the table.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +64,8 @@ pub struct Chip {
     pub cache: i64,
     /// Bytes in a nanosecond from main memory.
     pub memory: f64,
+    /// What matrix units may make of operands.
+    pub numbers: Numbers,
 }
 
 /// Threads of a block, at most, on every GPU.
@@ -77,6 +96,7 @@ const fn processor(sm: u32, [threads, blocks, shared]: [i64; 3], lanes: f64) -> 
         clock: 0.0,
         cache: 0,
         memory: 0.0,
+        numbers: Numbers::Exact,
     }
 }
 
@@ -102,13 +122,18 @@ pub const TABLE: [Row; 7] = [
     row("cuda:sm_120", "RTX 5090", [170, 96], [2.4, 1792.0], processor(120, [1536, 24, 100], 128.0)),
 ];
 
-/// The GPU of a name: `cuda`, or one of the table.
+/// The GPU of a name: `cuda`, or one of the table, with `+tf32` behind it where that is allowed.
 pub fn find(name: &str) -> Option<Gpu> {
-    let sm = match name {
-        "cuda" => DEFAULT,
-        _ => TABLE.iter().find(|row| row.name == name)?.sm,
+    let (bare, numbers) = match name.strip_suffix(TF32) {
+        Some(bare) => (bare, Numbers::Tf32),
+        None => (name, Numbers::Exact),
     };
-    Some(Gpu { name: name.to_owned(), sm })
+    let sm = match bare {
+        "cuda" => DEFAULT,
+        _ => TABLE.iter().find(|row| row.name == bare)?.sm,
+    };
+    let can = numbers == Numbers::Exact || sm >= TF32_SINCE;
+    can.then(|| Gpu { name: name.to_owned(), sm, numbers })
 }
 
 impl Gpu {
@@ -126,6 +151,6 @@ impl Gpu {
     pub fn chip(&self) -> Chip {
         let found = TABLE.iter().find(|row| row.sm == self.sm);
         // Every GPU is of a row.
-        found.map_or(TABLE[0].chip, |row| row.chip)
+        Chip { numbers: self.numbers, ..found.map_or(TABLE[0].chip, |row| row.chip) }
     }
 }

@@ -8,7 +8,7 @@ pub mod gpus;
 pub mod machine;
 
 pub use cpus::{Facts, Level};
-pub use gpus::{Chip, Gpu};
+pub use gpus::{Chip, Gpu, Numbers};
 pub use machine::{Dots, Machine};
 
 /// A machine to generate code for.
@@ -29,6 +29,13 @@ pub enum Platform {
     Cpu(Machine),
     /// A GPU.
     Gpu(Chip),
+}
+
+impl Platform {
+    /// What may be made of operands.
+    pub const fn numbers(&self) -> Numbers {
+        if let Self::Gpu(chip) = self { chip.numbers } else { Numbers::Exact }
+    }
 }
 
 impl From<Machine> for Platform {
@@ -90,6 +97,12 @@ pub enum TargetError {
     /// `native`, and nobody could say what the host is.
     #[error("the host's processor is not known, so `native` names no target")]
     NoHost,
+    /// Rounding to tf32 was allowed, and nothing there does that.
+    #[error("target `{name}` has no matrix units that round to tf32")]
+    NoTf32 {
+        /// The target.
+        name: String,
+    },
 }
 
 impl Arch {
@@ -142,6 +155,9 @@ impl Target {
             "native" => host.map_or(Err(TargetError::NoHost), |host| cpu(host.arch, &host.cpu, &host.features)),
             _ if cpus::find(name).is_some() => cpu(Arch::X86, name, ""),
             _ if let Some(gpu) = gpus::find(name) => Ok(Self::Gpu(gpu)),
+            _ if let Some(bare) = name.strip_suffix(gpus::TF32) => {
+                Self::parse(bare, host).and(Err(TargetError::NoTf32 { name: bare.to_owned() }))
+            }
             _ => Err(TargetError::Unknown { name: name.to_owned(), nearest: nearest(name) }),
         }
     }
@@ -176,7 +192,7 @@ fn nearest(name: &str) -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arch, Host, Target, TargetError};
+    use super::{Arch, Host, Numbers, Target, TargetError};
 
     fn cpu(name: &str, host: Option<&Host>) -> super::Cpu {
         match Target::parse(name, host) {
@@ -199,6 +215,17 @@ mod tests {
         for (name, _) in Target::list() {
             assert!(Target::parse(name, Some(&host)).is_ok(), "{name}");
         }
+    }
+
+    #[test]
+    fn rounding_is_allowed_behind_the_name_of_a_gpu() {
+        let Ok(Target::Gpu(gpu)) = Target::parse("cuda:sm_80+tf32", None) else { panic!() };
+        assert_eq!((gpu.sm, gpu.numbers, gpu.chip().numbers), (80, Numbers::Tf32, Numbers::Tf32));
+        for name in ["x86", "cuda:sm_75", "interp"] {
+            let refused = Err(TargetError::NoTf32 { name: name.to_owned() });
+            assert_eq!(Target::parse(&format!("{name}+tf32"), None), refused);
+        }
+        assert!(matches!(Target::parse("???+tf32", None), Err(TargetError::Unknown { .. })));
     }
 
     #[test]

@@ -203,6 +203,8 @@ fn what_to_compile_must_be_clear() {
     place.ftc(&[&["build"][..], &clash].concat()).fails(1, "E0511", &[says]);
     place.ftc(&["build", "gemm.ft", "--target", "zen4"]).fails(1, "E0704", &["did you mean `znver4`?"]);
     place.ftc(&["build", "gemm.ft", "--target", "interp"]).fails(1, "E0704", &["no code to write"]);
+    let rounding = ["build", "gemm.ft", "--target", "x86", "--tf32"];
+    place.ftc(&rounding).fails(1, "E0704", &["`x86` has no matrix units that round to tf32", "`--target cuda --tf32`"]);
     place.ftc(&["build", "gemm.ft", "--variant", "fast"]).fails(1, "E0514", &["no function has a variant `fast`"]);
     place.ftc(&["build", "gemm.ft", "--set", "M"]).fails(1, "E0706", &["`--set NAME=INTEGER`"]);
     place.ftc(&["build", "gemm.ft", "--set", "M=many"]).fails(1, "E0706", &["`--set M=many`"]);

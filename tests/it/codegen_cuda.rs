@@ -19,8 +19,17 @@ use crate::graphs::samples;
 use crate::place::skipped;
 
 fn gpu() -> Gpu {
-    let Ok(Target::Gpu(gpu)) = Target::parse("cuda", None) else { panic!("it is a GPU") };
+    named("cuda")
+}
+
+fn named(name: &str) -> Gpu {
+    let Ok(Target::Gpu(gpu)) = Target::parse(name, None) else { panic!("it is a GPU") };
     gpu
+}
+
+/// The GPU that a file is for.
+fn meant(text: &str) -> Gpu {
+    named(if text.contains("`--tf32`") { "cuda+tf32" } else { "cuda" })
 }
 
 /// The kernels of a file for a GPU, checked by the interpreter, with their schedules.
@@ -34,8 +43,9 @@ fn kernels(path: &str, text: &str) -> Vec<(Kernel, String)> {
     let build = |export: &ftc::syntax::ast::Export| {
         let graph = sema::instantiate(&program, export, &Request::default()).expect("a right export");
         let naive = lower(&graph);
-        let block = find(&program, export, &Request::default(), &Target::Gpu(gpu()), None);
-        let schedule = block.map_or_else(|| choose(&naive, &gpu().chip().into()), |block| block.schedule().clone());
+        let block = find(&program, export, &Request::default(), &Target::Gpu(meant(text)), None);
+        let schedule =
+            block.map_or_else(|| choose(&naive, &meant(text).chip().into()), |block| block.schedule().clone());
         let kernel = simplify(apply(&naive, &schedule).unwrap_or_else(|refused| panic!("{refused}\n{schedule}")));
         assert_eq!(verify::verify(&kernel), Ok(()), "{kernel}");
         (kernel, naive, samples(&graph), schedule.to_string())

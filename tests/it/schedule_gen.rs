@@ -1,7 +1,7 @@
 //! Random schedules: steps are proposed at random, and kept where they are legal.
 
 use ftc::loops::{For, Kernel, Scope, Stmt};
-use ftc::schedule::{Place, Schedule, Step, Tail, apply};
+use ftc::schedule::{Place, SUFFIX, Schedule, Step, Tail, apply};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -88,6 +88,11 @@ fn learn(names: &mut Names, step: &Step) {
             _ => {}
         }
     }
+    if let Step::Store { operand, layout } = step {
+        let stored = format!("{operand}{SUFFIX}");
+        more.push(layout.iter().map(|axis| format!("{stored}.{axis}")).collect());
+        names.tensors.push(stored);
+    }
     names.nests.extend(more);
 }
 
@@ -103,7 +108,7 @@ fn propose(rng: &mut StdRng, names: &Names) -> Option<Step> {
         return None;
     }
     let axis = nest[rng.random_range(0..nest.len())].clone();
-    Some(match rng.random_range(0..18) {
+    Some(match rng.random_range(0..20) {
         0..=4 => {
             let count = rng.random_range(1..=2);
             let parts = (0..count).map(|_| Some([1, 2, 3, 4, 5, 8, 16][rng.random_range(0..7)])).collect();
@@ -133,6 +138,14 @@ fn propose(rng: &mut StdRng, names: &Names) -> Option<Step> {
         13 => Step::Rfactor { axis },
         15 => Step::Phases { axes: vec![axis], counts: vec![rng.random_range(2..=3)] },
         14 => Step::Inline { tensor: names.tensors[rng.random_range(0..names.tensors.len())].clone() },
+        16..=17 => {
+            let operand = names.tensors[rng.random_range(0..names.tensors.len())].clone();
+            let mut layout: Vec<_> = nest.iter().filter(|_| rng.random_bool(0.7)).cloned().collect();
+            for at in (1..layout.len()).rev() {
+                layout.swap(at, rng.random_range(0..=at));
+            }
+            Step::Store { operand, layout }
+        }
         _ => {
             let operand = names.tensors[rng.random_range(0..names.tensors.len())].clone();
             let place = rng

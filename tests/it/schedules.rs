@@ -210,6 +210,7 @@ fn step() -> impl Strategy<Value = Step> {
         name().prop_map(|axis| Step::Rfactor { axis }),
         name().prop_map(|tensor| Step::Inline { tensor }),
         (name(), name()).prop_map(|(tensor, at)| Step::ComputeAt { tensor, at }),
+        (name(), vec(name(), 0..4)).prop_map(|(operand, layout)| Step::Store { operand, layout }),
     ]
 }
 

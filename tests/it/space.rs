@@ -122,6 +122,37 @@ fn the_command_line_shows_a_space_of_a_gpu() {
 }
 
 #[test]
+fn floats_are_rounded_for_matrix_units_where_that_is_allowed() {
+    let place = Place::new();
+    let product = "gemm(A: f32[256, 256], B: f32[256, 256])";
+    let schedule = |more: &[&str]| {
+        let build = ["build", "--export", product, "--emit", "schedule", "-o", "-", "--target"];
+        place.ftc(&[&build, more].concat()).succeeds().out
+    };
+    assert!(!schedule(&["cuda"]).contains("tensorize"));
+    let rounded = schedule(&["cuda", "--tf32"]);
+    assert!(rounded.contains("as tf32") && rounded == schedule(&["cuda+tf32"]), "{rounded}");
+    // What is written is read back, and counts only where rounding is allowed.
+    let block = rounded.replace("schedule gemm ", "schedule product ");
+    place.write("product.ft", format!("use std::linalg::gemm\nexport product = {product}\n{block}"));
+    let build = ["build", "product.ft", "--emit", "schedule", "-o", "-", "--target"];
+    let written = |target: &str| place.ftc(&[&build[..], &[target]].concat()).succeeds().out;
+    assert_eq!(written("cuda+tf32"), block);
+    assert!(!written("cuda").contains("tf32"));
+}
+
+#[test]
+fn windows_are_stored_first_where_that_is_better() {
+    let place = Place::new();
+    let layer = "conv2d(x: f16[1, 128, 56, 56], w: f16[256, 128, 3, 3], pad = 1)";
+    let shown = place.ftc(&["space", "--export", layer, "--target", "cuda"]).succeeds().out;
+    assert!(shown.contains("store"), "{shown}");
+    let build = ["build", "--export", layer, "--emit", "schedule", "-o", "-", "--target", "cuda"];
+    let chosen = place.ftc(&build).succeeds().out;
+    assert!(chosen.contains("store x as [c, r, s, p, q]"), "{chosen}");
+}
+
+#[test]
 fn transposed_convolutions_multiply_no_zeros() {
     for (stride, pad, taps, size) in [(2, 1, 3, 5), (2, 3, 7, 6), (3, 0, 4, 4), (2, 0, 2, 7), (4, 1, 3, 3)] {
         let export = format!(
@@ -147,10 +178,11 @@ fn candidates_for_a_gpu_keep_results() {
         "mttkrp(A: f32[6, 32, 16], B: f32[32, 5], C: f32[16, 5])",
         "conv_transpose2d(x: f32[1, 16, 3, 4], w: f32[16, 10, 3, 3], stride = 2, pad = 1)",
         "conv_transpose2d(x: f32[1, 4, 5, 4], w: f32[4, 3, 5, 5], stride = 2, pad = 2)",
+        "conv2d(x: f16[1, 4, 5, 8], w: f16[16, 4, 3, 3], pad = 1)",
     ];
     let mut left_out = 0;
     for call in calls {
-        let text = format!("use std::linalg::mttkrp\nuse std::conv::conv_transpose2d\nexport k = {call}\n");
+        let text = format!("use std::linalg::mttkrp\nuse std::conv::{{conv2d, conv_transpose2d}}\nexport k = {call}\n");
         let graph = front::graphs("k.ft", &text).remove(0);
         let naive = lower(&graph);
         let inputs = samples(&graph);

@@ -268,6 +268,7 @@ fn step() -> impl Strategy<Value = Step> {
         axis().prop_map(StepKind::Rfactor),
         axis().prop_map(StepKind::Inline),
         (axis(), axis()).prop_map(|(tensor, at)| StepKind::Compute { tensor, at }),
+        (axis(), vec(axis(), 0..4)).prop_map(|(operand, layout)| StepKind::Store { operand, layout }),
     ];
     kind.prop_map(|kind| Step { kind, span: span() })
 }

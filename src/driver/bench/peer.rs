@@ -14,7 +14,7 @@ use super::suite::Workload;
 use super::timing::Timed;
 use crate::runtime::Array;
 use crate::scalar::DType;
-use crate::target::Target;
+use crate::target::{Numbers, Target};
 
 const SCRIPT: &str = include_str!("../../../benches/peer_torch.py");
 
@@ -60,12 +60,18 @@ pub enum Where {
     Cpu,
     /// On the GPU, in full precision.
     Gpu,
+    /// On the GPU, where operands may be rounded to tf32.
+    GpuTf32,
 }
 
 impl Where {
     /// Where code for a target runs.
     pub const fn of(target: &Target) -> Self {
-        if let Target::Gpu(_) = target { Self::Gpu } else { Self::Cpu }
+        match target {
+            Target::Gpu(gpu) if matches!(gpu.numbers, Numbers::Tf32) => Self::GpuTf32,
+            Target::Gpu(_) => Self::Gpu,
+            Target::Cpu(_) | Target::Interp => Self::Cpu,
+        }
     }
 
     /// PyTorch's word for it.
@@ -73,6 +79,7 @@ impl Where {
         match self {
             Self::Cpu => "cpu",
             Self::Gpu => "cuda",
+            Self::GpuTf32 => "cuda+tf32",
         }
     }
 }

@@ -31,7 +31,7 @@ use crate::runtime::{Array, threads};
 use crate::scalar::{DType, Values};
 use crate::sema::{self, Request, Unfit};
 use crate::syntax::ast::Function;
-use crate::target::{Cpu, Gpu, Platform, Target};
+use crate::target::{Cpu, Gpu, Numbers, Platform, Target};
 
 /// What every workload of a run shares.
 #[derive(Debug)]
@@ -349,7 +349,7 @@ fn compare(
     })?;
     let mut worst = 0.0_f64;
     for (distance, output) in found.iter().zip(outputs) {
-        let limit = accuracy::tolerance(output.dtype());
+        let limit = accuracy::tolerance(output.dtype(), platform.numbers());
         if distance.error > limit {
             return Err(session.user(error::wrong_result(&workload.name, distance, limit)));
         }
@@ -406,7 +406,7 @@ pub fn time(
     workload: &Workload,
     peer: Option<&mut Peer>,
 ) -> Outcome<()> {
-    let mut theirs = peer.and_then(|peer| match agree(peer, ran, workload) {
+    let mut theirs = peer.and_then(|peer| match agree(peer, ran, workload, bench.platform.numbers()) {
         Ok(()) => Some(Theirs(peer)),
         Err(cause) => {
             ran.row.error = Some(format!("peer: {cause}"));
@@ -473,7 +473,7 @@ fn time_on_gpu(
 }
 
 /// Lets the peer compute the workload, and compares its result with ours.
-fn agree(peer: &mut Peer, ran: &Ran, workload: &Workload) -> Result<(), PeerError> {
+fn agree(peer: &mut Peer, ran: &Ran, workload: &Workload, numbers: Numbers) -> Result<(), PeerError> {
     let [output] = ran.outputs.as_slice() else {
         return Err(PeerError::Refused("operators with several outputs are not compared".to_owned()));
     };
@@ -481,7 +481,7 @@ fn agree(peer: &mut Peer, ran: &Ran, workload: &Workload) -> Result<(), PeerErro
     let ours = output.values();
     let pairs: Vec<_> = (0..ours.len()).filter_map(|at| Some((ours.get_f64(at)?, theirs.get_f64(at)?))).collect();
     let error = accuracy::relative_error(&pairs);
-    if error <= accuracy::tolerance(output.dtype()) {
+    if error <= accuracy::tolerance(output.dtype(), numbers) {
         return Ok(());
     }
     Err(PeerError::Refused(format!("its result differs from ours by {error:.1e}, so its time means nothing")))

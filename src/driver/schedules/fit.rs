@@ -2,7 +2,7 @@
 
 use crate::driver::machine;
 use crate::syntax::ast;
-use crate::target::{Facts, Host, Target};
+use crate::target::{Facts, Host, Numbers, Target};
 
 /// How closely a block fits; a greater one is the better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,7 +26,10 @@ pub(super) fn fit(block: &ast::Schedule, target: &Target, host: Option<&Host>) -
             let has_all = wanted.arch == there.arch && machine::lacks(&wanted.facts(), &there.facts()).is_none();
             has_all.then(|| Fit::Has(demands(&wanted.facts())))
         }
-        (Ok(Target::Gpu(wanted)), Target::Gpu(there)) => (wanted.sm <= there.sm).then_some(Fit::Has(wanted.sm)),
+        (Ok(Target::Gpu(wanted)), Target::Gpu(there)) => {
+            let may_round = wanted.numbers == Numbers::Exact || wanted.numbers == there.numbers;
+            (wanted.sm <= there.sm && may_round).then_some(Fit::Has(wanted.sm))
+        }
         _ => None,
     }
 }

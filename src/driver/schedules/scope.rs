@@ -4,7 +4,7 @@
 //! possible is not asked here.
 
 use crate::loops::{BufferKind, Kernel, Scope as Place, Stmt};
-use crate::schedule::{Step, Tail};
+use crate::schedule::{SUFFIX, Step, Tail};
 
 /// What can be named.
 #[derive(Clone, Debug)]
@@ -70,6 +70,13 @@ impl Scope {
                 old.push(tensor.clone());
                 self.changes.push(Change { old, new: Vec::new(), fate: Fate::Inlined });
                 self.tensors.retain(|known| known != tensor);
+            }
+            Step::Store { operand, layout } => {
+                let stored = format!("{operand}{SUFFIX}");
+                let new: Vec<_> = layout.iter().map(|axis| (format!("{stored}.{axis}"), self.extent(axis))).collect();
+                self.stores.push((stored.clone(), new.iter().map(|(axis, _)| axis.clone()).collect()));
+                self.tensors.push(stored);
+                self.axes.extend(new);
             }
             Step::Reorder { .. }
             | Step::Parallel { .. }

@@ -45,6 +45,7 @@ fn step(kind: &StepKind) -> Option<Step> {
         StepKind::Vectorize(axis) => Step::Vectorize { axis: text(axis) },
         StepKind::Unroll(axes) => Step::Unroll { axes: texts(axes) },
         StepKind::Bind { axis, to } => Step::Bind { axis: text(axis), to: coordinate_of(to) },
+        StepKind::Store { operand, layout } => Step::Store { operand: text(operand), layout: texts(layout) },
         StepKind::Stage { operand, place, layout, scope } => Step::Stage {
             operand: text(operand),
             place: place.as_ref().map(|place| match place {
@@ -112,6 +113,9 @@ pub(super) fn names(kind: &StepKind) -> Vec<(&Ident, Sort)> {
             let at = place.as_ref().map(|(ast::Place::Inside(axis) | ast::Place::Before(axis))| axis);
             let axes = at.into_iter().chain(layout.iter().flatten()).map(axis);
             std::iter::once(tensor(operand)).chain(axes).collect()
+        }
+        StepKind::Store { operand, layout } => {
+            std::iter::once(tensor(operand)).chain(layout.iter().map(axis)).collect()
         }
         StepKind::Tensorize { axes, .. } => axes.iter().map(axis).collect(),
         StepKind::Inline(one) => vec![tensor(one)],

@@ -174,8 +174,9 @@ impl Subject {
     fn compare(&mut self, set: usize, outputs: &[Array]) -> Result<(), Reason> {
         let found = reference::distances(&self.graph, &self.inputs[set], outputs, Work::Brief, &mut self.rng);
         let found = found.map_err(|cause| Reason::new("reference", cause.to_string()))?;
+        let numbers = self.meter.setup.processor.numbers();
         for (distance, output) in found.iter().zip(outputs) {
-            if distance.error > accuracy::tolerance(output.dtype()) {
+            if distance.error > accuracy::tolerance(output.dtype(), numbers) {
                 return Err(Reason::new(
                     "wrong values",
                     format!("`{}` is off by {:.1e}", distance.tensor, distance.error),
@@ -209,7 +210,8 @@ impl Subject {
         let outputs = self.meter.setup.folder.join("plain");
         self.call(crew, library, set, outputs.clone())?;
         let plain = self.read_outputs(&outputs)?;
-        let far = |(a, b): (&Array, &Array)| accuracy::distance(a, b) > accuracy::tolerance(a.dtype());
+        let numbers = self.meter.setup.processor.numbers();
+        let far = |(a, b): (&Array, &Array)| accuracy::distance(a, b) > accuracy::tolerance(a.dtype(), numbers);
         if arrays.iter().zip(&plain).any(far) {
             return Err(Reason::new("wrong values", "it differs from the plain loops"));
         }

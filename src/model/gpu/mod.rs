@@ -64,7 +64,9 @@ fn tiles(view: &View<'_>, tile: &Tensor, chip: &Chip) -> Portion {
     let blocks = view.blocks();
     let busiest = (blocks / chip.processors as f64).ceil();
     let (full, last) = ((busiest / stages.held).floor(), busiest % stages.held);
-    let stored = view.results() * view.shares() / blocks * view.store.access.bytes as f64 / work::NEAR;
+    // Blocks that share sums store them as they are.
+    let bytes = if view.shares() > 1.0 { view.bytes } else { view.store.access.bytes };
+    let stored = view.results() * view.shares() / blocks * bytes as f64 / work::NEAR;
     let wave = |count: f64| if count > 0.0 { BLOCK + stages.cycles(count) + count * stored } else { 0.0 };
     let waves = full * wave(stages.held) + wave(last);
     let bytes = view.unique_bytes();

@@ -2,7 +2,7 @@
 //! copied meanwhile comes from the second cache.
 
 use crate::model::view::Moved;
-use crate::schedule::nest::{Copy, Layout, Tensor};
+use crate::schedule::nest::{Copy, Form, Layout, Nest, Tensor, Var, VarId};
 use crate::target::Chip;
 use crate::target::gpus::{MOST_REGISTERS, WARP};
 
@@ -13,13 +13,20 @@ const TOGETHER: f64 = 1500.0;
 const ALONE: f64 = 900.0;
 /// Bytes from the second cache in a cycle.
 const BYTES: f64 = 48.0;
-/// Instructions for an element that goes on its own.
-const EACH: f64 = 14.0;
+/// Bytes that are moved at once.
+const WIDE: i64 = 16;
+/// Instructions for an element that goes on its own, and for one that goes with others that lie apart.
+const EACH: f64 = 60.0;
+const TURNED: f64 = 5.0;
 /// Instructions in a cycle.
 const ISSUED: f64 = 100.0;
 /// Cycles from the second cache, and for threads to meet.
 const FAR: f64 = 900.0;
 const MEET: f64 = 160.0;
+/// Cycles in which units of a block that is alone have nothing to do, since its threads meet.
+const DRAIN: f64 = 280.0;
+/// How much of what is copied while units multiply takes time of its own.
+const HINDERED: f64 = 0.35;
 /// Registers of a thread beside its sums.
 const BESIDE: i64 = 48;
 
@@ -42,7 +49,7 @@ impl Stages {
         let bytes: Vec<_> = nest.copies.iter().map(|copy| bytes(view, copy)).collect();
         let narrow = view.loads.first().map_or(2, |load| load.access.bytes);
         let rate = if tile.is_group(nest) { TOGETHER } else { ALONE } * 2.0 / narrow as f64;
-        let copying: f64 = bytes.iter().map(|&(bytes, each)| bytes / BYTES + each * EACH / ISSUED).sum();
+        let copying: f64 = bytes.iter().map(|&(bytes, each)| bytes / BYTES + each / ISSUED).sum();
         let stages = nest.stages.first().map_or(1, |&(_, stages)| stages);
         // What does not go by itself passes through registers, and there is one iteration to wait for it.
         let waits = if bytes.iter().any(|&(_, each)| each > 0.0) { 1 } else { (stages - 1).max(1) };
@@ -56,7 +63,7 @@ impl Stages {
         let passing = if stages == 1 { 1.25 } else { 1.0 };
         Self {
             count,
-            own: (results * terms / rate).max(copying * passing),
+            own: both(results * terms / rate, copying * passing),
             latency: FAR / waits as f64 + MEET,
             held: held.max(1) as f64,
         }
@@ -64,24 +71,48 @@ impl Stages {
 
     /// Cycles of so many blocks at once on a processor.
     pub(super) fn cycles(&self, blocks: f64) -> f64 {
-        self.count * f64::max(self.latency.max(self.own) + MEET, blocks * self.own)
+        self.count * f64::max(self.latency.max(self.own) + DRAIN, blocks * self.own)
     }
 }
 
-/// Bytes of a copy, and the elements of it that go one by one.
+/// Two things at once: they hinder each other.
+fn both(a: f64, b: f64) -> f64 {
+    a.max(b) + HINDERED * a.min(b)
+}
+
+/// Bytes of a copy, and the instructions for those of its elements that go one by one.
 fn bytes(view: &View<'_>, copy: &Copy) -> (f64, f64) {
     let Layout::Loops(vars) = &copy.layout else { return (0.0, 0.0) };
-    let elements: i64 = vars.iter().map(|&var| view.nest.vars[var].extent).product();
+    let nest = view.nest;
+    let elements: i64 = vars.iter().map(|&var| nest.vars[var].extent).product();
     let Some(load) = view.loads.iter().find(|load| load.access.name == copy.name) else { return (0.0, 0.0) };
     let width = load.access.bytes;
-    let lies = |load: &Moved| {
-        vars.last().into_iter().chain(vars.first()).any(|&var| {
-            let root = view.nest.vars[var].part_of.map_or(var, |(whole, _)| whole);
-            view.nest.vars[root].axis.is_some_and(|axis| load.access.stride(axis) == Some(1))
-                || view.step(load, var) == 1 && view.is_regular(load, var)
-        })
+    let lies = |&var: &VarId| {
+        let root = nest.vars[var].part_of.map_or(var, |(whole, _)| whole);
+        nest.vars[root].axis.is_some_and(|axis| load.access.stride(axis) == Some(1))
+            || view.step(load, var) == 1 && view.is_regular(load, var)
     };
-    let is_wide = lies(load) && load.access.guards.is_empty();
-    let each = if is_wide { 0.0 } else { elements as f64 };
-    ((elements * width) as f64, each)
+    let is_free = load.access.guards.is_empty();
+    let all = (elements * width) as f64;
+    if let Some(&last) = vars.last().filter(|last| is_free && lies(last)) {
+        let at_once = aligned(nest, load, last, WIDE / width);
+        return (all, if at_once * width == WIDE { 0.0 } else { elements as f64 / at_once as f64 * EACH });
+    }
+    // What is turned is read by neighbours, and stored at once.
+    let is_turned = is_free && vars.iter().any(lies);
+    (all, elements as f64 * if is_turned { TURNED } else { EACH })
+}
+
+/// Elements along a variable that lie together wherever the others are, at most so many.
+fn aligned(nest: &Nest, load: &Moved, along: VarId, most: i64) -> i64 {
+    let root = nest.vars[along].part_of.map_or(along, |(whole, _)| whole);
+    let is_other =
+        |&(id, var): &(VarId, &Var)| id != root && !matches!(var.form, Form::Fused { into, .. } if into == root);
+    let others = nest.vars.iter().filter(is_other);
+    let strides: Vec<_> = others.filter_map(|(_, var)| load.access.stride(var.axis?)).collect();
+    let fits = |lanes: i64| strides.iter().all(|stride| stride % lanes == 0);
+    std::iter::successors(Some(most), |lanes| Some(lanes / 2))
+        .find(|&lanes| lanes <= 1 || fits(lanes))
+        .unwrap_or(1)
+        .max(1)
 }

@@ -26,7 +26,7 @@ use crate::scalar::Op;
 use crate::schedule::nest::{Form, Layout, Var, VarId};
 use crate::target::gpus::WARP;
 
-use super::{Emit, Env, fresh};
+use super::{Emit, Env, Staged, fresh};
 
 /// Bytes that a thread copies at once, at most.
 const WIDE: i64 = 16;
@@ -56,6 +56,18 @@ struct Share {
     /// Elements that a thread copies at once.
     lanes: i64,
     fill: Fill,
+}
+
+/// How threads go along the loops of a copy.
+struct Order {
+    /// The loops, the fastest last.
+    vars: Vec<VarId>,
+    /// Their extents.
+    extents: Vec<i64>,
+    /// Elements that a thread copies at once.
+    lanes: i64,
+    /// Whether these are neighbours along the first loop: its extent is divided, and they are one more.
+    turned: bool,
 }
 
 /// Says where an element of a copy goes, and what it is.
@@ -112,19 +124,55 @@ impl<'a> Emit<'a> {
     /// A copy with a dimension for each loop.
     fn fill_loops(&mut self, number: usize, layout: &[VarId], fill: Fill, env: &Env) -> Block {
         let operand = self.plan.copies[number].operand;
-        let order = self.fill_order(operand, layout);
         let making = self.whole_parts(layout, env);
-        let extents: Vec<_> = order.iter().map(|&var| self.trips(var, &making)).collect();
-        let lanes = self.lanes_of(operand, &order, &extents, &making);
+        let Order { vars, extents, lanes, turned } = self.order(number, layout, &making);
         let share = Share { extents, lanes, fill };
         self.fill(number, &share, env, &mut |this, places| {
             let mut env = making.clone();
-            for (&var, &place) in order.iter().zip(places) {
+            let mut places = places.to_vec();
+            if turned {
+                let lane = places.pop().expect("a dimension is that of lanes");
+                places[0] = this.mixed(places[0], lanes, lane);
+            }
+            for (&var, place) in vars.iter().zip(places) {
                 env.value.insert(var, place);
             }
             let value = this.padded_operand(operand, &env);
             (this.copy_at(number, layout, &env), value)
         })
+    }
+
+    /// How threads go along the loops of a copy.
+    fn order(&mut self, number: usize, layout: &[VarId], making: &Env) -> Order {
+        if let Some(order) = self.turned(number, layout, making) {
+            return order;
+        }
+        let operand = self.plan.copies[number].operand;
+        let vars = self.fill_order(operand, layout);
+        let extents: Vec<_> = vars.iter().map(|&var| self.trips(var, making)).collect();
+        let lanes = self.lanes_of(operand, &vars, &extents, making);
+        Order { vars, extents, lanes, turned: false }
+    }
+
+    /// Where lines lie across memory: neighbouring threads read neighbours, each of them some that are in one line, which
+    /// it stores at once. Lines are in another order each, so such vectors are in different banks.
+    fn turned(&self, number: usize, layout: &[VarId], making: &Env) -> Option<Order> {
+        let Staged { operand, buffer, .. } = self.plan.copies[number];
+        let is_held = self.kernel.buffers[buffer].kind == BufferKind::Temp(Scope::Shared);
+        let (&last, others) = layout.split_last()?;
+        self.line(operand, layout).filter(|_| is_held && !self.runs_along(operand, last))?;
+        let &fastest = others.iter().rev().find(|&&var| self.runs_along(operand, var))?;
+        let lanes = self.vector(operand);
+        let vars: Vec<_> =
+            [last].into_iter().chain(others.iter().copied().filter(|&var| var != fastest)).chain([fastest]).collect();
+        let mut extents: Vec<_> = vars.iter().map(|&var| self.trips(var, making)).collect();
+        let elements: i64 = extents.iter().product();
+        if extents[0] % lanes != 0 || elements < self.nest.threads() * lanes {
+            return None;
+        }
+        extents[0] /= lanes;
+        extents.push(lanes);
+        Some(Order { vars, extents, lanes, turned: true })
     }
 
     /// The loops of a copy as threads go along them: the one along which neighbours in memory lie is the fastest.
@@ -316,14 +364,12 @@ impl<'a> Emit<'a> {
     /// The extents of what one thread holds between the two halves of making a copy.
     pub(super) fn share_shape(&mut self, number: usize, env: &Env) -> Vec<i64> {
         let copy = &self.plan.copies[number];
-        let (operand, layout) = (copy.operand, copy.layout.clone());
+        let layout = copy.layout.clone();
         let (extents, lanes) = match &layout {
             Layout::Loops(vars) => {
-                let order = self.fill_order(operand, vars);
                 let making = self.whole_parts(vars, env);
-                let extents: Vec<_> = order.iter().map(|&var| self.trips(var, &making)).collect();
-                let lanes = self.lanes_of(operand, &order, &extents, &making);
-                (extents, lanes)
+                let order = self.order(number, vars, &making);
+                (order.extents, order.lanes)
             }
             Layout::Window(dims, _) => {
                 let shape = &self.kernel.buffers[copy.buffer].shape;

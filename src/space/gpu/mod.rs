@@ -11,6 +11,7 @@
 
 pub(super) mod boxed;
 pub(super) mod direct;
+mod stores;
 pub(super) mod tensor;
 pub(super) mod tiled;
 

@@ -9,7 +9,7 @@
 //!       tiles of rows, tiles of columns                            of one warp, as `tensorize` multiplies them
 //! ```
 //!
-//! For operands whose products are exact: rounding those of `f32` has to be asked for in a schedule.
+//! For operands whose products are exact; for `f32`, where it is allowed to round them (`--tf32`).
 
 use crate::loops::{LoopKind, Scope};
 use crate::scalar::{DType, ReduceOp};
@@ -47,14 +47,16 @@ const SUMS: i64 = 128;
 /// The schedules of such a sum.
 #[derive(Clone, Debug)]
 pub(in crate::space) struct Tensor {
-    facts: Facts,
+    pub(super) facts: Facts,
     chip: Chip,
-    rest: Vec<usize>,
-    rows: Vec<usize>,
-    columns: Vec<usize>,
+    pub(super) rest: Vec<usize>,
+    pub(super) rows: Vec<usize>,
+    pub(super) columns: Vec<usize>,
     /// Bytes of an operand's element, and terms of an instruction.
-    bytes: i64,
+    pub(super) bytes: i64,
     terms: i64,
+    /// What becomes of operands.
+    numbers: Numbers,
     /// Rows of a tile.
     unit: i64,
 }
@@ -82,7 +84,8 @@ impl Tensor {
         let pool = &program.kernel.pool;
         let [a, b] = tensorize::operands(pool, reduction.value)?;
         let dtype = pool.dtype(a);
-        let terms = tensorize::terms(dtype, Numbers::Exact).filter(|_| pool.dtype(b) == dtype)?;
+        let numbers = if dtype == DType::F32 { chip.numbers } else { Numbers::Exact };
+        let terms = tensorize::terms(dtype, numbers).filter(|_| pool.dtype(b) == dtype)?;
         let wide = if dtype.is_float() { DType::F32 } else { DType::I32 };
         let (rows, columns) = sides(facts)?;
         let (length, width) = (facts.length(&rows), facts.length(&columns));
@@ -104,7 +107,12 @@ impl Tensor {
         let rest = (0..facts.axes.len()).filter(is_rest).collect();
         let unit = if chip.sm == GROUPS && length > 32 { tensorize::ROWS[1] } else { tensorize::ROWS[0] };
         let bytes = dtype.bytes() as i64;
-        Some(Self { facts: facts.clone(), chip: *chip, rest, rows, columns, bytes, terms, unit })
+        Some(Self { facts: facts.clone(), chip: *chip, rest, rows, columns, bytes, terms, numbers, unit })
+    }
+
+    /// Whether units multiply numbers as they are.
+    pub(in crate::space) fn is_exact(&self) -> bool {
+        self.numbers == Numbers::Exact
     }
 
     pub(in crate::space) fn knobs(&self) -> Knobs {
@@ -204,6 +212,9 @@ impl Tensor {
     }
 
     fn check_stages(&self, choice: &Choice) -> Result<(), Rejected> {
+        if choice.stages > 1 && self.facts.loads.iter().any(|load| self.is_turned(load)) {
+            return Err(Rejected::new("stages", "what is turned on the way goes through registers".to_owned()));
+        }
         let stages = self.all_stages(choice);
         let own = div_ceil(stages, choice.shares);
         if own < choice.stages || (stages > 1 && own < 2) {
@@ -220,11 +231,17 @@ impl Tensor {
         Ok(())
     }
 
-    /// Whether an operand lies along the sum in its copy: as it does in memory, and bytes always. Windows lie along both.
+    /// Whether an operand lies along the sum in its copy: as it does in memory, and all but numbers of 16 bits
+    /// always. Windows lie along both.
     fn is_along(&self, load: &Moved) -> bool {
         let lies = |axes: &[usize]| axes.last().is_some_and(|&axis| load.strides[axis] == Some(1));
         let side = if load.uses_any(&self.rows) { &self.rows } else { &self.columns };
-        self.bytes == 1 || (lies(&self.facts.reduced) && !lies(side))
+        self.bytes != 2 || (lies(&self.facts.reduced) && !lies(side))
+    }
+
+    /// Whether an operand that lies across the sum in memory lies along it in its copy.
+    fn is_turned(&self, load: &Moved) -> bool {
+        self.is_along(load) && self.facts.reduced.last().is_some_and(|&axis| load.strides[axis] != Some(1))
     }
 
     fn written(&self, choice: &Choice) -> Vec<Step> {
@@ -258,7 +275,7 @@ impl Tensor {
         steps.extend(share.iter().map(|share| Step::Rfactor { axis: share.clone() }));
         Self::placed(choice, (&row, &column), share.as_ref().or(rest.as_ref()), rest.as_ref(), &mut steps);
         let (rows, columns) = (part(&row, 3), part(&column, 3));
-        steps.push(Step::Tensorize { rows, columns, terms: terms.clone(), numbers: Numbers::Exact });
+        steps.push(Step::Tensorize { rows, columns, terms: terms.clone(), numbers: self.numbers });
         for load in &facts.loads {
             let side = if load.uses_any(&self.rows) { &row } else { &column };
             let mut layout: Vec<_> = [1, 2, 3].map(|number| part(side, number)).to_vec();

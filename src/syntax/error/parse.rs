@@ -221,7 +221,7 @@ fn schedule(span: Span, error: ParseError) -> Diagnostic {
             span,
             format!("{found} is no step of a schedule"),
             "no step begins like this",
-            "steps are `split`, `fuse`, `phases`, `reorder`, `parallel`, `vectorize`, `unroll`, `bind`, `stage`, `pipeline`, `tensorize`, `accumulate`, `rfactor`, `inline` and `compute`, each on a line of its own",
+            "steps are `split`, `fuse`, `phases`, `reorder`, `parallel`, `vectorize`, `unroll`, `bind`, `store`, `stage`, `pipeline`, `tensorize`, `accumulate`, `rfactor`, `inline` and `compute`, each on a line of its own",
         ),
         ParseError::Step { word, form, found, expected } => {
             let message = format!("`{word}`: expected {expected}, found {found}");

@@ -42,6 +42,7 @@ impl<'a> Printer<'a> {
             StepKind::Vectorize(axis) => format!("vectorize {}", axis.name),
             StepKind::Unroll(axes) => format!("unroll {}", names(axes, " ")),
             StepKind::Bind { axis, to } => format!("bind {} to {}", axis.name, to.name),
+            StepKind::Store { operand, layout } => format!("store {} as [{}]", operand.name, names(layout, ", ")),
             StepKind::Stage { operand, place, layout, scope } => {
                 let layout = layout.as_ref().map_or(String::new(), |axes| format!(" as [{}]", names(axes, ", ")));
                 let place = match place {
