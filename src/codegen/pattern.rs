@@ -30,6 +30,7 @@ pub(super) struct Patterns {
 
 impl Patterns {
     /// The pattern of the offset `flat` in the loop of `axis`, if it has one.
+    #[cfg(feature = "llvm")]
     pub(super) fn get(&self, axis: AxisId, flat: ExprId) -> Option<&Pattern> {
         self.known.get(&(axis, flat))?.as_ref()
     }
@@ -41,6 +42,7 @@ impl Patterns {
 }
 
 /// The distance of neighbours, if it is the same for all.
+#[cfg(feature = "llvm")]
 pub(super) fn stride(offsets: &[i64]) -> Option<i64> {
     let stride = offsets.get(1)?.checked_sub(offsets[0])?;
     offsets.windows(2).all(|pair| pair[1].checked_sub(pair[0]) == Some(stride)).then_some(stride)
