@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::ArtifactError;
 use super::library::{tail, words};
+use crate::codegen::cuda;
 use crate::target::{Arch, Gpu};
 
 /// What nvcc makes.
@@ -155,8 +156,8 @@ fn wheels() -> Vec<PathBuf> {
     said.lines().map(|folder| Path::new(folder).join("nvidia/cu13/bin/nvcc")).collect()
 }
 
-/// The architecture to compile for: with what only it has, where a text uses that.
+/// The architecture to compile texts for together.
 fn arch(texts: &[(String, String)], gpu: &Gpu) -> String {
-    let is_special = texts.iter().any(|(_, text)| text.contains("wgmma."));
-    if is_special { format!("{}a", gpu.arch()) } else { gpu.arch() }
+    let each = texts.iter().map(|(_, text)| cuda::arch(text, gpu));
+    each.max().unwrap_or_else(|| gpu.arch())
 }
