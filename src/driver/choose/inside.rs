@@ -5,18 +5,21 @@
 
 use crate::loops::{BufferKind, Kernel, LoopKind};
 use crate::measure::candidates::{Candidates, Placement};
+use crate::measure::parallel;
 use crate::model;
 use crate::schedule::nest::Program;
 use crate::schedule::{self, Step};
 use crate::space;
 use crate::target::{Machine, Platform};
 
-use super::{EVALUATIONS, Judge};
+use super::Judge;
 
 /// Points of a box's nest that the model is asked about for each place, at first.
 const GLANCE: usize = 12;
 /// Places that are looked at again, each with so many points.
 const PROMISING: (usize, usize) = (8, 200);
+/// Points for the last place.
+const LAST: usize = 3000;
 /// How often elements may be computed, on average.
 const AGAIN: f64 = 1.5;
 /// What a place must cost at most, of what it costs to store the intermediate.
@@ -97,12 +100,14 @@ fn best(
     }
     let apart = chosen[producer].cycles + chosen[reader].cycles;
     let mut places = places(program, (producer, reader), machine);
-    for (kept, evaluations) in [PROMISING, (1, EVALUATIONS)] {
+    for (kept, evaluations) in [PROMISING, (1, LAST)] {
         places.sort_by(|a, b| a.cycles.total_cmp(&b.cycles));
         places.truncate(kept);
-        for place in &mut places {
-            (place.inner, place.cycles) = inner(&mut place.trial, (producer, reader), evaluations, machine)?;
-        }
+        let looked_at = parallel::each(places, |mut place| {
+            let found = inner(&mut place.trial, (producer, reader), evaluations, machine);
+            found.map(|(inner, cycles)| Place { inner, cycles, ..place })
+        });
+        places = looked_at.into_iter().collect::<Option<_>>()?;
     }
     let place = places.pop().filter(|place| place.cycles < GAIN * apart)?;
     Some((producer, place))
@@ -126,7 +131,7 @@ fn places(program: &Program, (producer, reader): (usize, usize), machine: &Machi
     let mut places = Vec::new();
     let mut seen = Vec::new();
     for outer in space::placements(program, &buffer.name, reader, machine) {
-        let Some(mut trial) = placed(program, reader, &outer) else { continue };
+        let Some(trial) = placed(program, reader, &outer) else { continue };
         let box_of = trial.shape(trial.nests[producer].buffer);
         let nest = &trial.nests[reader];
         let level = nest.computes.first().map_or(0, |inner| nest.level(Some(inner.at)));
@@ -140,11 +145,13 @@ fn places(program: &Program, (producer, reader): (usize, usize), machine: &Machi
             continue;
         }
         seen.push((box_of, on_threads));
-        if let Some((inner, cycles)) = inner(&mut trial, (producer, reader), GLANCE, machine) {
-            places.push(Place { outer, trial, inner, cycles });
-        }
+        places.push((outer, trial));
     }
-    places
+    let glanced = parallel::each(places, |(outer, mut trial)| {
+        let (inner, cycles) = inner(&mut trial, (producer, reader), GLANCE, machine)?;
+        Some(Place { outer, trial, inner, cycles })
+    });
+    glanced.into_iter().flatten().collect()
 }
 
 /// The program with some steps, if they are legal.
