@@ -96,8 +96,15 @@ pub fn pick(
     if bodies.len() > 1 {
         let kernels: Vec<_> = bodies.iter().map(|(graph, _)| lower::lower(graph)).collect();
         let pinned = session.pinned.as_ref();
+        let is_searched = session.is_searched;
         let (best, choice) = session.passes.run("variant", || match measured(pinned, &kernels) {
-            Some(best) => (best, None),
+            Some(best) if !is_searched => (best, None),
+            Some(best) => {
+                // What was never measured may be better than what was.
+                let liked = cheapest(&kernels, platform);
+                let is_new = pinned.is_none_or(|pinned| pinned.seconds(&kernels[liked.0]).is_none());
+                if is_new { liked } else { (best, None) }
+            }
             None => cheapest(&kernels, platform),
         });
         session.chosen = choice.map(|choice| (loops::print::print(&kernels[best]), choice.schedule));

@@ -120,6 +120,7 @@ pub fn tune(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Event
     if let (Start::Fresh, Some(pinned)) = (request.start, &mut session.pinned) {
         (pinned.lock, pinned.shipped) = (Lock::default(), Lock::default());
     }
+    session.is_searched = true;
     let jobs = jobs(session, &request.what, &target)?;
     let settings = Settings { method, seed, budget: limit, budget_text: budget, target, platform: model, threads };
     // Without a handler, Ctrl-C ends ftc at once; the log is complete even then.

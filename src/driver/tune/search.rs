@@ -20,6 +20,7 @@ use crate::measure::crew::Crew;
 use crate::measure::meter::{BUILD_LIMIT, Batch, Hands, Leader};
 use crate::measure::parallel;
 use crate::runtime::gpu::Device;
+use crate::schedule::{self, Schedule};
 use crate::space::knobs::Point;
 use crate::target::{Platform, Target};
 
@@ -190,7 +191,8 @@ pub fn search(
 fn open_all<'j>(session: &mut Session, settings: &Settings, jobs: &'j [Job], crew: &Crew) -> Outcome<Vec<Open<'j>>> {
     let target = session.pinned.as_ref().map_or_else(String::new, |pinned| pinned.target.clone());
     let naive: Vec<_> = jobs.iter().map(|job| session.passes.run("lower", || lower::lower(&job.graph))).collect();
-    let subjects = session.passes.run("reference", || subjects(settings, jobs, &naive, crew));
+    let Session { passes, pinned, .. } = session;
+    let subjects = passes.run("reference", || subjects(settings, pinned.as_ref(), jobs, &naive, crew));
     let mut open = Vec::new();
     for ((job, naive), subject) in jobs.iter().zip(naive).zip(subjects) {
         let subject = subject.map_err(|reason| {
@@ -205,9 +207,16 @@ fn open_all<'j>(session: &mut Session, settings: &Settings, jobs: &'j [Job], cre
 }
 
 /// The data of all jobs.
-fn subjects(settings: &Settings, jobs: &[Job], naive: &[Kernel], crew: &Crew) -> Vec<Result<Subject, Reason>> {
+fn subjects(
+    settings: &Settings,
+    pinned: Option<&Pinned>,
+    jobs: &[Job],
+    naive: &[Kernel],
+    crew: &Crew,
+) -> Vec<Result<Subject, Reason>> {
     let recipe = |(job, naive): (&Job, &Kernel)| {
         Subject::new(&Recipe {
+            pinned: pinned.and_then(|pinned| known(pinned, naive)),
             graph: &job.graph,
             ranges: &job.ranges,
             naive,
@@ -231,6 +240,13 @@ fn subjects(settings: &Settings, jobs: &[Job], naive: &[Kernel], crew: &Crew) ->
         subject.expect(crew, chosen, built)?;
         Ok(subject)
     })
+}
+
+/// The schedule that the lock has for a kernel, if it is one.
+fn known(pinned: &Pinned, naive: &Kernel) -> Option<Schedule> {
+    let entry = pinned.exact(&Key::of(naive, &pinned.target))?;
+    let schedule = lock::parse_schedule(&entry.schedule)?;
+    schedule::apply(naive, &schedule).is_ok().then_some(schedule)
 }
 
 fn header(settings: &Settings, batch: usize, open: &[Open<'_>]) -> Header {

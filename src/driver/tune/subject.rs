@@ -1,7 +1,7 @@
 //! An export to be tuned: its plain loops, the data that candidates are checked with, and the check of winners.
 //!
-//! Expected outputs are those of the schedule that the model chooses, compared with the definition; all other candidates are
-//! compared with them in full. A winner is compared with the definition again, with inputs that schedules trip over
+//! Expected outputs are those of the schedule that a build would take, compared with the definition; all other candidates
+//! are compared with them in full. A winner is compared with the definition again, with inputs that schedules trip over
 //! (`adverse`). Where the definition itself leaves open what becomes of those, the plain loops decide.
 
 use std::path::{Path, PathBuf};
@@ -44,7 +44,8 @@ pub struct Subject {
     pub meter: Meter,
     /// Points to start from.
     pub starts: Vec<Point>,
-    /// What is chosen without measuring: a candidate in the final, whether the space has it or not.
+    /// What a build takes before this search, from the lock or the model: a candidate in the final, whether the space has
+    /// it or not.
     pub chosen: Option<Leader>,
     /// Seconds that calling a kernel with two sets of inputs took, with the comparison of its outputs with the definition.
     pub compared: f64,
@@ -71,16 +72,18 @@ pub struct Recipe<'a> {
     pub threads: usize,
     /// Of the inputs.
     pub seed: u64,
+    /// The schedule that was measured for it before; else the model's choice stands beside what is found.
+    pub pinned: Option<Schedule>,
 }
 
-/// The library of the model's choice.
+/// The library of what a build would take.
 const CHOSEN: &str = "chosen.so";
 
 /// Starts of a search.
 const STARTS: usize = 8;
 
 impl Subject {
-    /// Makes inputs; gives the schedule that the model chooses, of which outputs are expected.
+    /// Makes inputs; gives the schedule that a build would take, of which outputs are expected.
     pub fn new(recipe: &Recipe<'_>) -> Result<(Self, Schedule), Reason> {
         let folder = tempfile::Builder::new().prefix("ftc-tune-").tempdir().map_err(|cause| files(&cause))?;
         let Thought { candidates, starts, chosen } = Thought::of(recipe);
@@ -118,7 +121,7 @@ impl Subject {
         self.meter.order(chosen, self.meter.setup.folder.join(CHOSEN))
     }
 
-    /// Finds expected outputs: those of the schedule that the model chooses, if it was compiled and they are right; else
+    /// Finds expected outputs: those of the schedule that a build would take, if it was compiled and they are right; else
     /// those of the plain loops.
     pub fn expect(&mut self, crew: &Crew, chosen: Schedule, built: Result<(), Reason>) -> Result<(), Reason> {
         let library = self.meter.setup.folder.join(CHOSEN);
@@ -219,7 +222,7 @@ impl Subject {
     }
 }
 
-/// What the model says about a kernel.
+/// What is known of a kernel before anything is measured.
 struct Thought {
     candidates: Candidates,
     starts: Vec<Point>,
@@ -236,7 +239,8 @@ impl Thought {
         };
         std::thread::scope(|scope| {
             let space = parallel::beside(scope, space);
-            let chosen = choose::choose(recipe.naive, recipe.platform);
+            let chosen = || choose::choose(recipe.naive, recipe.platform);
+            let chosen = recipe.pinned.clone().unwrap_or_else(chosen);
             let (candidates, starts) = space.join();
             Self { candidates, starts, chosen }
         })
