@@ -63,8 +63,16 @@ fn duel(crew: &Crew, call: &str, schedules: &[String]) -> Result<Vec<f64>, Reaso
     let naive = lower(&graph);
     let target = machine::target(&mut Session::default(), "native").expect("this machine is a target");
     let platform = machine::model(&target).expect("this machine runs code");
-    let recipe =
-        Recipe { graph: &graph, ranges: &[], naive: &naive, target: &target, platform: &platform, threads: 2, seed: 0 };
+    let recipe = Recipe {
+        graph: &graph,
+        ranges: &[],
+        naive: &naive,
+        target: &target,
+        platform: &platform,
+        threads: 2,
+        seed: 0,
+        pinned: None,
+    };
     let (mut subject, chosen) = Subject::new(&recipe)?;
     let built = crew.build(&[subject.order(&chosen)?], 1, BUILD_LIMIT).swap_remove(0);
     subject.expect(crew, chosen, built)?;
