@@ -45,6 +45,16 @@ fn a_search_pins_its_winner_and_build_goes_by_it() {
 
 /// What is multiplied by zero is left out there, so numbers that are not finite are no test.
 #[test]
+fn exports_for_which_no_trial_is_left_keep_what_a_build_takes() {
+    let place = Place::new();
+    let exports = [40, 56].map(|n| format!("export gemm_{n} = gemm(A: f32[{n}, 24], B: f32[24, {n}])\n"));
+    place.write("two.ft", format!("use std::linalg::gemm\n{}", exports.concat()));
+    let ran = place.ftc(&["tune", "two.ft", "--threads", "1", "--budget", "1trials"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(text(&place, "ftc.lock").matches("[[kernel]]").count(), 2, "{ran:?}");
+}
+
+#[test]
 fn schedules_that_leave_out_products_by_zero_win() {
     let place = Place::new();
     let call = "conv_transpose2d(x: f32[1, 4, 5, 5], w: f32[4, 6, 3, 3], stride = 2, pad = 1)";

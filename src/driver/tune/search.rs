@@ -1,6 +1,7 @@
 //! The search of some exports together.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::super::bench::data::Range;
@@ -8,7 +9,7 @@ use super::super::bench::options::Budget;
 use super::super::lock::{self, Entry, Key, Pinned};
 use super::super::session::{Outcome, Session, Stop};
 use super::log::{Header, Line, Log, Past, Winner};
-use super::notes::{Notes, Source, Status};
+use super::notes::{INTERRUPTED, Notes, Source, Status};
 use super::subject::{Recipe, Subject};
 use super::turns::{Plan, Progress, Turns};
 use super::{Earlier, Event, error};
@@ -463,6 +464,9 @@ fn finish_all(
     notes: &mut Notes<'_>,
     started: Instant,
 ) -> Vec<Outcome<Tuned>> {
+    // Without a trial, what a build takes is timed and stays, unless nothing was to be tried at all.
+    let is_idle = open.iter().all(|export| notes.trials_of(&export.job.graph.name) == 0);
+    let is_cut = is_idle || INTERRUPTED.load(Ordering::Relaxed);
     let mut last = Vec::new();
     for at in 0..open.len() {
         let later = checking(open) + finals(&open[at + 1..], most);
@@ -471,7 +475,8 @@ fn finish_all(
             export.rejections = end.rejections;
         }
         let name = &export.job.graph.name;
-        let is_known = notes.winner_in_past(name).is_some() || notes.replays() || notes.trials_of(name) == 0;
+        let is_left = notes.trials_of(name) == 0 && is_cut;
+        let is_known = notes.winner_in_past(name).is_some() || notes.replays() || is_left;
         let chosen = export.subject.chosen.clone();
         let until = notes.before_end(later);
         last.push(if is_known { Vec::new() } else { export.subject.meter.finale(crew, chosen, until) });
