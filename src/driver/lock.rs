@@ -11,7 +11,7 @@
 mod decide;
 mod shipped;
 
-pub use decide::{cycles, decide, nearest_point};
+pub use decide::{cycles, decide, nearest_point, recorded};
 
 use std::path::{Path, PathBuf};
 

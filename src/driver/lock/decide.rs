@@ -28,18 +28,14 @@ pub fn decide(
     choose: impl FnOnce() -> Schedule,
 ) -> (Schedule, Option<Diagnostic>) {
     let key = Key::of(kernel, &pinned.target);
-    let usable = |entry: &Entry| parse_schedule(&entry.schedule).filter(|own| schedule::apply(kernel, own).is_ok());
     let finding = match pinned.lock.exact(&key) {
-        Some(entry) => match usable(entry) {
+        Some(entry) => match usable(entry, kernel) {
             Some(schedule) => return (schedule, None),
             None => Some(error::unusable_entry(&pinned.path, entry)),
         },
         None => pinned.lock.stale(&key).map(|entry| error::stale_entry(&pinned.path, entry)),
     };
-    if let Some(schedule) = pinned.shipped.exact(&key).and_then(usable) {
-        return (schedule, finding);
-    }
-    if let Some(schedule) = as_variable(pinned, kernel, platform).and_then(usable) {
+    if let Some(schedule) = behind(pinned, &key, kernel, platform) {
         return (schedule, finding);
     }
     let chosen = choose();
@@ -57,6 +53,24 @@ pub fn decide(
         fitted(kernel, candidates, entry, platform, limit)
     });
     (found.unwrap_or(chosen), finding)
+}
+
+/// The schedule that was measured for a kernel, if it can be used.
+pub fn recorded(pinned: &Pinned, kernel: &Kernel, platform: &Platform) -> Option<Schedule> {
+    let key = Key::of(kernel, &pinned.target);
+    let own = pinned.lock.exact(&key).and_then(|entry| usable(entry, kernel));
+    own.or_else(|| behind(pinned, &key, kernel, platform))
+}
+
+/// The schedule that stands behind the user's own lock.
+fn behind(pinned: &Pinned, key: &Key, kernel: &Kernel, platform: &Platform) -> Option<Schedule> {
+    let shipped = pinned.shipped.exact(key).and_then(|entry| usable(entry, kernel));
+    shipped.or_else(|| as_variable(pinned, kernel, platform).and_then(|entry| usable(entry, kernel)))
+}
+
+/// The schedule of an entry, if it is one for a kernel.
+fn usable(entry: &Entry, kernel: &Kernel) -> Option<Schedule> {
+    parse_schedule(&entry.schedule).filter(|own| schedule::apply(kernel, own).is_ok())
 }
 
 /// The entry of the same kernel whose arguments are all variable: on a GPU, what is packed ahead is read as it was.

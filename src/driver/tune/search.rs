@@ -21,7 +21,6 @@ use crate::measure::crew::Crew;
 use crate::measure::meter::{BUILD_LIMIT, Batch, Hands, Leader};
 use crate::measure::parallel;
 use crate::runtime::gpu::Device;
-use crate::schedule::{self, Schedule};
 use crate::space::knobs::Point;
 use crate::target::{Platform, Target};
 
@@ -217,7 +216,7 @@ fn subjects(
 ) -> Vec<Result<Subject, Reason>> {
     let recipe = |(job, naive): (&Job, &Kernel)| {
         Subject::new(&Recipe {
-            pinned: pinned.and_then(|pinned| known(pinned, naive)),
+            pinned: pinned.and_then(|pinned| lock::recorded(pinned, naive, &settings.platform)),
             graph: &job.graph,
             ranges: &job.ranges,
             naive,
@@ -241,13 +240,6 @@ fn subjects(
         subject.expect(crew, chosen, built)?;
         Ok(subject)
     })
-}
-
-/// The schedule that the lock has for a kernel, if it is one.
-fn known(pinned: &Pinned, naive: &Kernel) -> Option<Schedule> {
-    let entry = pinned.exact(&Key::of(naive, &pinned.target))?;
-    let schedule = lock::parse_schedule(&entry.schedule)?;
-    schedule::apply(naive, &schedule).is_ok().then_some(schedule)
 }
 
 fn header(settings: &Settings, batch: usize, open: &[Open<'_>]) -> Header {
