@@ -42,7 +42,7 @@ fn main() {
         let mut measured: Vec<Measured> = Vec::new();
         for ((name, text), record) in &sorted(&past) {
             if let (true, Trial::Measured(seconds)) = (*name == graph.name, &record.trial)
-                && let Some(schedule) = parse_schedule(text)
+                && let Ok(schedule) = parse_schedule(text)
                 && let Some(cycles) = cycles(&naive, &schedule, &platform)
             {
                 measured.push((cycles / gpu.chip().clock / 1e3, seconds * 1e6, text.clone()));

@@ -10,7 +10,8 @@ use ftc::codegen::cuda::module::Module;
 use ftc::diag::render::{Style, render};
 use ftc::driver::lock::{self, Pinned};
 use ftc::driver::select::{self, Selection};
-use ftc::driver::{Outcome, Session, Stop, generate_module, lower, machine, variants};
+use ftc::driver::variants::{self, Wanted};
+use ftc::driver::{Outcome, Session, Stop, generate_module, lower, machine};
 use ftc::target::{Gpu, Platform, Target};
 
 /// The two sides.
@@ -73,7 +74,8 @@ fn compile_one(folder: &Path, number: usize, side: &str, (target, gpu): (&Target
 fn module(session: &mut Session, file: &Path, (target, gpu): (&Target, &Gpu)) -> Outcome<Module> {
     let what = Selection { file: Some(file.to_owned()), ..Selection::default() };
     let selected = select::select(session, &what)?;
-    let body = variants::of_export(session, &selected.program, &selected.exports[0], &selected.request, target)?;
+    let (export, asked) = (&selected.exports[0], &selected.request);
+    let body = variants::of_export(session, &selected.program, export, asked, target, Wanted::Built)?;
     let lowered = lower(session, &body.graph, body.block.as_ref(), &machine::chooser(target))?;
     generate_module(session, &lowered.kernel, gpu)
 }

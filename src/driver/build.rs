@@ -17,7 +17,7 @@ use super::output::{self, Folder, Mode, Output};
 use super::schedules::Block;
 use super::select::{self, Selected, Selection};
 use super::session::{self, Outcome, Session};
-use super::variants::{self, Body};
+use super::variants::{self, Body, Wanted};
 use super::{Lowered, error, files, generate, generate_cuda, lock, lower, machine, pack, parse, schedules};
 
 /// What `ftc build` was asked for.
@@ -135,7 +135,7 @@ fn compile(
     forms: &[Form],
     target: &Target,
 ) -> Outcome<Unit> {
-    let body = variants::of_export(session, &selected.program, export, &selected.request, target)?;
+    let body = variants::of_export(session, &selected.program, export, &selected.request, target, Wanted::Built)?;
     let Body { graph, variant, block } = body;
     let Lowered { kernel, schedule } = lower(session, &graph, block.as_ref(), &machine::chooser(target))?;
     let chosen = || schedules::chosen_text(&kernel.name, variant.as_deref(), target.name(), &schedule);

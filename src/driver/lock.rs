@@ -11,7 +11,7 @@
 mod decide;
 mod shipped;
 
-pub use decide::{cycles, decide, nearest_point, recorded};
+pub use decide::{cycles, decide, finding, nearest_point, recorded};
 
 use std::path::{Path, PathBuf};
 
@@ -248,8 +248,8 @@ pub fn open(session: &mut Session, path: &Path, target: &Target, platform: Optio
     Ok(())
 }
 
-/// Steps from their text.
-pub fn parse_schedule(text: &str) -> Option<Schedule> {
+/// Steps from their text; else what is wrong with it.
+pub fn parse_schedule(text: &str) -> Result<Schedule, String> {
     let source = format!("schedule pinned {{\n{text}\n}}\n");
     let file = SourceMap::default().add("schedule", source.as_str());
     let (tree, found) = parser::parse(file, &source);
@@ -257,7 +257,11 @@ pub fn parse_schedule(text: &str) -> Option<Schedule> {
         ast::Item::Schedule(block) => Some(block),
         _ => None,
     });
-    block.filter(|_| found.is_empty()).map(schedules::steps_of)
+    match (block, found.first()) {
+        (Some(block), None) => Ok(schedules::steps_of(block)),
+        (_, Some(wrong)) => Err(wrong.message.clone()),
+        (None, None) => Err("it has no steps".to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -317,7 +321,7 @@ mod tests {
     #[test]
     fn steps_read_back() {
         let text = "split i by [?, 14]\nstage B at k.0 as [k.1, j]\nvectorize j\n";
-        assert_eq!(parse_schedule(text).map(|schedule| schedule.to_string()).as_deref(), Some(text));
-        assert_eq!(parse_schedule("split i by"), None);
+        assert_eq!(parse_schedule(text).map(|schedule| schedule.to_string()).as_deref(), Ok(text));
+        assert!(parse_schedule("split i by").is_err());
     }
 }

@@ -17,7 +17,8 @@ use super::preview::preview;
 use super::select::{self, Selected, Selection};
 use super::session::{Outcome, Session, Stop};
 use super::suggest::nearest;
-use super::{arrays, error, gpu, loaded, lock, lower, machine, variants};
+use super::variants::{self, Wanted};
+use super::{arrays, error, gpu, loaded, lock, lower, machine};
 
 /// What a kernel returns where there is no memory for its intermediate tensors; the header says so too.
 const NO_MEMORY: i32 = 2;
@@ -53,7 +54,7 @@ pub fn run(session: &mut Session, request: &Request) -> Outcome<String> {
     let mut selected = select::select(session, &request.what)?;
     let chosen = choose(session, &selected, request.call.as_deref())?;
     let export = selected.exports.swap_remove(chosen);
-    let body = variants::of_export(session, &selected.program, &export, &selected.request, &target)?;
+    let body = variants::of_export(session, &selected.program, &export, &selected.request, &target, Wanted::Built)?;
     let kernel = lower(session, &body.graph, body.block.as_ref(), &machine::chooser(&target))?.kernel;
     let interface = Interface::of(&kernel);
     check_outputs(session, &interface, &outputs)?;

@@ -24,8 +24,6 @@ pub struct Session {
     pub passes: Passes,
     /// Schedules that were measured, if the command goes by them.
     pub pinned: Option<Pinned>,
-    /// Whether schedules are to be searched for: then a body that was never measured is worth a try.
-    pub is_searched: bool,
     /// What was chosen for the plain loops of a variant when it was compared with others, by their text.
     pub chosen: Option<(String, Schedule)>,
     /// Fingerprints of the findings.

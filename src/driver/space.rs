@@ -6,9 +6,10 @@ use std::fmt::Write;
 
 use super::choose::{EVALUATIONS, Judge};
 use super::error::no_model;
+use super::machine;
 use super::select::{self, Selection};
 use super::session::{self, Outcome, Session};
-use super::{machine, variants};
+use super::variants::{self, Wanted};
 use crate::explore::spread;
 use crate::lower;
 use crate::schedule::nest::Program;
@@ -25,7 +26,7 @@ pub fn space(session: &mut Session, what: &Selection, target: &str) -> Outcome<S
     let selected = select::select(session, what)?;
     let mut texts = Vec::new();
     session::for_each(&selected.exports, |export| {
-        let body = variants::of_export(session, &selected.program, export, &selected.request, &parsed)?;
+        let body = variants::of_export(session, &selected.program, export, &selected.request, &parsed, Wanted::Built)?;
         let mut program = Program::of(&lower::lower(&body.graph));
         let variant = body.variant.map_or(String::new(), |variant| format!(" as {variant}"));
         let mut text = format!("{}{variant} for {target}\n", body.graph.name);

@@ -15,10 +15,21 @@ use crate::syntax::ast;
 use crate::target::{Numbers, Platform, Target};
 
 use super::choose::{Choice, choice};
-use super::lock::Pinned;
+use super::lock::{Key, Pinned};
 use super::schedules::{self, Block};
 use super::session::{Outcome, Session};
 use super::{error, instantiate, machine};
+
+/// Which body is taken where nobody says it.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted<'a> {
+    /// What a build takes: what was measured before what the model likes.
+    Built,
+    /// What a search takes: what the model likes before what was measured, if it never was.
+    Searched,
+    /// What a search took, by the fingerprints of its kernels.
+    Logged(&'a [String]),
+}
 
 /// The name in `--variant` that means the first body.
 pub const FIRST: &str = "none";
@@ -44,6 +55,7 @@ pub fn of_export<'p>(
     export: &ast::Export,
     request: &Request,
     target: &Target,
+    wanted: Wanted<'_>,
 ) -> Outcome<Body<'p>> {
     let block = schedules::find(program, export, request, target, machine::host().as_ref());
     let variant = block.as_ref().and_then(Block::variant).map(str::to_owned);
@@ -56,7 +68,7 @@ pub fn of_export<'p>(
     let is_open = block.is_none() && request.variants.is_empty();
     let Some(platform) = machine::model(target).filter(|_| is_open) else { return Ok(Body { graph, variant, block }) };
     let make = |name: &str| sema::instantiate(program, export, &with(request, name, Unfit::Skip)).ok();
-    let (graph, variant) = pick(session, program, graph, &platform, &make);
+    let (graph, variant) = pick(session, program, graph, (&platform, wanted), &make);
     Ok(Body { graph, variant, block })
 }
 
@@ -80,7 +92,7 @@ pub fn pick(
     session: &mut Session,
     program: &Program,
     first: Graph,
-    platform: &Platform,
+    (platform, wanted): (&Platform, Wanted<'_>),
     make: &dyn Fn(&str) -> Option<Graph>,
 ) -> (Graph, Option<String>) {
     let is_short = |dtype: DType| dtype.is_float() && dtype.bytes() < 4;
@@ -96,21 +108,32 @@ pub fn pick(
     if bodies.len() > 1 {
         let kernels: Vec<_> = bodies.iter().map(|(graph, _)| lower::lower(graph)).collect();
         let pinned = session.pinned.as_ref();
-        let is_searched = session.is_searched;
-        let (best, choice) = session.passes.run("variant", || match measured(pinned, &kernels) {
-            Some(best) if !is_searched => (best, None),
-            Some(best) => {
-                // What was never measured may be better than what was.
-                let liked = cheapest(&kernels, platform);
-                let is_new = pinned.is_none_or(|pinned| pinned.seconds(&kernels[liked.0]).is_none());
-                if is_new { liked } else { (best, None) }
-            }
-            None => cheapest(&kernels, platform),
-        });
+        let (best, choice) = session.passes.run("variant", || best(pinned, &kernels, platform, wanted));
         session.chosen = choice.map(|choice| (loops::print::print(&kernels[best]), choice.schedule));
         bodies.truncate(best + 1);
     }
     bodies.pop().expect("the first body is there")
+}
+
+/// The best of some bodies, with what the model chooses for it if that had to be asked.
+fn best(
+    pinned: Option<&Pinned>,
+    kernels: &[Kernel],
+    platform: &Platform,
+    wanted: Wanted<'_>,
+) -> (usize, Option<Choice>) {
+    let logged = |forms: &[String]| kernels.iter().position(|kernel| forms.contains(&Key::of(kernel, "").form));
+    let measured = measured(pinned, kernels).map(|best| (best, None));
+    let known = match wanted {
+        Wanted::Logged(forms) => logged(forms).map(|at| (at, None)),
+        Wanted::Built => measured,
+        Wanted::Searched => measured.map(|measured| {
+            let liked = cheapest(kernels, platform);
+            let is_new = pinned.is_none_or(|pinned| pinned.seconds(&kernels[liked.0]).is_none());
+            if is_new { liked } else { measured }
+        }),
+    };
+    known.unwrap_or_else(|| cheapest(kernels, platform))
 }
 
 /// The body that the lock has the best time for, if it has one.

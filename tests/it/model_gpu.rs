@@ -34,7 +34,7 @@ const STAGED: &str =
 fn is_ranked(call: &str, fast: (&str, f64), slow: (&str, f64)) {
     let kernel = kernel(call);
     let of = |text: &str| {
-        let schedule = parse_schedule(text).unwrap_or_else(|| panic!("{call}: does not parse:\n{text}"));
+        let schedule = parse_schedule(text).unwrap_or_else(|why| panic!("{call}: {why}:\n{text}"));
         cycles(&kernel, &schedule, &platform()).unwrap_or_else(|| panic!("{call}: is refused:\n{text}"))
     };
     let ([better, worse], [quick, long]) = ([of(fast.0), of(slow.0)], [fast.1, slow.1]);

@@ -43,7 +43,6 @@ fn a_search_pins_its_winner_and_build_goes_by_it() {
     assert_eq!(text(&place, "log.jsonl").lines().count(), 14);
 }
 
-/// What is multiplied by zero is left out there, so numbers that are not finite are no test.
 #[test]
 fn exports_for_which_no_trial_is_left_keep_what_a_build_takes() {
     let place = Place::new();
@@ -54,6 +53,7 @@ fn exports_for_which_no_trial_is_left_keep_what_a_build_takes() {
     assert_eq!(text(&place, "ftc.lock").matches("[[kernel]]").count(), 2, "{ran:?}");
 }
 
+/// What is multiplied by zero is left out there, so numbers that are not finite are no test.
 #[test]
 fn schedules_that_leave_out_products_by_zero_win() {
     let place = Place::new();
@@ -103,6 +103,48 @@ fn entries_of_other_versions_are_not_used_silently() {
     place.write("ftc.lock", lock.replace(&version, "compiler = \"0.0.1\""));
     let ran = place.ftc(&["build", "gemm.ft", "--emit", "schedule", "-o", "-"]);
     assert!(ran.code == 0 && ran.err.contains("E1102") && ran.err.contains("0.0.1"), "{ran:?}");
+}
+
+#[test]
+fn entries_that_an_edit_broke_are_left_alone_with_the_reason() {
+    let place = place();
+    assert_eq!(place.ftc(&["tune", "gemm.ft", "--budget", "3trials"]).code, 0);
+    let lock: toml::Table = text(&place, "ftc.lock").parse().expect("a lock");
+    let broken = |schedule: &str| {
+        let mut lock = lock.clone();
+        for entry in lock["kernel"].as_array_mut().expect("entries") {
+            entry["schedule"] = schedule.into();
+        }
+        place.write("ftc.lock", lock.to_string());
+    };
+    let build = ["build", "gemm.ft", "--emit", "schedule", "-o", "-"];
+    for (schedule, why) in [("split zz by [?, 4]\n", "`split zz by [?, 4]`: "), ("split i by\n", "expected")] {
+        broken(schedule);
+        let ran = place.ftc(&build);
+        assert!(ran.code == 0 && ran.err.contains("E1102") && ran.err.contains(why), "{ran:?}");
+    }
+    // A search says it, too, before it puts another one in the place of it.
+    let ran = place.ftc(&["tune", "gemm.ft", "--budget", "3trials"]);
+    assert!(ran.code == 0 && ran.err.contains("E1102"), "{ran:?}");
+    assert!(!place.ftc(&build).succeeds().err.contains("E1102"));
+}
+
+/// A search is replayed on the kernel that it was of, whichever body of the export the lock likes best by now.
+#[test]
+fn a_replay_stays_with_the_body_that_was_searched() {
+    let place = Place::new();
+    place.write(
+        "conv.ft",
+        "use std::conv::conv2d\nexport conv = conv2d(x: f32[1, 4, 8, 8], w: f32[4, 4, 3, 3], pad = 1)\n",
+    );
+    let tune = |more: &[&str]| place.ftc(&[&["tune", "conv.ft", "--threads", "1"], more].concat()).succeeds();
+    tune(&["--budget", "4trials", "--log", "a.jsonl", "--lock", "a.lock"]);
+    tune(&["--budget", "1trials", "--variant", "winograd", "--lock", "b.lock"]);
+    let mut lock: toml::Table = text(&place, "b.lock").parse().expect("a lock");
+    lock["kernel"][0]["seconds"] = 1e-9.into();
+    place.write("b.lock", lock.to_string());
+    tune(&["--replay", "a.jsonl", "--log", "b.jsonl", "--lock", "b.lock"]);
+    assert_eq!(text(&place, "a.jsonl"), text(&place, "b.jsonl"));
 }
 
 /// A library that claims to be a kernel `C[i] = A[i]` of eight floats.

@@ -17,7 +17,8 @@ use crate::driver::gpu::Images;
 use crate::driver::loaded::{self, Loaded};
 use crate::driver::machine::Chooser;
 use crate::driver::tune::search::{self, Job, Records, Settings};
-use crate::driver::{Outcome, Session, Stop, error as driver_error, gpu, lower, pack, variants};
+use crate::driver::variants::{self, Wanted};
+use crate::driver::{Outcome, Session, Stop, error as driver_error, gpu, lower, pack};
 use crate::explore::Method;
 use crate::expr::TensorId;
 use crate::graph::eval::EvalError;
@@ -69,6 +70,22 @@ pub enum Weights {
     Constant,
 }
 
+/// Which body of an operator is compiled.
+#[derive(Clone, Copy, Debug)]
+struct Choice<'a> {
+    platform: &'a Platform,
+    /// The variants that were asked for.
+    asked: &'a [String],
+    /// Which one is taken where none was.
+    wanted: Wanted<'a>,
+}
+
+impl<'a> Bench<'a> {
+    const fn choice(&'a self, wanted: Wanted<'a>) -> Choice<'a> {
+        Choice { platform: &self.platform, asked: self.variants, wanted }
+    }
+}
+
 /// A workload that was run once, with its data.
 #[derive(Debug)]
 pub struct Ran {
@@ -107,8 +124,8 @@ struct Packed {
 pub fn module(session: &mut Session, bench: &Bench<'_>, workload: &Workload, gpu: &Gpu) -> Option<Module> {
     let function = bench.program.function(&workload.op).filter(|function| function.is_pub)?;
     let before = session.diagnostics.len();
-    let choice = Some((&bench.platform, bench.variants));
-    let made = instantiate(session, bench.program, bench.weights, function, workload, choice).ok();
+    let made =
+        instantiate(session, bench.program, bench.weights, function, workload, Some(bench.choice(Wanted::Built))).ok();
     let chooser = Chooser::Model(bench.platform);
     let lowered = made.and_then(|made| lower(session, &made.body, None, &chooser).ok());
     session.diagnostics.truncate(before);
@@ -119,15 +136,15 @@ pub fn module(session: &mut Session, bench: &Bench<'_>, workload: &Workload, gpu
 /// Compiles a workload, runs it once, and compares the result with the definition.
 pub fn run(session: &mut Session, bench: &Bench<'_>, workload: &Workload, row: &mut Row) -> Outcome<Ran> {
     let function = function(session, bench.program, workload)?;
-    let choice = Some((&bench.platform, bench.variants));
-    session.is_searched = bench.budget.is_some();
-    let mut made = instantiate(session, bench.program, bench.weights, function, workload, choice)?;
-    tuned(session, bench, &made, row)?;
-    if session.is_searched {
-        // What was searched need not be the fastest body.
-        session.is_searched = false;
-        made = instantiate(session, bench.program, bench.weights, function, workload, choice)?;
+    if let Some(budget) = bench.budget {
+        let wanted = Some(bench.choice(Wanted::Searched));
+        let made = instantiate(session, bench.program, bench.weights, function, workload, wanted)?;
+        tune(session, bench, &made, budget, row)?;
     }
+    // What was searched need not be the fastest body.
+    let wanted = Some(bench.choice(Wanted::Built));
+    let made = instantiate(session, bench.program, bench.weights, function, workload, wanted)?;
+    row.schedule = source(session, &made.body);
     row.flops = Some(made.flops);
     row.variant.clone_from(&made.variant);
     let kernel = lower(session, &made.body, None, &Chooser::Model(bench.platform))?.kernel;
@@ -176,34 +193,35 @@ fn on_cpu(
     Ok(Code::Cpu { kernel, packed })
 }
 
-/// Searches for a schedule, if there is a budget; says in the row where the schedule comes from.
-fn tuned(session: &mut Session, bench: &Bench<'_>, made: &Made, row: &mut Row) -> Outcome<()> {
-    if let Some(budget) = bench.budget {
-        let settings = Settings {
-            method: bench.method,
-            seed: bench.seed,
-            budget,
-            budget_text: String::new(),
-            target: bench.target.clone(),
-            platform: bench.platform,
-            threads: bench.threads,
-        };
-        let job = Job { graph: made.body.clone(), ranges: made.ranges.clone() };
-        let found = search::search(session, &settings, &[job], Records::none(), &mut |_| {})?;
-        if let Some(stop) = found.stop {
-            return Err(stop);
-        }
-        for tuned in found.tuned {
-            (row.trials, row.tune_seconds) = (tuned.trials as u32, tuned.took);
-            if let Some(pinned) = &mut session.pinned {
-                pinned.lock.put(tuned.entry);
-            }
+/// Searches for a schedule.
+fn tune(session: &mut Session, bench: &Bench<'_>, made: &Made, budget: Budget, row: &mut Row) -> Outcome<()> {
+    let settings = Settings {
+        method: bench.method,
+        seed: bench.seed,
+        budget,
+        budget_text: String::new(),
+        target: bench.target.clone(),
+        platform: bench.platform,
+        threads: bench.threads,
+    };
+    let job = Job { graph: made.body.clone(), ranges: made.ranges.clone() };
+    let found = search::search(session, &settings, &[job], Records::none(), &mut |_| {})?;
+    if let Some(stop) = found.stop {
+        return Err(stop);
+    }
+    for tuned in found.tuned {
+        (row.trials, row.tune_seconds) = (tuned.trials as u32, tuned.took);
+        if let Some(pinned) = &mut session.pinned {
+            pinned.lock.put(tuned.entry);
         }
     }
-    let naive = lower::lower(&made.body);
-    let source = session.pinned.as_ref().map_or("model", |pinned| pinned.source(&naive));
-    source.clone_into(&mut row.schedule);
     Ok(())
+}
+
+/// In a word, where the schedule of a body comes from.
+fn source(session: &Session, body: &Graph) -> String {
+    let naive = lower::lower(body);
+    session.pinned.as_ref().map_or("model", |pinned| pinned.source(&naive)).to_owned()
 }
 
 fn is_const(kernel: &Kernel, id: TensorId) -> bool {
@@ -266,7 +284,7 @@ fn instantiate(
     weights: Weights,
     function: &Function,
     workload: &Workload,
-    body: Option<(&Platform, &[String])>,
+    body: Option<Choice<'_>>,
 ) -> Outcome<Made> {
     let attribute = bind::Attribute::of(function).map_err(|wrong| session.user(wrong))?;
     let assignment = bind::bind(function, &attribute, workload).map_err(|wrong| session.user(wrong))?;
@@ -287,8 +305,10 @@ fn instantiate(
         made.ok().map(|instance| named(instance.graph))
     };
     let (body, variant) = match body {
-        Some((machine, [])) => variants::pick(session, program, graph.clone(), machine, &variant),
-        Some((_, asked)) => {
+        Some(Choice { platform, asked: [], wanted }) => {
+            variants::pick(session, program, graph.clone(), (platform, wanted), &variant)
+        }
+        Some(Choice { asked, .. }) => {
             let text = graph.to_string();
             let made = asked
                 .iter()

@@ -28,12 +28,10 @@ pub fn decide(
     choose: impl FnOnce() -> Schedule,
 ) -> (Schedule, Option<Diagnostic>) {
     let key = Key::of(kernel, &pinned.target);
-    let finding = match pinned.lock.exact(&key) {
-        Some(entry) => match usable(entry, kernel) {
-            Some(schedule) => return (schedule, None),
-            None => Some(error::unusable_entry(&pinned.path, entry)),
-        },
-        None => pinned.lock.stale(&key).map(|entry| error::stale_entry(&pinned.path, entry)),
+    let finding = match own(pinned, &key, kernel) {
+        Ok(Some(schedule)) => return (schedule, None),
+        Ok(None) => None,
+        Err(finding) => Some(finding),
     };
     if let Some(schedule) = behind(pinned, &key, kernel, platform) {
         return (schedule, finding);
@@ -58,19 +56,39 @@ pub fn decide(
 /// The schedule that was measured for a kernel, if it can be used.
 pub fn recorded(pinned: &Pinned, kernel: &Kernel, platform: &Platform) -> Option<Schedule> {
     let key = Key::of(kernel, &pinned.target);
-    let own = pinned.lock.exact(&key).and_then(|entry| usable(entry, kernel));
-    own.or_else(|| behind(pinned, &key, kernel, platform))
+    own(pinned, &key, kernel).ok().flatten().or_else(|| behind(pinned, &key, kernel, platform))
+}
+
+/// What is to be said of the entry that the user's own lock has for a kernel, if it cannot be used.
+pub fn finding(pinned: &Pinned, kernel: &Kernel) -> Option<Diagnostic> {
+    own(pinned, &Key::of(kernel, &pinned.target), kernel).err()
+}
+
+/// The schedule of the user's own lock, if it has one; else why what it has is not used.
+fn own(pinned: &Pinned, key: &Key, kernel: &Kernel) -> Result<Option<Schedule>, Diagnostic> {
+    match (pinned.lock.exact(key), pinned.lock.stale(key)) {
+        (Some(entry), _) => {
+            let schedule = usable(entry, kernel);
+            schedule.map(Some).map_err(|why| error::unusable_entry(&pinned.path, entry, &why))
+        }
+        (None, Some(entry)) => Err(error::stale_entry(&pinned.path, entry)),
+        (None, None) => Ok(None),
+    }
 }
 
 /// The schedule that stands behind the user's own lock.
 fn behind(pinned: &Pinned, key: &Key, kernel: &Kernel, platform: &Platform) -> Option<Schedule> {
-    let shipped = pinned.shipped.exact(key).and_then(|entry| usable(entry, kernel));
-    shipped.or_else(|| as_variable(pinned, kernel, platform).and_then(|entry| usable(entry, kernel)))
+    let shipped = pinned.shipped.exact(key).and_then(|entry| usable(entry, kernel).ok());
+    shipped.or_else(|| as_variable(pinned, kernel, platform).and_then(|entry| usable(entry, kernel).ok()))
 }
 
-/// The schedule of an entry, if it is one for a kernel.
-fn usable(entry: &Entry, kernel: &Kernel) -> Option<Schedule> {
-    parse_schedule(&entry.schedule).filter(|own| schedule::apply(kernel, own).is_ok())
+/// The schedule of an entry, if it is one for a kernel; else why it is none.
+fn usable(entry: &Entry, kernel: &Kernel) -> Result<Schedule, String> {
+    let own = parse_schedule(&entry.schedule)?;
+    schedule::apply(kernel, &own).map(|_| own.clone()).map_err(|refused| {
+        let step = own.steps.get(refused.step).map_or_else(String::new, |step| format!("`{step}`: "));
+        step + &refused.message
+    })
 }
 
 /// The entry of the same kernel whose arguments are all variable: on a GPU, what is packed ahead is read as it was.
@@ -97,7 +115,7 @@ fn fitted(
 ) -> Option<Schedule> {
     let point = nearest_point(&candidates.knobs, &entry.choices);
     let same_choices = point.and_then(|point| candidates.schedule(&point).ok());
-    let both = same_choices.into_iter().chain(parse_schedule(&entry.schedule));
+    let both = same_choices.into_iter().chain(parse_schedule(&entry.schedule).ok());
     let applicable = both.filter(|schedule| schedule::apply(kernel, schedule).is_ok());
     let judged = applicable.filter_map(|schedule| Some((cycles(kernel, &schedule, platform)?, schedule)));
     let best = judged.min_by(|a, b| a.0.total_cmp(&b.0))?;

@@ -21,9 +21,10 @@ pub fn stale_entry(path: &Path, entry: &Entry) -> Diagnostic {
 }
 
 /// E1102: an entry that does not fit its kernel.
-pub fn unusable_entry(path: &Path, entry: &Entry) -> Diagnostic {
+pub fn unusable_entry(path: &Path, entry: &Entry, why: &str) -> Diagnostic {
     let message = format!("`{}` has a schedule that cannot be applied, and is not used", path.display());
     Diagnostic::warning(Code("E1102"), message)
+        .note(why.to_owned())
         .note(format!("it is for `{}` ({})", entry.export, entry.tensors))
         .help("tune it again: `ftc tune`")
 }

@@ -30,7 +30,8 @@ use super::lock::{self, Entry, Key, Lock, Pinned};
 use super::output::{self, Output};
 use super::select::{self, Selection};
 use super::session::{self, Outcome, Session};
-use super::{error as driver_error, gpu, machine, variants};
+use super::variants::{self, Wanted};
+use super::{error as driver_error, gpu, machine};
 use crate::explore::Method;
 use crate::measure::worker;
 use crate::target::{Machine, Platform, Target};
@@ -120,8 +121,10 @@ pub fn tune(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Event
     if let (Start::Fresh, Some(pinned)) = (request.start, &mut session.pinned) {
         (pinned.lock, pinned.shipped) = (Lock::default(), Lock::default());
     }
-    session.is_searched = true;
-    let jobs = jobs(session, &request.what, &target)?;
+    let forms: Option<Vec<_>> =
+        past.header.as_ref().map(|header| header.exports.iter().map(|(_, form)| form.clone()).collect());
+    let wanted = forms.as_deref().map_or(Wanted::Searched, Wanted::Logged);
+    let jobs = jobs(session, &request.what, &target, wanted)?;
     let settings = Settings { method, seed, budget: limit, budget_text: budget, target, platform: model, threads };
     // Without a handler, Ctrl-C ends ftc at once; the log is complete even then.
     let _ = ctrlc::set_handler(|| {
@@ -163,11 +166,11 @@ fn runnable(session: &mut Session, target: &Target, threads: Option<usize>) -> O
     })
 }
 
-fn jobs(session: &mut Session, what: &Selection, target: &Target) -> Outcome<Vec<Job>> {
+fn jobs(session: &mut Session, what: &Selection, target: &Target, wanted: Wanted<'_>) -> Outcome<Vec<Job>> {
     let selected = select::select(session, what)?;
     let mut jobs = Vec::new();
     session::for_each(&selected.exports, |export| {
-        let body = variants::of_export(session, &selected.program, export, &selected.request, target)?;
+        let body = variants::of_export(session, &selected.program, export, &selected.request, target, wanted)?;
         jobs.push(Job { graph: body.graph, ranges: Vec::new() });
         Ok(())
     })?;

@@ -191,7 +191,10 @@ pub fn search(
 fn open_all<'j>(session: &mut Session, settings: &Settings, jobs: &'j [Job], crew: &Crew) -> Outcome<Vec<Open<'j>>> {
     let target = session.pinned.as_ref().map_or_else(String::new, |pinned| pinned.target.clone());
     let naive: Vec<_> = jobs.iter().map(|job| session.passes.run("lower", || lower::lower(&job.graph))).collect();
-    let Session { passes, pinned, .. } = session;
+    let Session { passes, pinned, diagnostics, .. } = session;
+    // What is found takes their places.
+    let broken = naive.iter().filter_map(|kernel| lock::finding(pinned.as_ref()?, kernel));
+    diagnostics.extend(broken);
     let subjects = passes.run("reference", || subjects(settings, pinned.as_ref(), jobs, &naive, crew));
     let mut open = Vec::new();
     for ((job, naive), subject) in jobs.iter().zip(naive).zip(subjects) {

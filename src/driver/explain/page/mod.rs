@@ -24,7 +24,7 @@ use crate::driver::output::{self, Output};
 use crate::driver::select::{self, Selected, Selection};
 use crate::driver::session::{self, Outcome, Session, Stop};
 use crate::driver::tune::{error, log};
-use crate::driver::variants::{self, Body};
+use crate::driver::variants::{self, Body, Wanted};
 use crate::driver::{Lowered, generate, generate_noted, lower, machine, pack, schedules};
 use crate::graph::Graph;
 use crate::loops::{self, Kernel};
@@ -57,6 +57,12 @@ struct Log {
 
 impl Log {
     /// Whether it is about another kernel that has the same name.
+    /// The fingerprints of the kernels that were searched.
+    fn forms(&self) -> Vec<String> {
+        let Some(log::Line::Search(header)) = self.lines.first() else { return Vec::new() };
+        header.exports.iter().map(|(_, form)| form.clone()).collect()
+    }
+
     fn is_of_another(&self, export: &str, key: &Key) -> bool {
         let Some(log::Line::Search(header)) = self.lines.first() else { return false };
         header.exports.iter().any(|(name, form)| name == export && *form != key.form)
@@ -152,7 +158,9 @@ fn section(
     target: &Target,
     log: &Log,
 ) -> Outcome<Section> {
-    let body = variants::of_export(session, &selected.program, export, &selected.request, target)?;
+    let forms = log.forms();
+    let wanted = if forms.is_empty() { Wanted::Built } else { Wanted::Logged(&forms) };
+    let body = variants::of_export(session, &selected.program, export, &selected.request, target, wanted)?;
     let Body { graph, variant, block } = body;
     let Lowered { kernel, schedule } = lower(session, &graph, block.as_ref(), &machine::chooser(target))?;
     let naive = plain::lower(&graph);
@@ -169,14 +177,14 @@ fn section(
     let search = Search::of(&log.lines, &graph.name);
     let model = machine::model(target);
     let clock = machine::clock();
-    let seconds = search.seconds().or_else(|| pinned_seconds(session, &naive));
+    let seconds = search.seconds_of(&schedule).or_else(|| pinned_seconds(session, &naive));
     Ok(Section {
         name: graph.name.clone(),
         docs: select::docs(&selected.program, export).join("\n"),
         formula: graph.to_string(),
         analysis: super::describe(&graph),
         schedule: text,
-        origin,
+        origin: search.beside(&schedule).map_or(origin.clone(), |other| format!("{origin}; {other}")),
         loops: listing::loops(&loops::print::print(&kernel)),
         inner: listing::inner_loop(&assembly, &noted, &source),
         assembly,
@@ -209,7 +217,7 @@ fn origin(session: &Session, naive: &Kernel, schedule: &Schedule, is_written: bo
             "shipped" => "by those who made ftc".to_owned(),
             _ => format!("from {}", pinned.path.display()),
         };
-        (lock::parse_schedule(&entry.schedule)? == *schedule).then(|| format!("measured, {place}"))
+        (lock::parse_schedule(&entry.schedule).ok()? == *schedule).then(|| format!("measured, {place}"))
     });
     entry.unwrap_or_else(|| "chosen by the model, without measuring".to_owned())
 }

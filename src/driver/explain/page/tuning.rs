@@ -10,6 +10,7 @@ use crate::driver::lock;
 use crate::driver::tune::log::{Line, Outcome, TrialLine, Winner};
 use crate::loops::Kernel;
 use crate::model::{self, Terms};
+use crate::schedule::Schedule;
 use crate::schedule::nest::Program;
 use crate::space::knobs::{Knobs, Point};
 use crate::target::Platform;
@@ -66,6 +67,20 @@ impl Search {
     pub(super) fn seconds(&self) -> Option<f64> {
         let best = self.measured().map(|(_, seconds, _)| seconds).reduce(f64::min);
         self.winner.as_ref().map(|winner| winner.seconds).or(best)
+    }
+
+    /// The seconds of a schedule in the final, or when it was tried.
+    pub(super) fn seconds_of(&self, schedule: &Schedule) -> Option<f64> {
+        let text = schedule.to_string();
+        let winner = self.winner.as_ref().filter(|winner| winner.schedule == text).map(|winner| winner.seconds);
+        let mut tried = self.measured().filter(|(_, _, trial)| trial.schedule == text);
+        winner.or_else(|| tried.next().map(|(_, seconds, _)| seconds))
+    }
+
+    /// What is to be said where a schedule is not the one that won.
+    pub(super) fn beside(&self, schedule: &Schedule) -> Option<String> {
+        let winner = self.winner.as_ref().filter(|winner| winner.schedule != schedule.to_string())?;
+        Some(format!("the search of the log found another one, which took {}", time(winner.seconds)))
     }
 
     /// Trials that have a time: their numbers, from 1 on, their seconds, and they themselves.
@@ -211,7 +226,7 @@ fn terms_of(text: &str, naive: &Kernel, platform: &Platform) -> Option<(Terms, f
     // The model of GPUs has other terms.
     let Platform::Cpu(machine) = platform else { return None };
     let mut program = Program::of(naive);
-    lock::parse_schedule(text)?.steps.iter().try_for_each(|step| program.apply(step)).ok()?;
+    lock::parse_schedule(text).ok()?.steps.iter().try_for_each(|step| program.apply(step)).ok()?;
     // Nests inside of others count with those.
     let outer = |&nest: &usize| !program.nests[nest].order.is_empty() && program.reader_of(nest).is_none();
     let mut sum = (Terms::default(), 0.0);
