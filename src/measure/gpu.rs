@@ -7,7 +7,8 @@
 use std::path::Path;
 
 use super::protocol::Time;
-use super::worker::{SETS, Subject, no_memory, samples};
+use super::samples::{Samples, several};
+use super::worker::{SETS, Subject, no_memory};
 use crate::artifact::{Direction, Image};
 use crate::codegen::cuda;
 use crate::codegen::cuda::module::Module;
@@ -23,6 +24,8 @@ pub(super) const FAULT: &str = "gpu fault";
 /// The kind of failure of one that computes something else, or writes where it must not.
 const WRONG: &str = "wrong values";
 
+/// The shortest sample: calls that take less are repeated.
+const SHORTEST: f64 = 1e-3;
 /// What events see beside a kernel where it is called alone.
 const AROUND: f64 = 1e-5;
 
@@ -75,7 +78,7 @@ fn images(modules: &[Module], gpu: &Gpu) -> Option<Vec<Image>> {
 
 /// Seconds of samples of a candidate. Where it seems to be wrong, that may be what one before it has left in the GPU's memory:
 /// all of that is made anew, and the candidate is asked again.
-pub(super) fn time(device: &'static Device, subject: &mut Subject, time: &Time) -> Result<Vec<f64>, Reason> {
+pub(super) fn time(device: &'static Device, subject: &mut Subject, time: &Time) -> Result<Samples, Reason> {
     let timed = time_once(device, subject, time);
     if !timed.as_ref().is_err_and(|reason| reason.kind == WRONG) {
         return timed;
@@ -89,7 +92,7 @@ pub(super) fn time(device: &'static Device, subject: &mut Subject, time: &Time) 
 }
 
 /// One that is far behind is not compared with what is expected: it wins nothing, right or wrong.
-fn time_once(device: &'static Device, subject: &mut Subject, time: &Time) -> Result<Vec<f64>, Reason> {
+fn time_once(device: &'static Device, subject: &mut Subject, time: &Time) -> Result<Samples, Reason> {
     subject.read_sets()?;
     hold(device, subject)?;
     let program = load(device, &time.library)?;
@@ -100,15 +103,17 @@ fn time_once(device: &'static Device, subject: &mut Subject, time: &Time) -> Res
     first.run().map_err(failed)?;
     let once = first.once().map_err(failed)?;
     if effort.hopeless.is_some_and(|limit| once - AROUND > 1.5 * limit) || once > effort.seconds {
-        return Ok(vec![once]);
+        return Ok(Samples::alone(vec![once]));
     }
     let mut is_warm = false;
-    let samples = samples(effort, once, &mut |calls| {
+    let calls = (SHORTEST / once.max(1e-9)).ceil().clamp(1.0, 1e6) as u32;
+    let samples = several(effort, &mut || {
         let timed = if is_warm { first.again(calls) } else { first.time(calls) };
         is_warm = true;
         timed.map_err(failed)
     })?;
-    let fastest = samples.iter().copied().fold(f64::INFINITY, f64::min);
+    let samples = Samples::alone(samples);
+    let fastest = samples.least();
     if fastest < effort.fastest {
         let detail = format!("{fastest:.2e} s, where {:.2e} s is the least that is possible", effort.fastest);
         return Err(Reason::new("too good", detail));

@@ -8,9 +8,9 @@
 use std::time::Instant;
 
 use super::crew::Crew;
-use super::meter::{Leader, Meter, median, typical};
-use super::protocol::{Effort, Time};
-use super::worker::SHORTEST;
+use super::meter::{Leader, Meter};
+use super::protocol::Effort;
+use super::samples::median;
 
 /// What counts as equal.
 const EQUAL: f64 = 0.015;
@@ -27,7 +27,9 @@ const FEWEST: usize = 4;
 /// How far one may be behind the best after so many turns to have another one.
 const BEHIND: [(usize, f64); 3] = [(3, 0.10), (6, 0.06), (9, 0.03)];
 /// How long to measure in each of them.
-const TURN: Effort = Effort { samples: 2, seconds: 0.05, hopeless: None, fastest: 0.0 };
+const TURN: Effort = Effort { samples: 3, seconds: 0.05, hopeless: None, fastest: 0.0 };
+/// The same beside an anchor, for calls that are short.
+const SHORT: f64 = 5e-3;
 /// What a worker needs beside the calls that it times, and to start.
 const AROUND: f64 = 4e-3;
 const START: f64 = 0.2;
@@ -53,12 +55,12 @@ impl Meter {
     /// Seconds of one turn of one leader.
     fn turn_seconds(&self) -> Option<f64> {
         let best = self.best()?;
-        Some(AROUND + best.seconds + TURN.seconds.min(TURN.samples as f64 * best.seconds.max(SHORTEST)))
+        Some(AROUND + 2.0 * best.seconds + TURN.seconds.min(SHORT + 2.0 * TURN.samples as f64 * best.seconds))
     }
 
     /// The leaders and a guest, timed in turns, the winner first: the simplest of those that are as good as equal. After
     /// some time there are no more turns than are needed.
-    pub fn finale(&self, crew: &Crew, guest: Option<Leader>, until: Option<Instant>) -> Vec<Leader> {
+    pub fn finale(&mut self, crew: &Crew, guest: Option<Leader>, until: Option<Instant>) -> Vec<Leader> {
         let mut leaders: Vec<Leader> = self.finalists().cloned().collect();
         if let (Some(until), Some(turn)) = (until, self.turn_seconds()) {
             let left = until.saturating_duration_since(Instant::now()).as_secs_f64();
@@ -67,6 +69,10 @@ impl Meter {
         leaders.extend(guest);
         let mut ranked = self.compare(crew, leaders, until);
         ranked.retain(|leader| leader.seconds.is_finite());
+        let undisturbed = self.undisturbed();
+        for leader in &mut ranked {
+            leader.seconds *= undisturbed;
+        }
         let least = ranked.first().map_or(f64::INFINITY, |leader| leader.seconds);
         let equal = ranked.iter().take_while(|leader| leader.seconds <= least * (1.0 + EQUAL)).count();
         ranked[..equal].sort_by_key(|leader| {
@@ -78,7 +84,7 @@ impl Meter {
 
     /// Times all in turn, several times over; their seconds are then the medians. Those that had more turns come first, the
     /// faster of them before others.
-    pub fn compare(&self, crew: &Crew, leaders: Vec<Leader>, until: Option<Instant>) -> Vec<Leader> {
+    pub fn compare(&mut self, crew: &Crew, leaders: Vec<Leader>, until: Option<Instant>) -> Vec<Leader> {
         let open = |leader| Finalist { leader, samples: Vec::new(), is_out: false };
         let mut all: Vec<_> = leaders.into_iter().map(open).collect();
         for turn in 0..self.most_turns() {
@@ -104,14 +110,12 @@ impl Meter {
     }
 
     /// Times once who is still in.
-    fn take_turn(&self, crew: &Crew, all: &mut [Finalist], checked: bool) {
+    fn take_turn(&mut self, crew: &Crew, all: &mut [Finalist], checked: bool) {
         for finalist in all.iter_mut().filter(|finalist| !finalist.is_out) {
-            let library = finalist.leader.library.clone();
-            let effort = Effort { fastest: self.fastest, ..TURN };
             // A library may be missing: a trial that was recalled has none.
-            let times = self.restore(crew, &finalist.leader);
-            match times.and_then(|()| self.clock(crew, Time { library, effort, checked })) {
-                Ok(times) => finalist.samples.push(typical(&times)),
+            let restored = self.restore(crew, &finalist.leader);
+            match restored.and_then(|()| self.seconds(crew, &finalist.leader.library, TURN, checked)) {
+                Ok(seconds) => finalist.samples.push(seconds),
                 Err(_) => finalist.is_out = true,
             }
         }

@@ -1,22 +1,23 @@
 //! What points of a kernel cost, by the clock.
 //!
 //! A batch is compiled on all cores and timed one candidate at a time: on a CPU after all are compiled, on a GPU, with one
-//! candidate on each, as soon as they are. Before each batch the best of the first batch is
-//! timed again: what it takes now, against what it took at first, says how much faster or slower the machine became, and
-//! times are divided by that. Some of the leaders are timed again then, too: what led by luck falls back. At the end the
-//! leaders are timed in turns (`last`).
+//! candidate on each, as soon as they are. On a CPU each is timed beside an anchor (`anchor`, `samples`), and before each
+//! batch some of the leaders are timed again: what led by luck falls back. At the end the leaders are timed in turns
+//! (`last`).
 //!
 //! Each trial goes to a [`Journal`], which can also know it from before, and says when the time is up.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
+use super::anchor::Anchor;
 use super::candidates::Candidates;
 use super::crew::{Building, Crew, Event};
 use super::parallel;
 use super::protocol::{Build, Effort, Reply, Request, Setup, Time};
+use super::samples::{Samples, median};
 use crate::explore::{Reason, Trial};
 use crate::schedule::Schedule;
 use crate::space::knobs::Point;
@@ -90,10 +91,7 @@ pub struct Meter {
     pub fastest: f64,
     leaders: Vec<Leader>,
     known: BTreeSet<String>,
-    /// The library of the best of the first batch, by which drift is seen, and what it took at each look.
-    anchor: Option<PathBuf>,
-    readings: Vec<f64>,
-    drift: f64,
+    anchor: Option<Anchor>,
     made: usize,
 }
 
@@ -106,11 +104,8 @@ const BEHIND: f64 = 0.15;
 const LOOKS: usize = 4;
 const LOOKED_AT: usize = 2;
 const NEAR: f64 = 0.08;
-/// Readings of drift that must agree, and how well.
-const READINGS: usize = 3;
-const STEADY: f64 = 1.1;
 /// How long to look at a leader again.
-const AGAIN: Effort = Effort { samples: 2, seconds: 0.05, hopeless: None, fastest: 0.0 };
+const AGAIN: Effort = Effort { samples: 3, seconds: 0.05, hopeless: None, fastest: 0.0 };
 /// How often it is asked whether there is time for what is being compiled.
 const LOOK: Duration = Duration::from_millis(100);
 /// Compiling takes longer than this only where something is wrong.
@@ -202,8 +197,12 @@ impl Slot {
 impl Meter {
     /// A meter that has measured nothing.
     pub fn new(candidates: Candidates, setup: Setup, fastest: f64) -> Self {
-        let (leaders, known, anchor, readings) = (Vec::new(), BTreeSet::new(), None, Vec::new());
-        Self { candidates, setup, fastest, leaders, known, anchor, readings, drift: 1.0, made: 0 }
+        Self { candidates, setup, fastest, leaders: Vec::new(), known: BTreeSet::new(), anchor: None, made: 0 }
+    }
+
+    /// Has candidates timed beside a library that works.
+    pub fn moor(&mut self, library: PathBuf) {
+        self.anchor = Some(Anchor::new(library));
     }
 
     /// Begins to try points: compiles them.
@@ -245,13 +244,12 @@ impl Meter {
                 is_over = !hands.journal.has_time();
                 if !is_over {
                     if !std::mem::replace(&mut has_looked, true) {
-                        self.look_at_drift(hands.crew);
+                        self.look_around(hands.crew);
                     }
                     idle.pop();
-                    let request =
-                        Time { library: batch.slots[at].library.clone(), effort: self.effort(), checked: false };
+                    let request = self.request(&batch.slots[at].library, self.effort(), false);
                     batch.slots[at].stage = Stage::Timing;
-                    let asked = (&self.setup, Request::Time(request));
+                    let asked = (&self.setup, request);
                     hands.crew.ask(timer, asked, self.time_limit(), at, &batch.sender);
                 }
             }
@@ -277,7 +275,7 @@ impl Meter {
     }
 
     /// Puts what workers did where it belongs; gives the worker that has nothing to do now.
-    fn hear(&self, batch: &mut Batch, event: Event) -> Option<usize> {
+    fn hear(&mut self, batch: &mut Batch, event: Event) -> Option<usize> {
         match event {
             Event::Built(at, result) => {
                 batch.slots[at].stage = match result {
@@ -288,7 +286,7 @@ impl Meter {
             }
             Event::Replied { timer, at, reply } => {
                 batch.slots[at].stage = match samples_of(reply) {
-                    Ok(samples) => Stage::Done(Trial::Measured(typical(&samples) / self.drift), samples),
+                    Ok(samples) => Stage::Done(Trial::Measured(self.judge(&samples)), samples.own),
                     Err(reason) => Stage::Done(Trial::Failed(reason), Vec::new()),
                 };
                 Some(timer)
@@ -347,31 +345,76 @@ impl Meter {
         Duration::from_secs_f64(self.best().map_or(most, |best| 2.0 + 200.0 * best.seconds))
     }
 
-    /// Seconds of samples of a library, as the clock says.
-    pub(super) fn clock(&self, crew: &Crew, time: Time) -> Result<Vec<f64>, Reason> {
-        samples_of(crew.alone(&self.setup, &Request::Time(time), self.time_limit()))
+    fn request(&self, library: &Path, effort: Effort, checked: bool) -> Request {
+        let anchor = self.anchor.as_ref().map(|anchor| anchor.library.clone());
+        Request::Time(Time { library: library.to_owned(), effort, checked, anchor })
+    }
+
+    fn time(&self, crew: &Crew, library: &Path, effort: Effort, checked: bool) -> Result<Samples, Reason> {
+        let effort = Effort { fastest: self.fastest, ..effort };
+        samples_of(crew.alone(&self.setup, &self.request(library, effort, checked), self.time_limit()))
+    }
+
+    /// What a call of a library takes.
+    pub(super) fn seconds(
+        &mut self,
+        crew: &Crew,
+        library: &Path,
+        effort: Effort,
+        checked: bool,
+    ) -> Result<f64, Reason> {
+        self.time(crew, library, effort, checked).map(|samples| self.judge(&samples))
+    }
+
+    fn judge(&mut self, samples: &Samples) -> f64 {
+        self.anchor.as_mut().map_or_else(|| samples.least(), |anchor| anchor.judge(samples))
+    }
+
+    fn drift(&self) -> f64 {
+        self.anchor.as_ref().map_or(1.0, |anchor| anchor.drift)
+    }
+
+    /// What a call takes while nothing disturbs it, of the seconds of trials.
+    pub fn undisturbed(&self) -> f64 {
+        self.anchor.as_ref().map_or(1.0, Anchor::undisturbed)
     }
 
     fn effort(&self) -> Effort {
-        let hopeless = self.best().map(|best| best.seconds * self.drift * 1.3);
+        let hopeless = self.best().map(|best| best.seconds * self.drift() * 1.3);
         Effort { samples: 7, seconds: 0.12, hopeless, fastest: self.fastest }
     }
 
-    /// Times the anchor again, to see what the machine became. It is compared with its own first readings, which were
-    /// taken in the same way: the time that made it the best was also lucky. Single readings are not believed: only where
-    /// the last three agree did the machine change; else something else ran beside.
-    fn look_at_drift(&mut self, crew: &Crew) {
-        if self.anchor.is_none() {
-            self.drop_anchor();
+    /// Gets the anchor ready, and looks at leaders again.
+    fn look_around(&mut self, crew: &Crew) {
+        if self.is_gpu() {
+            return;
         }
-        let Some(library) = self.anchor.clone() else { return };
-        let effort = Effort { samples: 3, hopeless: None, seconds: 0.05, ..self.effort() };
-        if let Ok(samples) = self.clock(crew, Time { library, effort, checked: true }) {
-            self.readings.push(typical(&samples));
-            self.drift = drift(&self.readings).unwrap_or(self.drift);
+        if self.anchor.as_ref().is_some_and(|anchor| !anchor.is_known()) {
+            self.learn_anchor(crew);
         }
-        if !self.is_gpu() {
-            self.look_again(crew);
+        self.change_anchor();
+        self.look_again(crew);
+    }
+
+    /// Where trials were recalled: what the anchor takes beside the best of them.
+    fn learn_anchor(&mut self, crew: &Crew) {
+        let Some(best) = self.best().cloned() else { return };
+        let samples = self.restore(crew, &best).and_then(|()| self.time(crew, &best.library, AGAIN, true));
+        if let (Ok(samples), Some(anchor)) = (samples, &mut self.anchor) {
+            anchor.learn(best.seconds, &samples);
+        }
+    }
+
+    /// Makes the best the anchor if that is much slower, or if there is none.
+    fn change_anchor(&mut self) {
+        let Some(best) = self.leaders.first() else { return };
+        if self.anchor.as_ref().is_some_and(|anchor| !anchor.is_slow(best.seconds)) {
+            return;
+        }
+        self.made += 1;
+        let library = self.setup.folder.join(format!("anchor{}.so", self.made));
+        if std::fs::copy(&best.library, &library).is_ok() {
+            self.anchor = Some(Anchor::known(library, best.seconds));
         }
     }
 
@@ -383,12 +426,11 @@ impl Meter {
             let open = open.filter(|(_, leader)| leader.seconds <= near && leader.looks.len() < LOOKS);
             let Some(at) = open.min_by_key(|(_, leader)| leader.looks.len()).map(|(at, _)| at) else { return };
             let mut leader = self.leaders.remove(at);
-            let effort = Effort { fastest: self.fastest, ..AGAIN };
-            let time = Time { library: leader.library.clone(), effort, checked: true };
             // A library may be missing: a trial that was recalled has none.
-            let samples = if leader.library.exists() { self.clock(crew, time) } else { Ok(vec![leader.seconds]) };
-            match samples {
-                Ok(samples) => leader.looks.push(typical(&samples) / self.drift),
+            let exists = leader.library.exists();
+            let again = if exists { self.seconds(crew, &leader.library, AGAIN, true) } else { Ok(leader.seconds) };
+            match again {
+                Ok(seconds) => leader.looks.push(seconds),
                 // What does not work the second time does not win.
                 Err(_) => continue,
             }
@@ -397,26 +439,14 @@ impl Meter {
         }
     }
 
-    /// Keeps the best so far to compare with.
-    fn drop_anchor(&mut self) {
-        let Some(best) = self.best() else { return };
-        let library = self.setup.folder.join("anchor.so");
-        if std::fs::copy(&best.library, &library).is_ok() {
-            self.anchor = Some(library);
-        }
-    }
-
     fn note(&mut self, journal: &mut dyn Journal, slot: Slot) -> Trial {
         let cycles = self.candidates.predict(&slot.point).ok();
         let Slot { point, schedule, text, library, stage } = slot;
         self.known.insert(text.clone());
         let record = match stage {
-            Stage::Known(record) => {
-                self.drift = record.drift;
-                Record { point: point.clone(), schedule: text, cycles, ..record }
-            }
+            Stage::Known(record) => Record { point: point.clone(), schedule: text, cycles, ..record },
             Stage::Done(trial, samples) => {
-                let drift = self.drift;
+                let drift = self.drift();
                 Record { point: point.clone(), schedule: text, cycles, samples, drift, at: None, trial }
             }
             Stage::Waiting(_) | Stage::Built | Stage::Timing => unreachable!("only what is done is noted"),
@@ -474,47 +504,10 @@ impl Meter {
     }
 }
 
-/// How many times slower the machine is by the last readings than by the first ones; none if either do not agree.
-fn drift(readings: &[f64]) -> Option<f64> {
-    let agreed = |some: &[f64]| {
-        let [least, most] = [f64::min, f64::max].map(|pick| some.iter().copied().fold(some[0], pick));
-        (most < least * STEADY).then(|| median(some))
-    };
-    let first = readings.windows(READINGS).find_map(agreed)?;
-    let last = agreed(&readings[readings.len() - READINGS..])?;
-    Some((last / first).clamp(0.5, 2.0))
-}
-
 /// The samples that a worker replied.
-fn samples_of(reply: Result<Reply, Reason>) -> Result<Vec<f64>, Reason> {
+fn samples_of(reply: Result<Reply, Reason>) -> Result<Samples, Reason> {
     match reply? {
         Reply::Samples(samples) => Ok(samples),
         other => Err(Reason::new("worker", format!("it said {other:?}"))),
-    }
-}
-
-/// What a call takes when nothing disturbs it: the least of the samples.
-pub(super) fn typical(samples: &[f64]) -> f64 {
-    samples.iter().copied().fold(f64::INFINITY, f64::min)
-}
-
-pub(super) fn median(samples: &[f64]) -> f64 {
-    let mut sorted = samples.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[sorted.len() / 2]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_machine_changed_only_where_readings_agree() {
-        assert_eq!(drift(&[1.0, 1.0]), None);
-        assert_eq!(drift(&[1.0, 1.01, 1.0]), Some(1.0));
-        // One reading that was disturbed says nothing; three that agree do.
-        assert_eq!(drift(&[1.0, 1.0, 1.0, 1.5]), None);
-        assert_eq!(drift(&[1.0, 1.0, 1.0, 1.5, 1.5, 1.5]), Some(1.5));
-        assert_eq!(drift(&[5.0, 1.0, 1.0, 1.0, 1.2, 1.2, 1.2]), Some(1.2));
     }
 }

@@ -7,11 +7,13 @@
 //! - `callee`: which of a candidate's functions is called, and with what;
 //! - `candidates`: the space of a whole kernel, and the schedule, loops and prediction of each point; `arrangement`: the
 //!   part of it in which nests are where they are;
-//! - `meter`: seconds of points, drift; `last`: the final among the leaders;
+//! - `samples` and `anchor`: how calls are timed beside others, and what that says; `meter`: seconds of points; `last`: the final
+//!   among the leaders;
 //! - `parallel`: work on all cores;
 //! - `accuracy`: how far results may be from those expected.
 
 pub mod accuracy;
+mod anchor;
 mod arrangement;
 mod callee;
 pub mod candidates;
@@ -22,4 +24,5 @@ pub mod meter;
 pub mod parallel;
 mod process;
 pub mod protocol;
+pub mod samples;
 pub mod worker;

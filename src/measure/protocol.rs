@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::samples::Samples;
 use crate::explore::Reason;
 use crate::target::{Arch, Cpu, Gpu, Numbers, Target};
 
@@ -82,6 +83,8 @@ pub struct Time {
     pub effort: Effort,
     /// Whether its results were found right before.
     pub checked: bool,
+    /// The library that it is timed beside, if there is one.
+    pub anchor: Option<PathBuf>,
 }
 
 /// A library to be called.
@@ -116,8 +119,8 @@ pub enum Reply {
     Done,
     /// What became of each candidate: done, or failed.
     Built(Vec<Self>),
-    /// Seconds of a call, one for each sample.
-    Samples(Vec<f64>),
+    /// What calls take.
+    Samples(Samples),
     /// It does not work.
     Failed {
         /// By which failures are counted.

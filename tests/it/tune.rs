@@ -179,9 +179,9 @@ fn copying(folder: &std::path::Path, input: &str) -> (Crew, Setup) {
 /// What becomes of a library: nothing to say, or by which reason it failed.
 fn verdict(crew: &mut Crew, setup: &Setup, library: std::path::PathBuf, fastest: f64) -> String {
     let effort = Effort { samples: 3, seconds: 0.01, hopeless: None, fastest };
-    let request = Request::Time(Time { library, effort, checked: false });
+    let request = Request::Time(Time { library, effort, checked: false, anchor: None });
     match crew.alone(setup, &request, Duration::from_secs(3)) {
-        Ok(Reply::Samples(samples)) if !samples.is_empty() => String::new(),
+        Ok(Reply::Samples(samples)) if !samples.own.is_empty() => String::new(),
         Ok(other) => format!("{other:?}"),
         Err(reason) => reason.kind,
     }

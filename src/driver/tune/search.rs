@@ -507,7 +507,8 @@ fn finish(
     let choices = export.subject.meter.candidates.knobs.show(&Point(winner.point));
     let entry = super::entry(&name, &export.key, winner.seconds, choices, winner.schedule);
     let trials = notes.trials_of(&name);
-    Ok(Tuned { entry, trials, first: status.first, reasons, took: started.elapsed().as_secs_f64(), refused })
+    let first = status.first.map(|first| first * export.subject.meter.undisturbed());
+    Ok(Tuned { entry, trials, first, reasons, took: started.elapsed().as_secs_f64(), refused })
 }
 
 /// The first of the finalists that passes the check, and why others did not.

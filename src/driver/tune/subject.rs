@@ -128,6 +128,9 @@ impl Subject {
         let Err(first) = built.and_then(|()| self.expect_of(crew, &library)) else {
             // No point of the space need have this schedule.
             let point = Point(Vec::new());
+            if !self.meter.setup.processor.is_gpu() {
+                self.meter.moor(library.clone());
+            }
             self.chosen = Some(Leader { point, schedule: chosen, seconds: f64::INFINITY, library, looks: Vec::new() });
             return Ok(());
         };
