@@ -51,8 +51,7 @@ impl Tools {
         let mut command = Command::new(&self.linker);
         command.args(["-shared", "-z", "now", "--build-id=none", "-o"]).arg(output).arg(&file);
         if names(object, FORK) {
-            // As for other libraries: threads wait in OpenMP's runtime, so it must stay.
-            command.args(["-z", "nodelete"]).arg(self.threads.as_ref()?);
+            command.arg(self.threads.as_ref()?);
         }
         if names(object, VECTOR) {
             command.arg(self.vectors.as_ref()?);

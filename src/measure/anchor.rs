@@ -45,6 +45,11 @@ impl Anchor {
         self.seconds.is_some_and(|seconds| best < 0.5 * seconds)
     }
 
+    /// How many times as long as the anchor something takes.
+    pub(super) fn ratio(&self, seconds: f64) -> Option<f64> {
+        self.seconds.map(|own| seconds / own)
+    }
+
     /// What a candidate takes.
     pub(super) fn judge(&mut self, samples: &Samples) -> f64 {
         let Some(ratio) = samples.ratio() else { return samples.least() / self.drift };

@@ -27,7 +27,7 @@ const FEWEST: usize = 4;
 /// How far one may be behind the best after so many turns to have another one.
 const BEHIND: [(usize, f64); 3] = [(3, 0.10), (6, 0.06), (9, 0.03)];
 /// How long to measure in each of them.
-const TURN: Effort = Effort { samples: 3, seconds: 0.05, hopeless: None, fastest: 0.0 };
+const TURN: Effort = Effort { samples: 3, seconds: 0.05, hopeless: None, behind: None, fastest: 0.0 };
 /// The same beside an anchor, for calls that are short.
 const SHORT: f64 = 5e-3;
 /// What a worker needs beside the calls that it times, and to start.
@@ -123,7 +123,7 @@ impl Meter {
 
     /// Processes that share the turns.
     const fn lives(&self) -> usize {
-        if self.is_gpu() || self.setup.memory / 16 > LARGE { 1 } else { TURNS.div_ceil(LIFE) }
+        if self.is_gpu() || self.setup.tensors > LARGE { 1 } else { TURNS.div_ceil(LIFE) }
     }
 
     const fn most_turns(&self) -> usize {

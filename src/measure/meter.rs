@@ -97,15 +97,18 @@ pub struct Meter {
 
 /// Leaders that are kept for the final.
 const LEADERS: usize = 16;
+/// How many times as long as the best a candidate may take to be called often, by its first call and beside the anchor.
+const HOPELESS: f64 = 1.3;
+const LATE: f64 = 1.08;
 /// How far a leader may be behind the best to be in the final.
 const BEHIND: f64 = 0.15;
 /// Looks at a leader before the final, at most; how many leaders are looked at again before each batch, and how far they
 /// may be behind. The clock of a GPU says the same each time.
-const LOOKS: usize = 4;
+const LOOKS: usize = 3;
 const LOOKED_AT: usize = 2;
 const NEAR: f64 = 0.08;
 /// How long to look at a leader again.
-const AGAIN: Effort = Effort { samples: 3, seconds: 0.05, hopeless: None, fastest: 0.0 };
+const AGAIN: Effort = Effort { samples: 3, seconds: 0.05, hopeless: None, behind: None, fastest: 0.0 };
 /// How often it is asked whether there is time for what is being compiled.
 const LOOK: Duration = Duration::from_millis(100);
 /// Compiling takes longer than this only where something is wrong.
@@ -380,8 +383,10 @@ impl Meter {
     }
 
     fn effort(&self) -> Effort {
-        let hopeless = self.best().map(|best| best.seconds * self.drift() * 1.3);
-        Effort { samples: 7, seconds: 0.12, hopeless, fastest: self.fastest }
+        let best = self.best().map(|best| best.seconds);
+        let hopeless = best.map(|best| best * self.drift() * HOPELESS);
+        let behind = best.zip(self.anchor.as_ref()).and_then(|(best, anchor)| anchor.ratio(best * LATE));
+        Effort { samples: 7, seconds: 0.12, hopeless, behind, fastest: self.fastest }
     }
 
     /// Gets the anchor ready, and looks at leaders again.

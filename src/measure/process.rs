@@ -20,8 +20,6 @@ const SPINS: &str = "20000";
 /// By this, CUDA shows a process some GPUs only.
 const VISIBLE: &str = "CUDA_VISIBLE_DEVICES";
 
-/// Libraries that a worker loads before it is replaced: some cannot be unloaded. Code for a GPU can.
-const LOADS: usize = 128;
 /// How long a worker may take to get ready.
 const READY: Duration = Duration::from_secs(20);
 
@@ -34,22 +32,17 @@ pub(super) struct Worker {
     process: Option<Process>,
     /// What the process was set up for.
     setup: Option<Setup>,
-    loads: usize,
 }
 
 impl Worker {
     /// A worker that has not been started. `program` is ftc itself.
     pub(super) const fn new(program: PathBuf, gpu: Option<String>) -> Self {
-        Self { program, gpu, process: None, setup: None, loads: 0 }
+        Self { program, gpu, process: None, setup: None }
     }
 
     /// Has something done.
     pub(super) fn ask(&mut self, setup: Option<&Setup>, request: &Request, limit: Duration) -> Result<Reply, Reason> {
         let asked = self.get_ready(setup).and_then(|process| process.ask(request, limit));
-        let is_gpu = setup.is_some_and(|setup| setup.processor.is_gpu());
-        if let (Request::Time(_) | Request::Call(_), false) = (request, is_gpu) {
-            self.loads += 1;
-        }
         match asked {
             Ok(Reply::Failed { kind, detail }) => {
                 if kind == FAULT {
@@ -74,11 +67,10 @@ impl Worker {
 
     /// A living process, set up as is wanted.
     fn get_ready(&mut self, setup: Option<&Setup>) -> Result<&mut Process, Reason> {
-        let living = self.process.take().filter(|_| self.loads < LOADS);
-        let mut process = if let Some(process) = living {
+        let mut process = if let Some(process) = self.process.take() {
             process
         } else {
-            (self.setup, self.loads) = (None, 0);
+            self.setup = None;
             Process::start(&self.program, self.gpu.as_deref())?
         };
         if let Some(setup) = setup.filter(|setup| self.setup.as_ref() != Some(*setup)) {

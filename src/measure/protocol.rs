@@ -33,8 +33,8 @@ pub struct Setup {
     pub threads: usize,
     /// Where inputs and expected outputs are; see [`Setup::file`].
     pub folder: PathBuf,
-    /// Bytes that a worker may have.
-    pub memory: u64,
+    /// Bytes of all tensors, intermediates too.
+    pub tensors: u64,
 }
 
 /// What code is for.
@@ -105,8 +105,10 @@ pub struct Effort {
     pub samples: usize,
     /// Seconds of all samples, about.
     pub seconds: f64,
-    /// What takes longer than this is hopeless, and one sample of it is enough.
+    /// What takes longer than this is hopeless, and one call of it is enough.
     pub hopeless: Option<f64>,
+    /// What takes more times as long as the anchor than this is behind, and one sample of it is enough.
+    pub behind: Option<f64>,
     /// Faster than this is not possible: something else was measured.
     pub fastest: f64,
 }
@@ -128,6 +130,13 @@ pub enum Reply {
         /// What exactly.
         detail: String,
     },
+}
+
+impl Effort {
+    /// Whether something that takes so long is not worth a second call.
+    pub fn is_hopeless(&self, once: f64) -> bool {
+        self.hopeless.is_some_and(|limit| once > 2.0 * limit)
+    }
 }
 
 impl Setup {

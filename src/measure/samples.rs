@@ -31,10 +31,11 @@ pub struct Samples {
 /// Something that is called.
 pub(super) type Call<'a> = dyn FnMut() -> Result<(), Reason> + 'a;
 
-/// Seconds of a slice, of what is timed at once in it, and of a call of which a single one is a slice.
-const SLICE: f64 = 8e-4;
+/// Seconds of a slice, and of what is timed at once in it.
+const SLICE: f64 = 6e-4;
 const AT_ONCE: f64 = 2e-5;
-const LONG: f64 = 5e-3;
+/// Seconds of a call after which a slice of the anchor is not made for one that is behind.
+pub(super) const LONG: f64 = 5e-3;
 /// How far apart the anchor's slices may be on both sides of one that counts.
 const STEADY: f64 = 0.02;
 /// Samples that are enough where they agree this well.
@@ -64,10 +65,16 @@ impl Samples {
     }
 
     /// Ratios to the anchor where its slices on both sides are so near.
-    fn ratios(&self, apart: f64) -> impl Iterator<Item = f64> {
-        let between = self.own.iter().zip(self.anchor.windows(2));
-        let near = between.filter(move |(_, beside)| (beside[0] / beside[1]).ln().abs() <= apart);
-        near.map(|(own, beside)| own / f64::midpoint(beside[0], beside[1]))
+    fn ratios(&self, apart: f64) -> impl Iterator<Item = f64> + use<'_> {
+        // One of the anchor alone stands for both.
+        let anchor = match self.anchor.as_slice() {
+            &[only] => vec![only; 2],
+            several => several.to_vec(),
+        };
+        let beside: Vec<_> = anchor.windows(2).map(|pair| [pair[0], pair[1]]).collect();
+        let between = self.own.iter().copied().zip(beside);
+        let near = between.filter(move |(_, [before, after])| (before / after).ln().abs() <= apart);
+        near.map(|(own, [before, after])| own / f64::midpoint(before, after))
     }
 
     /// Whether more samples would say the same.
@@ -83,27 +90,48 @@ impl Samples {
         agreeing >= FEWEST_PAIRS && agreeing * 2 > steady.len()
     }
 
-    fn is_hopeless(&self, effort: &Effort) -> bool {
+    /// Whether it will not be among the best.
+    pub(super) fn is_behind(&self, effort: &Effort) -> bool {
+        if let (Some(limit), Some(ratio)) = (effort.behind, self.ratio()) {
+            return ratio > limit;
+        }
         let share = if self.own.len() >= FEWEST { LOST } else { 1.0 };
         effort.hopeless.is_some_and(|limit| self.least() > limit * share)
     }
 }
 
-/// Times calls, after one that warmed up. Stops early where the samples agree, or where there is no hope.
-pub(super) fn sample(effort: &Effort, own: &mut Call<'_>, anchor: Option<&mut Call<'_>>) -> Result<Samples, Reason> {
-    let once = time(own, 1)?;
-    if effort.hopeless.is_some_and(|limit| once > 2.0 * limit) || once > effort.seconds {
+/// What is timed beside others.
+pub(super) struct Beside<'a, 'c> {
+    /// A call of it.
+    pub(super) call: &'a mut Call<'c>,
+    /// What one takes, about.
+    pub(super) once: f64,
+}
+
+/// Times calls of which one took about so long, if that is known. Stops early where the samples agree, or where there is no hope.
+pub(super) fn sample(
+    effort: &Effort,
+    own: &mut Call<'_>,
+    once: Option<f64>,
+    anchor: Option<Beside<'_, '_>>,
+) -> Result<Samples, Reason> {
+    let once = once.map_or_else(|| time(own, 1), Ok)?;
+    if effort.is_hopeless(once) || once > effort.seconds {
         return Ok(Samples::alone(vec![once]));
     }
-    let Some(anchor) = anchor else { return several(effort, &mut || slice(own, once)).map(Samples::alone) };
-    let beside = time(anchor, 1)?;
+    let Some(Beside { call: anchor, once: beside }) = anchor else {
+        return several(effort, &mut || slice(own, once)).map(Samples::alone);
+    };
     let begin = Instant::now();
     let mut samples = Samples { own: Vec::new(), anchor: vec![slice(anchor, beside)?] };
     while samples.own.len() < effort.samples {
         samples.own.push(slice(own, once)?);
+        if once > LONG && samples.is_behind(effort) {
+            break;
+        }
         samples.anchor.push(slice(anchor, beside)?);
         let is_late = begin.elapsed().as_secs_f64() > effort.seconds;
-        if is_late || samples.is_settled() || samples.is_hopeless(effort) {
+        if is_late || samples.is_settled() || samples.is_behind(effort) {
             break;
         }
     }
@@ -117,7 +145,7 @@ pub(super) fn several(effort: &Effort, sample: &mut dyn FnMut() -> Result<f64, R
     while samples.own.len() < effort.samples {
         samples.own.push(sample()?);
         let is_late = begin.elapsed().as_secs_f64() > effort.seconds;
-        if is_late || samples.is_settled() || samples.is_hopeless(effort) {
+        if is_late || samples.is_settled() || samples.is_behind(effort) {
             break;
         }
     }
@@ -127,8 +155,7 @@ pub(super) fn several(effort: &Effort, sample: &mut dyn FnMut() -> Result<f64, R
 /// The least time of some calls of which one takes about so long.
 fn slice(call: &mut Call<'_>, once: f64) -> Result<f64, Reason> {
     let together = (AT_ONCE / once.max(1e-9)).ceil().clamp(1.0, 1e5);
-    // The first one finds what ran before it in the caches.
-    let times = if once > LONG { 1.0 } else { (SLICE / (once * together)).ceil().max(2.0) };
+    let times = (SLICE / (once * together)).ceil().max(1.0);
     let mut least = f64::INFINITY;
     for _ in 0..times as u32 {
         least = least.min(time(call, together as u32)?);
@@ -137,7 +164,7 @@ fn slice(call: &mut Call<'_>, once: f64) -> Result<f64, Reason> {
 }
 
 /// Seconds of a call, where there are several.
-fn time(call: &mut Call<'_>, calls: u32) -> Result<f64, Reason> {
+pub(super) fn time(call: &mut Call<'_>, calls: u32) -> Result<f64, Reason> {
     let start = Instant::now();
     for _ in 0..calls {
         call()?;
@@ -154,23 +181,28 @@ pub(super) fn median(numbers: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::time::Duration;
 
     use super::*;
 
-    const EFFORT: Effort = Effort { samples: 9, seconds: 1.0, hopeless: None, fastest: 0.0 };
+    const EFFORT: Effort = Effort { samples: 9, seconds: 1.0, hopeless: None, behind: None, fastest: 0.0 };
+
+    /// Calls that take so many microseconds, and how many there were.
+    fn waiting(time: u64, calls: &Cell<usize>) -> impl FnMut() -> Result<(), Reason> {
+        move || {
+            calls.set(calls.get() + 1);
+            std::thread::sleep(Duration::from_micros(time));
+            Ok(())
+        }
+    }
 
     #[test]
-    fn a_hopeless_candidate_is_called_once() {
-        let mut calls = 0;
+    fn what_is_hopeless_is_not_called_again() {
+        let calls = Cell::new(0);
         let effort = Effort { hopeless: Some(1e-9), ..EFFORT };
-        let mut call = || {
-            calls += 1;
-            std::thread::sleep(Duration::from_millis(1));
-            Ok(())
-        };
-        let samples = sample(&effort, &mut call, None);
-        assert_eq!((samples.map(|samples| samples.own.len()), calls), (Ok(1), 1));
+        let samples = sample(&effort, &mut waiting(1000, &calls), Some(1e-3), None);
+        assert_eq!((samples.map(|samples| samples.own), calls.get()), (Ok(vec![1e-3]), 0));
     }
 
     #[test]
@@ -180,20 +212,23 @@ mod tests {
             calls += 1;
             Ok(())
         };
-        let count = sample(&EFFORT, &mut call, None).expect("no call fails").own.len();
+        let count = sample(&EFFORT, &mut call, None, None).expect("no call fails").own.len();
         assert!((FEWEST..=9).contains(&count) && calls > 1000, "{count} {calls}");
     }
 
     #[test]
     fn between_slices_of_an_anchor() {
-        let wait = |time| {
-            std::thread::sleep(Duration::from_micros(time));
-            Ok(())
+        let calls = Cell::new(0);
+        let (mut own, mut anchor) = (waiting(2000, &calls), waiting(1000, &calls));
+        let mut run = |effort: &Effort, once| {
+            sample(effort, &mut own, Some(once), Some(Beside { call: &mut anchor, once: 1e-3 })).expect("no call fails")
         };
-        let [mut own, mut anchor] = [400, 200].map(|time| move || wait(time));
-        let samples = sample(&EFFORT, &mut own, Some(&mut anchor)).expect("no call fails");
+        let samples = run(&EFFORT, 2e-3);
         assert_eq!(samples.anchor.len(), samples.own.len() + 1);
         assert!(samples.ratio().is_some_and(|ratio| ratio > 1.0), "{samples:?}");
+        let behind = Effort { behind: Some(0.1), ..EFFORT };
+        assert_eq!(run(&behind, 2e-3).own.len(), 1);
+        assert_eq!(run(&behind, 2.0 * LONG).anchor.len(), 1);
     }
 
     #[test]

@@ -2,6 +2,10 @@
 //!
 //! What a kernel is called with. [`Values`] is the same for looking at elements; the two convert into each other.
 
+use std::ops::{Deref, DerefMut};
+
+use memmap2::MmapMut;
+
 use crate::scalar::DType;
 use crate::scalar::Values;
 
@@ -14,14 +18,49 @@ const FENCE: usize = 4096;
 /// What fences are made of.
 const POISON: u8 = 0xff;
 
+/// Bytes of a huge page.
+const HUGE: usize = 2 << 20;
+/// How far into their pages arrays begin, one more so than the one before, and after how many it begins anew: else all
+/// of them would have their first elements at the same place of every cache.
+const STAGGER: usize = 17 * 4096;
+const STAGGERED: usize = 16;
+
 /// A dense, row-major array.
 pub struct Array {
     dtype: DType,
     shape: Vec<i64>,
     /// The elements start at `start`; the slack makes room for the alignment.
-    storage: Vec<u8>,
+    storage: Storage,
     start: usize,
     length: usize,
+    /// Bytes of the fence on each side.
+    fence: usize,
+}
+
+/// The memory of an array.
+enum Storage {
+    Heap(Vec<u8>),
+    Pages(MmapMut),
+}
+
+impl Deref for Storage {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Heap(bytes) => bytes,
+            Self::Pages(bytes) => bytes,
+        }
+    }
+}
+
+impl DerefMut for Storage {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Heap(bytes) => bytes,
+            Self::Pages(bytes) => bytes,
+        }
+    }
 }
 
 impl Array {
@@ -32,7 +71,7 @@ impl Array {
         storage.try_reserve_exact(length + ALIGNMENT).ok()?;
         storage.resize(length + ALIGNMENT, 0);
         let start = storage.as_ptr().align_offset(ALIGNMENT);
-        Some(Self { dtype, shape: shape.to_vec(), storage, start, length })
+        Some(Self { dtype, shape: shape.to_vec(), storage: Storage::Heap(storage), start, length, fence: 0 })
     }
 
     /// As [`Array::zeros`], with a fence on both sides that [`Array::is_intact`] looks at. As floats the fence is NaN, so
@@ -45,13 +84,31 @@ impl Array {
         storage.resize(all, POISON);
         let start = FENCE + storage[FENCE..].as_ptr().align_offset(ALIGNMENT);
         storage[start..start + length].fill(0);
-        Some(Self { dtype, shape: shape.to_vec(), storage, start, length })
+        Some(Self { dtype, shape: shape.to_vec(), storage: Storage::Heap(storage), start, length, fence: FENCE })
+    }
+
+    /// As [`Array::fenced`], in huge pages where the system has them, for the array of some number among others: where it
+    /// lies in caches is then the same in every process, while small pages may lie anywhere.
+    pub fn fenced_in_huge_pages(dtype: DType, shape: &[i64], number: usize) -> Option<Self> {
+        let length = shape.iter().try_fold(dtype.bytes() as i64, |bytes, &extent| bytes.checked_mul(extent))? as usize;
+        let before = FENCE + number % STAGGERED * STAGGER;
+        let all = length.checked_add(before + FENCE + HUGE)?.checked_next_multiple_of(HUGE)?;
+        let mut storage = MmapMut::map_anon(all).ok()?;
+        #[cfg(target_os = "linux")]
+        // Small pages work, too.
+        let _ = storage.advise(memmap2::Advice::HugePage);
+        let start = storage.as_ptr().align_offset(HUGE) + before;
+        storage[start - FENCE..start].fill(POISON);
+        storage[start + length..start + length + FENCE].fill(POISON);
+        Some(Self { dtype, shape: shape.to_vec(), storage: Storage::Pages(storage), start, length, fence: FENCE })
     }
 
     /// Whether nothing was written into the fence.
     pub fn is_intact(&self) -> bool {
-        let (before, after) = (&self.storage[..self.start], &self.storage[self.start + self.length..]);
-        before.iter().chain(after).all(|&byte| byte == POISON) || before.len() < FENCE
+        let end = self.start + self.length;
+        let (before, after) =
+            (&self.storage[self.start - self.fence..self.start], &self.storage[end..end + self.fence]);
+        before.iter().chain(after).all(|&byte| byte == POISON)
     }
 
     /// Fills it with numbers that no kernel writes, so that an element that was forgotten is seen: NaN as floats, -1 or
@@ -123,13 +180,19 @@ mod tests {
 
     #[test]
     fn fences_are_aligned_and_notice_writes() {
-        let mut array = Array::fenced(DType::F32, &[3]).expect("some bytes");
-        assert_eq!(array.bytes().as_ptr().align_offset(ALIGNMENT), 0);
-        array.poison();
-        assert!(array.is_intact() && array.values().get_f64(2).is_some_and(f64::is_nan));
-        let end = array.start + array.length;
-        array.storage[end] = 0;
-        assert!(!array.is_intact());
+        let huge = [0, 3, 17].map(|number| Array::fenced_in_huge_pages(DType::F32, &[3], number));
+        for array in huge.into_iter().chain([Array::fenced(DType::F32, &[3])]) {
+            let mut array = array.expect("some bytes");
+            assert_eq!(array.bytes().as_ptr().align_offset(ALIGNMENT), 0);
+            assert!(array.bytes().iter().all(|&byte| byte == 0));
+            array.poison();
+            assert!(array.is_intact() && array.values().get_f64(2).is_some_and(f64::is_nan));
+            for at in [array.start - 1, array.start + array.length] {
+                let before = std::mem::take(&mut array.storage[at]);
+                assert!(!array.is_intact());
+                array.storage[at] = before;
+            }
+        }
     }
 
     #[test]

@@ -49,7 +49,11 @@ impl Library {
         // With the first library comes OpenMP's runtime, and binds the thread that loads it.
         // SAFETY: libraries that ftc builds run no code when they are loaded.
         let handle = threads::on_own(|| unsafe { libloading::Library::new(path) }).map_err(LibraryError::Load)?;
-        Ok(Self { handle })
+        let library = Self { handle };
+        if library.set_of_threads().is_some() {
+            keep_runtime();
+        }
+        Ok(library)
     }
 
     /// Calls an export. The arrays must have the element types and shapes of its tensors: the caller checks that.
@@ -88,11 +92,23 @@ impl Library {
     /// run on one thread does not have OpenMP, and stays as it is.
     pub fn set_threads(&self, threads: usize) {
         let threads = i32::try_from(threads).unwrap_or(i32::MAX);
-        // SAFETY: the function of this name is OpenMP's, which the library was linked with.
-        if let Ok(set) = unsafe { self.handle.get::<unsafe extern "C" fn(i32)>(b"omp_set_num_threads") } {
+        if let Some(set) = self.set_of_threads() {
             // SAFETY: any positive number is allowed.
             unsafe { set(threads.max(1)) };
         }
+    }
+
+    fn set_of_threads(&self) -> Option<libloading::Symbol<'_, unsafe extern "C" fn(i32)>> {
+        // SAFETY: the function of this name is OpenMP's, which the library was linked with.
+        unsafe { self.handle.get(b"omp_set_num_threads") }.ok()
+    }
+}
+
+/// Keeps OpenMP's runtime, in which threads wait, when the libraries go that brought it.
+fn keep_runtime() {
+    // SAFETY: it is loaded already. Libraries that stay themselves keep one of another name.
+    if let Ok(runtime) = unsafe { libloading::Library::new("libgomp.so.1") } {
+        std::mem::forget(runtime);
     }
 }
 

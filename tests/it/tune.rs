@@ -167,7 +167,7 @@ fn copying(folder: &std::path::Path, input: &str) -> (Crew, Setup) {
         "kernel copy(A: {input}f32[8]) -> (C: f32[8]) {{\n    for i in 8 {{\n        C[i] = A[i]\n    }}\n}}\n"
     );
     let processor = Target::parse("x86", None).ok().and_then(|target| Processor::of(&target)).expect("a processor");
-    let setup = Setup { kernel, processor, threads: 1, folder: folder.to_owned(), memory: 1 << 20 };
+    let setup = Setup { kernel, processor, threads: 1, folder: folder.to_owned(), tensors: 1 << 16 };
     for set in 0..2_u8 {
         let numbers: Vec<u8> = (0..8_u8).flat_map(|at| f32::from(at + set).to_le_bytes()).collect();
         fs::write(setup.file("in", set.into(), 0), &numbers).expect("a file");
@@ -178,7 +178,7 @@ fn copying(folder: &std::path::Path, input: &str) -> (Crew, Setup) {
 
 /// What becomes of a library: nothing to say, or by which reason it failed.
 fn verdict(crew: &mut Crew, setup: &Setup, library: std::path::PathBuf, fastest: f64) -> String {
-    let effort = Effort { samples: 3, seconds: 0.01, hopeless: None, fastest };
+    let effort = Effort { samples: 3, seconds: 0.01, hopeless: None, behind: None, fastest };
     let request = Request::Time(Time { library, effort, checked: false, anchor: None });
     match crew.alone(setup, &request, Duration::from_secs(3)) {
         Ok(Reply::Samples(samples)) if !samples.own.is_empty() => String::new(),
