@@ -65,13 +65,14 @@ fn duel(crew: &Crew, call: &str, schedules: &[String]) -> Result<Vec<f64>, Reaso
     let platform = machine::model(&target).expect("this machine runs code");
     let recipe = Recipe {
         graph: &graph,
+        definition: &graph,
         ranges: &[],
         naive: &naive,
         target: &target,
         platform: &platform,
         threads: 2,
         seed: 0,
-        pinned: None,
+        chosen: None,
     };
     let (mut subject, chosen) = Subject::new(&recipe)?;
     let built = crew.build(&[subject.order(&chosen)?], 1, BUILD_LIMIT).swap_remove(0);

@@ -136,7 +136,7 @@ fn compile(
     target: &Target,
 ) -> Outcome<Unit> {
     let body = variants::of_export(session, &selected.program, export, &selected.request, target, Wanted::Built)?;
-    let Body { graph, variant, block } = body;
+    let Body { graph, variant, block, .. } = body;
     let Lowered { kernel, schedule } = lower(session, &graph, block.as_ref(), &machine::chooser(target))?;
     let chosen = || schedules::chosen_text(&kernel.name, variant.as_deref(), target.name(), &schedule);
     let schedule = block.as_ref().map_or_else(chosen, |block| block.text(&schedule));

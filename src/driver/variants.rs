@@ -42,6 +42,8 @@ const GAIN: f64 = 0.9;
 pub struct Body<'p> {
     /// What is computed.
     pub graph: Graph,
+    /// What it is to give, by the first body.
+    pub definition: Graph,
     /// The variant that it comes from; the first body if none.
     pub variant: Option<String>,
     /// The schedule that is written for it.
@@ -65,11 +67,16 @@ pub fn of_export<'p>(
     });
     let asked = variant.as_ref().map_or_else(|| request.clone(), |name| with(request, name, Unfit::Refuse));
     let graph = instantiate(session, program, export, &asked)?;
+    let first = Request { variants: Vec::new(), ..request.clone() };
+    let definition =
+        if asked.variants.is_empty() { graph.clone() } else { instantiate(session, program, export, &first)? };
     let is_open = block.is_none() && request.variants.is_empty();
-    let Some(platform) = machine::model(target).filter(|_| is_open) else { return Ok(Body { graph, variant, block }) };
+    let Some(platform) = machine::model(target).filter(|_| is_open) else {
+        return Ok(Body { graph, definition, variant, block });
+    };
     let make = |name: &str| sema::instantiate(program, export, &with(request, name, Unfit::Skip)).ok();
     let (graph, variant) = pick(session, program, graph, (&platform, wanted), &make);
-    Ok(Body { graph, variant, block })
+    Ok(Body { graph, definition, variant, block })
 }
 
 /// Refuses names of variants that do not exist.
@@ -95,6 +102,7 @@ pub fn pick(
     (platform, wanted): (&Platform, Wanted<'_>),
     make: &dyn Fn(&str) -> Option<Graph>,
 ) -> (Graph, Option<String>) {
+    session.chosen = None;
     let is_short = |dtype: DType| dtype.is_float() && dtype.bytes() < 4;
     if platform.numbers() == Numbers::Tf32 || first.tensors.iter().any(|(_, tensor)| is_short(tensor.dtype)) {
         return (first, None);

@@ -21,6 +21,7 @@ use crate::target::Platform;
 
 use super::arrangement::Arrangement;
 pub use super::arrangement::{Placement, cycles};
+use super::parallel;
 
 /// All candidates of a kernel.
 #[derive(Clone, Debug)]
@@ -81,9 +82,11 @@ impl Candidates {
             return Self { knobs, kernel: kernel.clone(), platform: *platform, arrangements };
         }
         knobs.knobs.push(Knob::any(word, names.clone()));
-        for ((value, name), arrangement) in (0..).zip(&names).zip(&mut arrangements) {
+        // Looking for a good point takes long.
+        let home = |arrangement: &mut Arrangement| arrangement.starts(1, platform).swap_remove(0);
+        let homes = parallel::each(arrangements.iter_mut().collect(), home);
+        for (((value, name), arrangement), home) in (0..).zip(&names).zip(&arrangements).zip(homes) {
             let prefix = if name == APART { String::new() } else { format!("{name}: ") };
-            let home = arrangement.starts(1, platform).swap_remove(0);
             let own = arrangement.knobs.knobs.iter().zip(home);
             knobs.knobs.extend(own.map(|(knob, home)| {
                 let only = Some(Only { knob: 0, value, home });
@@ -149,9 +152,10 @@ impl Candidates {
 
     /// Points to start from: the best by the model of each arrangement, then others, the cheapest arrangement first.
     pub fn starts(&mut self, count: usize) -> Vec<Point> {
+        let Self { arrangements, platform, .. } = self;
+        let starts = parallel::each(arrangements.iter_mut().collect(), |own| own.starts(count, platform));
         let mut each: Vec<(f64, Vec<Point>)> = Vec::new();
-        for which in 0..self.arrangements.len() {
-            let own = self.arrangements[which].starts(count, &self.platform);
+        for (which, own) in starts.iter().enumerate() {
             let points: Vec<_> = own.iter().map(|own| self.whole(which, own)).collect();
             let best = points.first().and_then(|best| self.predict(best).ok()).unwrap_or(f64::INFINITY);
             each.push((best, points));

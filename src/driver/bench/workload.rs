@@ -204,7 +204,8 @@ fn tune(session: &mut Session, bench: &Bench<'_>, made: &Made, budget: Budget, r
         platform: bench.platform,
         threads: bench.threads,
     };
-    let job = Job { graph: made.body.clone(), ranges: made.ranges.clone() };
+    let (graph, definition, ranges) = (made.body.clone(), made.graph.clone(), made.ranges.clone());
+    let job = Job { graph, definition, ranges, chosen: session.chosen.take().map(|(_, chosen)| chosen) };
     let found = search::search(session, &settings, &[job], Records::none(), &mut |_| {})?;
     if let Some(stop) = found.stop {
         return Err(stop);

@@ -171,7 +171,8 @@ fn jobs(session: &mut Session, what: &Selection, target: &Target, wanted: Wanted
     let mut jobs = Vec::new();
     session::for_each(&selected.exports, |export| {
         let body = variants::of_export(session, &selected.program, export, &selected.request, target, wanted)?;
-        jobs.push(Job { graph: body.graph, ranges: Vec::new() });
+        let chosen = session.chosen.take().map(|(_, chosen)| chosen);
+        jobs.push(Job { graph: body.graph, definition: body.definition, ranges: Vec::new(), chosen });
         Ok(())
     })?;
     Ok(jobs)

@@ -21,6 +21,7 @@ use crate::measure::crew::Crew;
 use crate::measure::meter::{BUILD_LIMIT, Batch, Hands, Leader};
 use crate::measure::parallel;
 use crate::runtime::gpu::Device;
+use crate::schedule::Schedule;
 use crate::space::knobs::Point;
 use crate::target::{Platform, Target};
 
@@ -48,8 +49,12 @@ pub struct Settings {
 pub struct Job {
     /// What it computes.
     pub graph: Graph,
+    /// What it is to give: the same, or the body of which it is a variant.
+    pub definition: Graph,
     /// Ranges of its inputs, where they are not any numbers; may be shorter.
     pub ranges: Vec<Option<Range>>,
+    /// What the model chooses, if it was asked before.
+    pub chosen: Option<Schedule>,
 }
 
 /// The log, and trials from an earlier one.
@@ -219,8 +224,11 @@ fn subjects(
 ) -> Vec<Result<Subject, Reason>> {
     let recipe = |(job, naive): (&Job, &Kernel)| {
         Subject::new(&Recipe {
-            pinned: pinned.and_then(|pinned| lock::recorded(pinned, naive, &settings.platform)),
+            chosen: pinned
+                .and_then(|pinned| lock::recorded(pinned, naive, &settings.platform))
+                .or_else(|| job.chosen.clone()),
             graph: &job.graph,
+            definition: &job.definition,
             ranges: &job.ranges,
             naive,
             target: &settings.target,

@@ -40,6 +40,7 @@ const CALL_LIMIT: Duration = Duration::from_secs(120);
 pub struct Subject {
     /// What it computes.
     pub graph: Graph,
+    definition: Graph,
     /// Its candidates, and their times.
     pub meter: Meter,
     /// Points to start from.
@@ -50,16 +51,21 @@ pub struct Subject {
     /// Seconds that calling a kernel with two sets of inputs took, with the comparison of its outputs with the definition.
     pub compared: f64,
     inputs: Vec<Vec<Values>>,
-    rng: StdRng,
+    seed: u64,
     // Goes away with all that is in it.
     _folder: TempDir,
 }
+
+/// What became of a comparison, and the outputs.
+type Compared = (Result<(), Reason>, Vec<Array>);
 
 /// What a subject is made from.
 #[derive(Debug)]
 pub struct Recipe<'a> {
     /// What it computes.
     pub graph: &'a Graph,
+    /// What it is to give: the same, or the body of which it is a variant.
+    pub definition: &'a Graph,
     /// Ranges of inputs, where they are not any numbers.
     pub ranges: &'a [Option<Range>],
     /// The plain loops.
@@ -72,8 +78,8 @@ pub struct Recipe<'a> {
     pub threads: usize,
     /// Of the inputs.
     pub seed: u64,
-    /// The schedule that was measured for it before; else the model's choice stands beside what is found.
-    pub pinned: Option<Schedule>,
+    /// What a build takes, if that is known: it stands beside what is found. Else the model chooses it.
+    pub chosen: Option<Schedule>,
 }
 
 /// The library of what a build would take.
@@ -102,7 +108,7 @@ impl Subject {
             processor: Processor::of(recipe.target).ok_or_else(|| Reason::new("target", "it runs no code"))?,
             threads: recipe.threads,
             folder: folder.path().to_owned(),
-            memory: 16 * tensors(recipe.graph),
+            tensors: tensors(recipe.graph),
         };
         for (set, values) in inputs.iter().enumerate() {
             for (index, values) in values.iter().enumerate() {
@@ -111,8 +117,17 @@ impl Subject {
         }
         let fastest = floor::floor(recipe.graph, recipe.platform, recipe.threads);
         let meter = Meter::new(candidates, setup, fastest);
-        let graph = recipe.graph.clone();
-        let subject = Self { graph, meter, starts, chosen: None, compared: 0.0, inputs, rng, _folder: folder };
+        let subject = Self {
+            graph: recipe.graph.clone(),
+            definition: recipe.definition.clone(),
+            meter,
+            starts,
+            chosen: None,
+            compared: 0.0,
+            inputs,
+            seed: recipe.seed,
+            _folder: folder,
+        };
         Ok((subject, chosen))
     }
 
@@ -144,14 +159,22 @@ impl Subject {
 
     fn expect_of(&mut self, crew: &Crew, library: &Path) -> Result<(), Reason> {
         let start = Instant::now();
-        for set in 0..CHECKED {
-            let outputs = self.meter.setup.folder.join(format!("out.{set}"));
-            self.call(crew, library.to_owned(), set, outputs.clone())?;
-            let arrays = self.read_outputs(&outputs)?;
-            self.compare(set, &arrays)?;
+        for (found, _) in self.compared(crew, library, "out", (0..CHECKED).collect())? {
+            found?;
         }
         self.compared = start.elapsed().as_secs_f64();
         Ok(())
+    }
+
+    /// Calls a library with sets of inputs, and compares what it gives; files of outputs have a name with the set's number.
+    fn compared(&self, crew: &Crew, library: &Path, name: &str, sets: Vec<usize>) -> Result<Vec<Compared>, Reason> {
+        let mut called = Vec::new();
+        for set in sets {
+            let outputs = self.meter.setup.folder.join(format!("{name}.{set}"));
+            self.call(crew, library.to_owned(), set, outputs.clone())?;
+            called.push((set, self.read_outputs(&outputs)?));
+        }
+        Ok(parallel::each(called, |(set, arrays)| (self.compare(set, &arrays), arrays)))
     }
 
     /// Calls a library with a set of inputs.
@@ -177,8 +200,11 @@ impl Subject {
     }
 
     /// Compares outputs with the definition.
-    fn compare(&mut self, set: usize, outputs: &[Array]) -> Result<(), Reason> {
-        let found = reference::distances(&self.graph, &self.inputs[set], outputs, Work::Brief, &mut self.rng);
+    fn compare(&self, set: usize, outputs: &[Array]) -> Result<(), Reason> {
+        // Variants make something else of what is infinite.
+        let wanted = if set == ADVERSE { &self.graph } else { &self.definition };
+        let mut rng = data::source(self.seed, &format!("{} {set}", self.graph.name));
+        let found = reference::distances(wanted, &self.inputs[set], outputs, Work::Brief, &mut rng);
         let found = found.map_err(|cause| Reason::new("reference", cause.to_string()))?;
         let numbers = self.meter.setup.processor.numbers();
         for (distance, output) in found.iter().zip(outputs) {
@@ -193,13 +219,12 @@ impl Subject {
     }
 
     /// Checks a winner against the definition, with random inputs and with those that schedules trip over.
-    pub fn check(&mut self, crew: &Crew, leader: &Leader) -> Result<(), Reason> {
+    pub fn check(&self, crew: &Crew, leader: &Leader) -> Result<(), Reason> {
         self.meter.restore(crew, leader)?;
-        for set in [0, ADVERSE] {
-            let outputs = self.meter.setup.folder.join(format!("winner.{set}"));
-            self.call(crew, leader.library.clone(), set, outputs.clone())?;
-            let arrays = self.read_outputs(&outputs)?;
-            if let Err(reason) = self.compare(set, &arrays) {
+        let sets = [0, ADVERSE];
+        let found = self.compared(crew, &leader.library, "winner", sets.to_vec())?;
+        for (set, (compared, arrays)) in sets.into_iter().zip(found) {
+            if let Err(reason) = compared {
                 self.agrees_with_plain(crew, set, &arrays).map_err(|_| reason)?;
             }
         }
@@ -243,7 +268,7 @@ impl Thought {
         std::thread::scope(|scope| {
             let space = parallel::beside(scope, space);
             let chosen = || choose::choose(recipe.naive, recipe.platform);
-            let chosen = recipe.pinned.clone().unwrap_or_else(chosen);
+            let chosen = recipe.chosen.clone().unwrap_or_else(chosen);
             let (candidates, starts) = space.join();
             Self { candidates, starts, chosen }
         })

@@ -161,7 +161,7 @@ fn section(
     let forms = log.forms();
     let wanted = if forms.is_empty() { Wanted::Built } else { Wanted::Logged(&forms) };
     let body = variants::of_export(session, &selected.program, export, &selected.request, target, wanted)?;
-    let Body { graph, variant, block } = body;
+    let Body { graph, variant, block, .. } = body;
     let Lowered { kernel, schedule } = lower(session, &graph, block.as_ref(), &machine::chooser(target))?;
     let naive = plain::lower(&graph);
     let origin = origin(session, &naive, &schedule, block.is_some());
