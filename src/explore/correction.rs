@@ -11,6 +11,8 @@
 //!
 //! Chance has no part in it. The work is cubic in the number of points: of many, the fastest and a part of the others count.
 
+use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
+
 use crate::space::knobs::{Knobs, Order, Point};
 
 /// Points that are learned from, at most, and how many of them are the fastest.
@@ -40,9 +42,9 @@ pub(super) struct Case {
 pub(super) struct Correction {
     is_line: Vec<bool>,
     points: Vec<Point>,
-    weights: Vec<f64>,
-    /// The lower triangle of the root of the matrix of likeness, row after row.
-    root: Vec<f64>,
+    weights: DVector<f64>,
+    /// The lower triangle of the root of the matrix of likeness.
+    root: DMatrix<f64>,
     mean: f64,
     deviation: f64,
     scale: Scale,
@@ -71,14 +73,15 @@ impl Correction {
         let among = offs.len().max(1) as f64;
         let mean = offs.iter().sum::<f64>() / among;
         let deviation = (offs.iter().map(|off| (off - mean).powi(2)).sum::<f64>() / among).sqrt().max(0.01);
-        let offs: Vec<f64> = offs.iter().map(|off| ((off - mean) / deviation).clamp(-FAR, FAR)).collect();
+        let offs = offs.iter().map(|off| ((off - mean) / deviation).clamp(-FAR, FAR));
+        let offs = DVector::from_iterator(offs.len(), offs);
         let is_line = knobs.knobs.iter().map(|knob| knob.order == Order::Line).collect();
         let points = cases.into_iter().map(|case| case.point).collect();
         let scales = match before {
             Some(scale) if (count as f64) < GOOD_FOR * scale.cases as f64 => vec![scale],
             _ => Scale::all(count),
         };
-        let (weights, root, scale) = (Vec::new(), Vec::new(), scales[0]);
+        let (weights, root, scale) = (DVector::zeros(0), DMatrix::zeros(0, 0), scales[0]);
         let mut own = Self { is_line, points, weights, root, mean, deviation, scale };
         own.settle(&offs, &scales);
         own
@@ -90,28 +93,21 @@ impl Correction {
     }
 
     /// Takes the scale under which the cases are most likely.
-    fn settle(&mut self, offs: &[f64], scales: &[Scale]) {
-        let distances = self.distances();
+    fn settle(&mut self, offs: &DVector<f64>, scales: &[Scale]) {
+        let count = self.points.len();
+        let distances = DMatrix::from_fn(count, count, |a, b| self.distance(&self.points[a], &self.points[b]));
         let mut best = f64::NEG_INFINITY;
         for &scale in scales {
             let relative = scale.noise / self.deviation;
             let Some(root) = root(&distances, scale.length, relative * relative) else { continue };
-            let half = forward(&root, offs);
-            let fit: f64 = half.iter().map(|value| value * value).sum();
-            let volume: f64 = (0..offs.len()).map(|at| root[row(at) + at].ln()).sum();
-            let likelihood = -0.5 * fit - volume;
+            let weights = root.solve(offs);
+            let volume: f64 = root.l_dirty().diagonal().iter().map(|value| value.ln()).sum();
+            let likelihood = -0.5 * offs.dot(&weights) - volume;
             if likelihood > best {
                 best = likelihood;
-                self.weights = backward(&root, half);
-                (self.root, self.scale) = (root, scale);
+                (self.weights, self.root, self.scale) = (weights, root.unpack(), scale);
             }
         }
-    }
-
-    /// The lower triangle of the distances between all points.
-    fn distances(&self) -> Vec<f64> {
-        let rows = self.points.iter().enumerate();
-        rows.flat_map(|(at, point)| self.points[..=at].iter().map(|other| self.distance(point, other))).collect()
     }
 
     fn distance(&self, a: &Point, b: &Point) -> f64 {
@@ -123,18 +119,20 @@ impl Correction {
         a.0.iter().zip(&b.0).zip(&self.is_line).map(apart).sum()
     }
 
-    fn likeness(&self, point: &Point) -> Vec<f64> {
-        self.points.iter().map(|other| (-self.distance(point, other) / self.scale.length).exp()).collect()
+    fn likeness(&self, point: &Point) -> DVector<f64> {
+        let alike = |at: usize, _| (-self.distance(point, &self.points[at]) / self.scale.length).exp();
+        DVector::from_fn(self.weights.len(), alike)
     }
 
     /// The logarithm of measured over predicted seconds that is expected at a point.
     pub(super) fn at(&self, point: &Point) -> f64 {
-        self.mean + self.deviation * dot(&self.likeness(point), &self.weights)
+        self.mean + self.deviation * self.likeness(point).dot(&self.weights)
     }
 
     /// How far that may be off.
     pub(super) fn doubt(&self, point: &Point) -> f64 {
-        let known: f64 = forward(&self.root, &self.likeness(point)).iter().map(|value| value * value).sum();
+        let solved = self.root.solve_lower_triangular(&self.likeness(point));
+        let known = solved.map_or(0.0, |solved| solved.norm_squared());
         self.deviation * (1.0 - known).max(0.0).sqrt()
     }
 }
@@ -158,70 +156,13 @@ fn thin(cases: &mut Vec<Case>) {
     cases.extend((0..room).map(|at| others[at * others.len() / room].clone()));
 }
 
-/// Where a row of a lower triangle begins.
-const fn row(at: usize) -> usize {
-    at * (at + 1) / 2
-}
-
-/// The root of a matrix of likeness with noise on its diagonal, by Cholesky; none where rounding leaves none.
-fn root(distances: &[f64], length: f64, noise: f64) -> Option<Vec<f64>> {
-    let mut root: Vec<f64> = distances.iter().map(|distance| (-distance / length).exp()).collect();
-    let mut at = 0;
-    while row(at) < root.len() {
-        root[row(at) + at] += noise;
-        let (done, own) = root.split_at_mut(row(at));
-        for column in 0..=at {
-            let other = if column < at { &done[row(column)..row(column + 1)] } else { &[] };
-            if column < at {
-                let inside = dot(&own[..column], &other[..column]);
-                own[column] = (own[column] - inside) / other[column];
-            } else {
-                let left = own[at] - dot(&own[..at], &own[..at]);
-                own[at] = if left > 1e-12 { left.sqrt() } else { return None };
-            }
-        }
-        at += 1;
+/// The root of a matrix of likeness with noise on its diagonal; none where rounding leaves none.
+fn root(distances: &DMatrix<f64>, length: f64, noise: f64) -> Option<Cholesky<f64, Dyn>> {
+    let mut alike = distances.map(|distance| (-distance / length).exp());
+    for at in 0..alike.nrows() {
+        alike[(at, at)] += noise;
     }
-    Some(root)
-}
-
-/// Solves with the root.
-fn forward(root: &[f64], right: &[f64]) -> Vec<f64> {
-    let mut solved: Vec<f64> = Vec::with_capacity(right.len());
-    for (at, value) in right.iter().enumerate() {
-        let own = &root[row(at)..row(at + 1)];
-        let next = (value - dot(&own[..at], &solved)) / own[at];
-        solved.push(next);
-    }
-    solved
-}
-
-/// Solves with the root turned over.
-fn backward(root: &[f64], mut right: Vec<f64>) -> Vec<f64> {
-    for at in (0..right.len()).rev() {
-        let own = &root[row(at)..row(at + 1)];
-        let value = right[at] / own[at];
-        right[at] = value;
-        for (other, factor) in right[..at].iter_mut().zip(own) {
-            *other -= value * factor;
-        }
-    }
-    right
-}
-
-/// In lanes, so that it is fast; always in the same order.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    const LANES: usize = 8;
-    let mut sums = [0.0; LANES];
-    let (a_whole, a_rest) = a.as_chunks::<LANES>();
-    let (b_whole, b_rest) = b.as_chunks::<LANES>();
-    for (a, b) in a_whole.iter().zip(b_whole) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f64>() + rest
+    Cholesky::new(alike)
 }
 
 #[cfg(test)]
@@ -264,15 +205,5 @@ mod tests {
         let learned = Correction::learn(&knobs(), cases(31), None);
         let (seen, unseen) = (knobs().point(31), knobs().point(80));
         assert!(learned.doubt(&seen) < learned.doubt(&unseen));
-    }
-
-    #[test]
-    fn roots_solve() {
-        // Two points at distance 1.
-        let root = root(&[0.0, 1.0, 0.0], 1.0, 0.1).expect("it is positive");
-        let solved = backward(&root, forward(&root, &[1.0, 2.0]));
-        let near = (-1.0_f64).exp();
-        assert!((1.1 * solved[0] + near * solved[1] - 1.0).abs() < 1e-12);
-        assert!((near * solved[0] + 1.1 * solved[1] - 2.0).abs() < 1e-12);
     }
 }
