@@ -86,5 +86,6 @@ fn duel(crew: &Crew, call: &str, schedules: &[String]) -> Result<Vec<f64>, Reaso
     let leaders: Vec<_> = schedules.iter().enumerate().map(leader).collect();
     let mut timed = subject.meter.compare(crew, leaders, None);
     timed.sort_by(|a, b| a.point.cmp(&b.point));
-    Ok(timed.into_iter().map(|leader| leader.seconds).collect())
+    let undisturbed = subject.meter.undisturbed();
+    Ok(timed.into_iter().map(|leader| leader.seconds * undisturbed).collect())
 }

@@ -10,9 +10,9 @@
 //! ```
 //!
 //! `live` divides its time, 15 minutes if nothing else is said, among kernels, methods and seeds: two seeds of `auto`, to
-//! see whether they agree, and one of each other method. At the end the winners of the seeds are timed side by side. What has a log in the folder LOGS already is not searched
-//! again, so it can be stopped, and gone on with. Nothing else should run beside it. Tables are printed and go to OUT.txt,
-//! plots to OUT.svg and OUT.seconds.svg.
+//! see whether they agree, and one of each other method. At the end the winners of the seeds are timed side by side. What
+//! has a log in the folder LOGS already is not searched again, so it can be stopped, and gone on with. Nothing else should
+//! run beside it. Tables are printed and go to OUT.txt, plots to OUT.svg and OUT.seconds.svg.
 
 #![expect(clippy::print_stdout, reason = "a benchmark reports on standard output")]
 

@@ -154,7 +154,9 @@ fn result(tuned: &Tuned) -> String {
         tuned.took,
         reasons(&tuned.reasons)
     );
+    let faster = tuned.rival.as_ref().filter(|rival| rival.seconds < tuned.entry.seconds);
+    let stays = faster.map(|rival| format!("  another body takes {}, and stays what is built\n", time(rival.seconds)));
     let refused = tuned.refused.iter();
     let refused = refused.map(|reason| format!("  a faster one was not taken: {}: {}\n", reason.kind, reason.detail));
-    std::iter::once(first).chain(refused).collect()
+    std::iter::once(first).chain(stays).chain(refused).collect()
 }

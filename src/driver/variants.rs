@@ -46,6 +46,8 @@ pub struct Body<'p> {
     pub definition: Graph,
     /// The variant that it comes from; the first body if none.
     pub variant: Option<String>,
+    /// What a build takes, where a search takes another one.
+    pub rival: Option<Graph>,
     /// The schedule that is written for it.
     pub block: Option<Block<'p>>,
 }
@@ -72,11 +74,11 @@ pub fn of_export<'p>(
         if asked.variants.is_empty() { graph.clone() } else { instantiate(session, program, export, &first)? };
     let is_open = block.is_none() && request.variants.is_empty();
     let Some(platform) = machine::model(target).filter(|_| is_open) else {
-        return Ok(Body { graph, definition, variant, block });
+        return Ok(Body { graph, definition, variant, rival: None, block });
     };
     let make = |name: &str| sema::instantiate(program, export, &with(request, name, Unfit::Skip)).ok();
-    let (graph, variant) = pick(session, program, graph, (&platform, wanted), &make);
-    Ok(Body { graph, definition, variant, block })
+    let Picked { graph, variant, rival } = pick(session, program, graph, (&platform, wanted), &make);
+    Ok(Body { graph, definition, variant, rival, block })
 }
 
 /// Refuses names of variants that do not exist.
@@ -93,6 +95,17 @@ pub fn with(request: &Request, variant: &str, unfit: Unfit) -> Request {
     Request { variants: vec![variant.to_owned()], unfit, ..request.clone() }
 }
 
+/// A body that was picked.
+#[derive(Clone, Debug)]
+pub struct Picked {
+    /// What is computed.
+    pub graph: Graph,
+    /// The variant; the first body if none.
+    pub variant: Option<String>,
+    /// What a build takes, where a search takes another one.
+    pub rival: Option<Graph>,
+}
+
 /// The best body where nobody says which: the first one, or that of a variant as `make` makes it. Variants that it does
 /// not make are no choice.
 pub fn pick(
@@ -101,11 +114,11 @@ pub fn pick(
     first: Graph,
     (platform, wanted): (&Platform, Wanted<'_>),
     make: &dyn Fn(&str) -> Option<Graph>,
-) -> (Graph, Option<String>) {
+) -> Picked {
     session.chosen = None;
     let is_short = |dtype: DType| dtype.is_float() && dtype.bytes() < 4;
     if platform.numbers() == Numbers::Tf32 || first.tensors.iter().any(|(_, tensor)| is_short(tensor.dtype)) {
-        return (first, None);
+        return Picked { graph: first, variant: None, rival: None };
     }
     let text = first.to_string();
     let mut bodies = vec![(first, None)];
@@ -113,32 +126,45 @@ pub fn pick(
         let graph = make(name).filter(|graph| graph.to_string() != text);
         bodies.extend(graph.map(|graph| (graph, Some(name.to_owned()))));
     }
+    let mut rival = None;
     if bodies.len() > 1 {
         let kernels: Vec<_> = bodies.iter().map(|(graph, _)| lower::lower(graph)).collect();
         let pinned = session.pinned.as_ref();
-        let (best, choice) = session.passes.run("variant", || best(pinned, &kernels, platform, wanted));
-        session.chosen = choice.map(|choice| (loops::print::print(&kernels[best]), choice.schedule));
-        bodies.truncate(best + 1);
+        let best = session.passes.run("variant", || best(pinned, &kernels, platform, wanted));
+        session.chosen = best.choice.map(|choice| (loops::print::print(&kernels[best.at]), choice.schedule));
+        rival = best.rival.map(|at| bodies[at].0.clone());
+        bodies.truncate(best.at + 1);
     }
-    bodies.pop().expect("the first body is there")
+    let (graph, variant) = bodies.pop().expect("the first body is there");
+    Picked { graph, variant, rival }
 }
 
-/// The best of some bodies, with what the model chooses for it if that had to be asked.
-fn best(
-    pinned: Option<&Pinned>,
-    kernels: &[Kernel],
-    platform: &Platform,
-    wanted: Wanted<'_>,
-) -> (usize, Option<Choice>) {
+/// Which body is the best.
+struct Best {
+    at: usize,
+    /// What the model chooses for it, if that had to be asked.
+    choice: Option<Choice>,
+    /// The one that a build takes, if that is another one.
+    rival: Option<usize>,
+}
+
+impl Best {
+    const fn known(at: usize) -> Self {
+        Self { at, choice: None, rival: None }
+    }
+}
+
+/// The best of some bodies.
+fn best(pinned: Option<&Pinned>, kernels: &[Kernel], platform: &Platform, wanted: Wanted<'_>) -> Best {
     let logged = |forms: &[String]| kernels.iter().position(|kernel| forms.contains(&Key::of(kernel, "").form));
-    let measured = measured(pinned, kernels).map(|best| (best, None));
+    let measured = measured(pinned, kernels);
     let known = match wanted {
-        Wanted::Logged(forms) => logged(forms).map(|at| (at, None)),
-        Wanted::Built => measured,
+        Wanted::Logged(forms) => logged(forms).map(Best::known),
+        Wanted::Built => measured.map(Best::known),
         Wanted::Searched => measured.map(|measured| {
             let liked = cheapest(kernels, platform);
-            let is_new = pinned.is_none_or(|pinned| pinned.seconds(&kernels[liked.0]).is_none());
-            if is_new { liked } else { measured }
+            let is_new = pinned.is_none_or(|pinned| pinned.seconds(&kernels[liked.at]).is_none());
+            if is_new { Best { rival: Some(measured), ..liked } } else { Best::known(measured) }
         }),
     };
     known.unwrap_or_else(|| cheapest(kernels, platform))
@@ -151,9 +177,9 @@ fn measured(pinned: Option<&Pinned>, kernels: &[Kernel]) -> Option<usize> {
 }
 
 /// The body that the model likes best, with what it chooses for it.
-fn cheapest(kernels: &[Kernel], platform: &Platform) -> (usize, Option<Choice>) {
+fn cheapest(kernels: &[Kernel], platform: &Platform) -> Best {
     let mut choices: Vec<_> = kernels.iter().map(|kernel| choice(kernel, platform)).collect();
     let cost = |&at: &usize| choices[at].cycles / if at == 0 { 1.0 } else { GAIN };
-    let best = (0..choices.len()).min_by(|a, b| cost(a).total_cmp(&cost(b))).unwrap_or(0);
-    (best, Some(choices.swap_remove(best)))
+    let at = (0..choices.len()).min_by(|a, b| cost(a).total_cmp(&cost(b))).unwrap_or(0);
+    Best { at, choice: Some(choices.swap_remove(at)), rival: None }
 }

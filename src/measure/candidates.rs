@@ -130,8 +130,7 @@ impl Candidates {
 
     /// The loops under a schedule, as text.
     pub fn loops(&self, schedule: &Schedule) -> Result<String, Reason> {
-        let kernel = schedule::apply(&self.kernel, schedule).map_err(|refused| refused_step(&refused.to_string()))?;
-        Ok(loops::print::print(&loops::simplify::simplify(kernel)))
+        loops(&self.kernel, schedule)
     }
 
     /// Whether schedules leave out products by zero that the plain loops compute.
@@ -165,6 +164,12 @@ impl Candidates {
         let rest = each.iter().flat_map(|(_, points)| points.iter().skip(1));
         firsts.chain(rest).take(count).cloned().collect()
     }
+}
+
+/// The loops of a kernel under a schedule, as text.
+pub fn loops(kernel: &Kernel, schedule: &Schedule) -> Result<String, Reason> {
+    let kernel = schedule::apply(kernel, schedule).map_err(|refused| refused_step(&refused.to_string()))?;
+    Ok(loops::print::print(&loops::simplify::simplify(kernel)))
 }
 
 pub(super) fn rejected(why: space::Rejected) -> Reason {

@@ -58,15 +58,20 @@ impl Meter {
         Some(AROUND + 2.0 * best.seconds + TURN.seconds.min(SHORT + 2.0 * TURN.samples as f64 * best.seconds))
     }
 
-    /// The leaders and a guest, timed in turns, the winner first: the simplest of those that are as good as equal. After
+    /// The leaders and guests, timed in turns, the winner first: the simplest of those that are as good as equal. After
     /// some time there are no more turns than are needed.
-    pub fn finale(&mut self, crew: &Crew, guest: Option<Leader>, until: Option<Instant>) -> Vec<Leader> {
+    pub fn finale(
+        &mut self,
+        crew: &Crew,
+        guests: impl IntoIterator<Item = Leader>,
+        until: Option<Instant>,
+    ) -> Vec<Leader> {
         let mut leaders: Vec<Leader> = self.finalists().cloned().collect();
         if let (Some(until), Some(turn)) = (until, self.turn_seconds()) {
             let left = until.saturating_duration_since(Instant::now()).as_secs_f64();
             leaders.truncate(((left / (turn * 2.0 * FEWEST_TURNS as f64)) as usize).max(FEWEST));
         }
-        leaders.extend(guest);
+        leaders.extend(guests);
         let mut ranked = self.compare(crew, leaders, until);
         ranked.retain(|leader| leader.seconds.is_finite());
         let undisturbed = self.undisturbed();

@@ -2,22 +2,22 @@
 //!
 //! A batch is compiled on all cores and timed one candidate at a time: on a CPU after all are compiled, on a GPU, with one
 //! candidate on each, as soon as they are. On a CPU each is timed beside an anchor (`anchor`, `samples`), and before each
-//! batch some of the leaders are timed again: what led by luck falls back. At the end the leaders are timed in turns
-//! (`last`).
+//! batch some of the leaders are timed again (`again`). At the end the leaders are timed in turns (`last`).
 //!
 //! Each trial goes to a [`Journal`], which can also know it from before, and says when the time is up.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use super::anchor::Anchor;
+use super::batch::{Batch, Slot, Stage};
 use super::candidates::Candidates;
-use super::crew::{Building, Crew, Event};
+use super::crew::{Crew, Event};
 use super::parallel;
 use super::protocol::{Build, Effort, Reply, Request, Setup, Time};
-use super::samples::{Samples, median};
+use super::samples::Samples;
 use crate::explore::{Reason, Trial};
 use crate::schedule::Schedule;
 use crate::space::knobs::Point;
@@ -89,10 +89,13 @@ pub struct Meter {
     pub setup: Setup,
     /// No kernel can be faster than this, in seconds.
     pub fastest: f64,
-    leaders: Vec<Leader>,
+    /// The best, in order.
+    pub(super) leaders: Vec<Leader>,
     known: BTreeSet<String>,
-    anchor: Option<Anchor>,
-    made: usize,
+    /// What candidates are timed beside.
+    pub(super) anchor: Option<Anchor>,
+    /// Libraries so far.
+    pub(super) made: usize,
 }
 
 /// Leaders that are kept for the final.
@@ -102,13 +105,6 @@ const HOPELESS: f64 = 1.3;
 const LATE: f64 = 1.08;
 /// How far a leader may be behind the best to be in the final.
 const BEHIND: f64 = 0.15;
-/// Looks at a leader before the final, at most; how many leaders are looked at again before each batch, and how far they
-/// may be behind. The clock of a GPU says the same each time.
-const LOOKS: usize = 3;
-const LOOKED_AT: usize = 2;
-const NEAR: f64 = 0.08;
-/// How long to look at a leader again.
-const AGAIN: Effort = Effort { samples: 3, seconds: 0.05, hopeless: None, behind: None, fastest: 0.0 };
 /// How often it is asked whether there is time for what is being compiled.
 const LOOK: Duration = Duration::from_millis(100);
 /// Compiling takes longer than this only where something is wrong.
@@ -119,83 +115,6 @@ const NVCC_LIMIT: Duration = Duration::from_secs(6);
 const TOGETHER: usize = 4;
 /// Seconds after which a kernel on a GPU does not end.
 const HANGS: f64 = 10.0;
-
-/// Points on their way.
-#[derive(Debug)]
-pub struct Batch {
-    slots: Vec<Slot>,
-    /// What is still compiled ends with the batch.
-    building: Option<Building>,
-    sender: Sender<Event>,
-    events: Receiver<Event>,
-    /// Whether there was no time for it.
-    is_late: bool,
-}
-
-/// A point of a batch.
-#[derive(Debug)]
-struct Slot {
-    point: Point,
-    schedule: Schedule,
-    text: String,
-    library: PathBuf,
-    stage: Stage,
-}
-
-/// How far a point is.
-#[derive(Debug)]
-enum Stage {
-    /// To be compiled: its loops.
-    Waiting(String),
-    /// To be timed.
-    Built,
-    /// With a worker.
-    Timing,
-    /// What became of it, and its samples.
-    Done(Trial, Vec<f64>),
-    /// It was known.
-    Known(Record),
-}
-
-impl Batch {
-    /// The number of its points.
-    pub const fn len(&self) -> usize {
-        self.slots.len()
-    }
-
-    /// Whether it has none.
-    pub const fn is_empty(&self) -> bool {
-        self.slots.is_empty()
-    }
-
-    /// The first that can be timed; where it must be alone, once nothing is compiled any longer.
-    fn next(&self, is_beside: bool) -> Option<usize> {
-        let compiles = || self.slots.iter().any(|slot| matches!(slot.stage, Stage::Waiting(_)));
-        if !is_beside && compiles() {
-            return None;
-        }
-        self.slots.iter().position(|slot| matches!(slot.stage, Stage::Built))
-    }
-}
-
-impl Slot {
-    const fn is_done(&self) -> bool {
-        matches!(self.stage, Stage::Done(..) | Stage::Known(_))
-    }
-
-    /// What is known of it, out of its place.
-    fn take(&mut self) -> Self {
-        let stage = std::mem::replace(&mut self.stage, Stage::Timing);
-        let Self { point, schedule, text, library, .. } = self;
-        Self {
-            point: point.clone(),
-            schedule: std::mem::take(schedule),
-            text: std::mem::take(text),
-            library: library.clone(),
-            stage,
-        }
-    }
-}
 
 impl Meter {
     /// A meter that has measured nothing.
@@ -353,7 +272,8 @@ impl Meter {
         Request::Time(Time { library: library.to_owned(), effort, checked, anchor })
     }
 
-    fn time(&self, crew: &Crew, library: &Path, effort: Effort, checked: bool) -> Result<Samples, Reason> {
+    /// Times a library.
+    pub(super) fn time(&self, crew: &Crew, library: &Path, effort: Effort, checked: bool) -> Result<Samples, Reason> {
         let effort = Effort { fastest: self.fastest, ..effort };
         samples_of(crew.alone(&self.setup, &self.request(library, effort, checked), self.time_limit()))
     }
@@ -389,61 +309,6 @@ impl Meter {
         Effort { samples: 7, seconds: 0.12, hopeless, behind, fastest: self.fastest }
     }
 
-    /// Gets the anchor ready, and looks at leaders again.
-    fn look_around(&mut self, crew: &Crew) {
-        if self.is_gpu() {
-            return;
-        }
-        if self.anchor.as_ref().is_some_and(|anchor| !anchor.is_known()) {
-            self.learn_anchor(crew);
-        }
-        self.change_anchor();
-        self.look_again(crew);
-    }
-
-    /// Where trials were recalled: what the anchor takes beside the best of them.
-    fn learn_anchor(&mut self, crew: &Crew) {
-        let Some(best) = self.best().cloned() else { return };
-        let samples = self.restore(crew, &best).and_then(|()| self.time(crew, &best.library, AGAIN, true));
-        if let (Ok(samples), Some(anchor)) = (samples, &mut self.anchor) {
-            anchor.learn(best.seconds, &samples);
-        }
-    }
-
-    /// Makes the best the anchor if that is much slower, or if there is none.
-    fn change_anchor(&mut self) {
-        let Some(best) = self.leaders.first() else { return };
-        if self.anchor.as_ref().is_some_and(|anchor| !anchor.is_slow(best.seconds)) {
-            return;
-        }
-        self.made += 1;
-        let library = self.setup.folder.join(format!("anchor{}.so", self.made));
-        if std::fs::copy(&best.library, &library).is_ok() {
-            self.anchor = Some(Anchor::known(library, best.seconds));
-        }
-    }
-
-    /// Times some of the first leaders again, those that were looked at least: their seconds are the medians.
-    fn look_again(&mut self, crew: &Crew) {
-        let near = self.best().map_or(0.0, |best| best.seconds) * (1.0 + NEAR);
-        for _ in 0..LOOKED_AT {
-            let open = self.leaders.iter().enumerate();
-            let open = open.filter(|(_, leader)| leader.seconds <= near && leader.looks.len() < LOOKS);
-            let Some(at) = open.min_by_key(|(_, leader)| leader.looks.len()).map(|(at, _)| at) else { return };
-            let mut leader = self.leaders.remove(at);
-            // A library may be missing: a trial that was recalled has none.
-            let exists = leader.library.exists();
-            let again = if exists { self.seconds(crew, &leader.library, AGAIN, true) } else { Ok(leader.seconds) };
-            match again {
-                Ok(seconds) => leader.looks.push(seconds),
-                // What does not work the second time does not win.
-                Err(_) => continue,
-            }
-            leader.seconds = median(&leader.looks);
-            self.lead(leader);
-        }
-    }
-
     fn note(&mut self, journal: &mut dyn Journal, slot: Slot) -> Trial {
         let cycles = self.candidates.predict(&slot.point).ok();
         let Slot { point, schedule, text, library, stage } = slot;
@@ -464,7 +329,7 @@ impl Meter {
     }
 
     /// Takes a candidate among the leaders, if it is one.
-    fn lead(&mut self, candidate: Leader) {
+    pub(super) fn lead(&mut self, candidate: Leader) {
         let at = self.leaders.partition_point(|other| other.seconds <= candidate.seconds);
         self.leaders.insert(at, candidate);
         for loser in self.leaders.drain(LEADERS.min(self.leaders.len())..) {
@@ -489,7 +354,8 @@ impl Meter {
         Ok(self.job(self.candidates.loops(schedule)?, library))
     }
 
-    fn job(&self, loops: String, library: PathBuf) -> Build {
+    /// Loops, to be compiled.
+    pub fn job(&self, loops: String, library: PathBuf) -> Build {
         Build { loops, processor: self.setup.processor.clone(), library }
     }
 

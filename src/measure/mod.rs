@@ -7,14 +7,16 @@
 //! - `callee`: which of a candidate's functions is called, and with what;
 //! - `candidates`: the space of a whole kernel, and the schedule, loops and prediction of each point; `arrangement`: the
 //!   part of it in which nests are where they are;
-//! - `samples` and `anchor`: how calls are timed beside others, and what that says; `meter`: seconds of points; `last`: the final
-//!   among the leaders;
+//! - `samples` and `anchor`: how calls are timed beside others, and what that says; `meter` and `batch`: seconds of points;
+//!   `again`: what is timed once more; `last`: the final among the leaders;
 //! - `parallel`: work on all cores;
 //! - `accuracy`: how far results may be from those expected.
 
 pub mod accuracy;
+mod again;
 mod anchor;
 mod arrangement;
+pub mod batch;
 mod callee;
 pub mod candidates;
 pub mod crew;

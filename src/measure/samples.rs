@@ -116,7 +116,9 @@ pub(super) fn sample(
     anchor: Option<Beside<'_, '_>>,
 ) -> Result<Samples, Reason> {
     let once = once.map_or_else(|| time(own, 1), Ok)?;
-    if effort.is_hopeless(once) || once > effort.seconds {
+    // The anchor says for all candidates whether there is time for turns.
+    let anchor = anchor.filter(|anchor| anchor.once <= effort.seconds);
+    if effort.is_hopeless(once) || (anchor.is_none() && once > effort.seconds) {
         return Ok(Samples::alone(vec![once]));
     }
     let Some(Beside { call: anchor, once: beside }) = anchor else {

@@ -17,7 +17,7 @@ use crate::driver::gpu::Images;
 use crate::driver::loaded::{self, Loaded};
 use crate::driver::machine::Chooser;
 use crate::driver::tune::search::{self, Job, Records, Settings};
-use crate::driver::variants::{self, Wanted};
+use crate::driver::variants::{self, Picked, Wanted};
 use crate::driver::{Outcome, Session, Stop, error as driver_error, gpu, lower, pack};
 use crate::explore::Method;
 use crate::expr::TensorId;
@@ -205,7 +205,8 @@ fn tune(session: &mut Session, bench: &Bench<'_>, made: &Made, budget: Budget, r
         threads: bench.threads,
     };
     let (graph, definition, ranges) = (made.body.clone(), made.graph.clone(), made.ranges.clone());
-    let job = Job { graph, definition, ranges, chosen: session.chosen.take().map(|(_, chosen)| chosen) };
+    let rival = made.rival.clone();
+    let job = Job { graph, definition, rival, ranges, chosen: session.chosen.take().map(|(_, chosen)| chosen) };
     let found = search::search(session, &settings, &[job], Records::none(), &mut |_| {})?;
     if let Some(stop) = found.stop {
         return Err(stop);
@@ -213,7 +214,7 @@ fn tune(session: &mut Session, bench: &Bench<'_>, made: &Made, budget: Budget, r
     for tuned in found.tuned {
         (row.trials, row.tune_seconds) = (tuned.trials as u32, tuned.took);
         if let Some(pinned) = &mut session.pinned {
-            pinned.lock.put(tuned.entry);
+            tuned.rival.into_iter().chain([tuned.entry]).for_each(|entry| pinned.lock.put(entry));
         }
     }
     Ok(())
@@ -261,6 +262,8 @@ struct Made {
     body: Graph,
     /// The variant that this is.
     variant: Option<String>,
+    /// What a build takes, where a search takes another one.
+    rival: Option<Graph>,
     flops: i64,
     ranges: Vec<Option<Range>>,
     export: String,
@@ -305,7 +308,8 @@ fn instantiate(
         let made = make(&variants::with(&Request::default(), name, Unfit::Skip));
         made.ok().map(|instance| named(instance.graph))
     };
-    let (body, variant) = match body {
+    let alone = |graph: Graph| Picked { graph, variant: None, rival: None };
+    let Picked { graph: body, variant, rival } = match body {
         Some(Choice { platform, asked: [], wanted }) => {
             variants::pick(session, program, graph.clone(), (platform, wanted), &variant)
         }
@@ -314,9 +318,10 @@ fn instantiate(
             let made = asked
                 .iter()
                 .find_map(|name| Some((variant(name).filter(|made| made.to_string() != text)?, Some(name.clone()))));
-            made.unwrap_or_else(|| (graph.clone(), None))
+            let made = made.map(|(graph, variant)| Picked { graph, variant, rival: None });
+            made.unwrap_or_else(|| alone(graph.clone()))
         }
-        None => (graph.clone(), None),
+        None => alone(graph.clone()),
     };
     session.verify("instantiate", graph::verify::verify(&graph), || graph.to_string())?;
     let blamed = |wrong: Diagnostic| error::in_workload(wrong, workload, &[]);
@@ -328,7 +333,7 @@ fn instantiate(
     }
     let export = bind::export(function, &assignment, &graph);
     let flops = counted.unwrap_or_else(|| i64::try_from(flops::flops(&graph)).unwrap_or(i64::MAX));
-    Ok(Made { graph, body, variant, flops, ranges, export })
+    Ok(Made { graph, body, variant, rival, flops, ranges, export })
 }
 
 /// The graph with its weights as they are called for.

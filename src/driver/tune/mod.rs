@@ -9,13 +9,17 @@
 //!   what no kernel can beat; `turns`: whose candidates are tried next;
 //! - `parallel`: work on all cores;
 //! - `notes`: limits, what is told on the way; `log`: every trial as a line, for `--resume` and `--replay`;
-//! - `search`: the search of some exports together, for `ftc tune` and `ftc bench`.
+//! - `search`: the search of some exports together, for `ftc tune` and `ftc bench`; `open`: what comes before the first trial,
+//!   `end`: what comes after the last one; `rival`: the body that a build takes, where another one is searched.
 
 pub mod adverse;
+mod end;
 pub mod error;
 pub mod floor;
 pub mod log;
 pub mod notes;
+mod open;
+mod rival;
 pub mod search;
 pub mod subject;
 pub mod turns;
@@ -172,7 +176,8 @@ fn jobs(session: &mut Session, what: &Selection, target: &Target, wanted: Wanted
     session::for_each(&selected.exports, |export| {
         let body = variants::of_export(session, &selected.program, export, &selected.request, target, wanted)?;
         let chosen = session.chosen.take().map(|(_, chosen)| chosen);
-        jobs.push(Job { graph: body.graph, definition: body.definition, ranges: Vec::new(), chosen });
+        let variants::Body { graph, definition, rival, .. } = body;
+        jobs.push(Job { graph, definition, rival, ranges: Vec::new(), chosen });
         Ok(())
     })?;
     Ok(jobs)
@@ -206,16 +211,20 @@ fn record(session: &mut Session, found: &[Tuned]) -> Outcome<()> {
     // Somebody else may have written it meanwhile.
     let mut lock = lock::read(&path).map_err(|wrong| session.user(wrong))?;
     for tuned in found {
-        lock.put(tuned.entry.clone());
+        tuned.rival.iter().chain([&tuned.entry]).for_each(|entry| lock.put(entry.clone()));
     }
     output::write_all(session, &[Output::new(path, lock.text())])
+}
+
+/// Seconds without noise: digits beyond the third are, and make differences under version control.
+fn rounded(seconds: f64) -> f64 {
+    format!("{seconds:.2e}").parse().unwrap_or(seconds)
 }
 
 /// An entry of the lock.
 fn entry(export: &str, key: &Key, seconds: f64, choices: String, schedule: String) -> Entry {
     let Key { tensors, target, form, structure } = key.clone();
     let compiler = env!("CARGO_PKG_VERSION").to_owned();
-    // Digits beyond the third are noise, and noise makes differences under version control.
-    let seconds = format!("{seconds:.2e}").parse().unwrap_or(seconds);
+    let seconds = rounded(seconds);
     Entry { export: export.to_owned(), tensors, target, compiler, form, structure, seconds, choices, schedule }
 }

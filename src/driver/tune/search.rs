@@ -1,28 +1,25 @@
 //! The search of some exports together.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::super::bench::data::Range;
 use super::super::bench::options::Budget;
-use super::super::lock::{self, Entry, Key, Pinned};
+use super::super::lock::{Entry, Pinned};
 use super::super::session::{Outcome, Session, Stop};
-use super::log::{Header, Line, Log, Past, Winner};
-use super::notes::{INTERRUPTED, Notes, Source, Status};
-use super::subject::{Recipe, Subject};
-use super::turns::{Plan, Progress, Turns};
-use super::{Earlier, Event, error};
+use super::end::{checking, finals, finish_all, most_of_final};
+use super::log::{Line, Log, Past};
+use super::notes::{Notes, Source, Status};
+use super::open::{Open, check_past, header, hints, open_all};
+use super::turns::{Plan, Turns};
+use super::{Earlier, Event};
 use crate::explore::{Limits, Method, Reason, Rejections};
 use crate::graph::Graph;
-use crate::loops::Kernel;
-use crate::lower;
+use crate::measure::batch::Batch;
 use crate::measure::crew::Crew;
-use crate::measure::meter::{BUILD_LIMIT, Batch, Hands, Leader};
-use crate::measure::parallel;
+use crate::measure::meter::Hands;
 use crate::runtime::gpu::Device;
 use crate::schedule::Schedule;
-use crate::space::knobs::Point;
 use crate::target::{Platform, Target};
 
 /// How to search.
@@ -51,6 +48,8 @@ pub struct Job {
     pub graph: Graph,
     /// What it is to give: the same, or the body of which it is a variant.
     pub definition: Graph,
+    /// The body that a build takes before this search, if that is another one.
+    pub rival: Option<Graph>,
     /// Ranges of its inputs, where they are not any numbers; may be shorter.
     pub ranges: Vec<Option<Range>>,
     /// What the model chooses, if it was asked before.
@@ -80,6 +79,8 @@ impl Records {
 pub struct Tuned {
     /// For the lock.
     pub entry: Entry,
+    /// The entry of another body, which was in the final too.
+    pub rival: Option<Entry>,
     /// Trials.
     pub trials: usize,
     /// The seconds of the first candidate that worked: the model's choice.
@@ -107,16 +108,6 @@ const AHEAD: usize = 5;
 /// Trials in a second, about; what methods count with where the budget is a time.
 const RATE: f64 = 20.0;
 const GPU_RATE: f64 = 30.0;
-
-/// One export on its way.
-struct Open<'j> {
-    job: &'j Job,
-    key: Key,
-    subject: Subject,
-    turns: Option<Turns>,
-    progress: Progress,
-    rejections: Rejections,
-}
 
 /// What a search found.
 #[derive(Debug)]
@@ -191,91 +182,6 @@ pub fn search(
         }
     }
     Ok(all)
-}
-
-fn open_all<'j>(session: &mut Session, settings: &Settings, jobs: &'j [Job], crew: &Crew) -> Outcome<Vec<Open<'j>>> {
-    let target = session.pinned.as_ref().map_or_else(String::new, |pinned| pinned.target.clone());
-    let naive: Vec<_> = jobs.iter().map(|job| session.passes.run("lower", || lower::lower(&job.graph))).collect();
-    let Session { passes, pinned, diagnostics, .. } = session;
-    // What is found takes their places.
-    let broken = naive.iter().filter_map(|kernel| lock::finding(pinned.as_ref()?, kernel));
-    diagnostics.extend(broken);
-    let subjects = passes.run("reference", || subjects(settings, pinned.as_ref(), jobs, &naive, crew));
-    let mut open = Vec::new();
-    for ((job, naive), subject) in jobs.iter().zip(naive).zip(subjects) {
-        let subject = subject.map_err(|reason| {
-            let why = format!("{}: {}", reason.kind, reason.detail);
-            session.environment(error::nothing_found(&job.graph.name, &why))
-        })?;
-        let key = Key::of(&naive, &target);
-        let (progress, rejections) = (Progress::default(), Rejections::new());
-        open.push(Open { job, key, subject, turns: None, progress, rejections });
-    }
-    Ok(open)
-}
-
-/// The data of all jobs.
-fn subjects(
-    settings: &Settings,
-    pinned: Option<&Pinned>,
-    jobs: &[Job],
-    naive: &[Kernel],
-    crew: &Crew,
-) -> Vec<Result<Subject, Reason>> {
-    let recipe = |(job, naive): (&Job, &Kernel)| {
-        Subject::new(&Recipe {
-            chosen: pinned
-                .and_then(|pinned| lock::recorded(pinned, naive, &settings.platform))
-                .or_else(|| job.chosen.clone()),
-            graph: &job.graph,
-            definition: &job.definition,
-            ranges: &job.ranges,
-            naive,
-            target: &settings.target,
-            platform: &settings.platform,
-            threads: settings.threads,
-            seed: settings.seed,
-        })
-    };
-    let made = parallel::each(jobs.iter().zip(naive).collect(), recipe);
-    let orders: Vec<_> = made.iter().map(|made| made.as_ref().ok().map(|(own, chosen)| own.order(chosen))).collect();
-    let builds: Vec<_> = orders.iter().flatten().filter_map(|order| order.clone().ok()).collect();
-    let mut built = crew.build(&builds, 1, BUILD_LIMIT).into_iter();
-    let mut work = Vec::new();
-    for (made, order) in made.into_iter().zip(orders) {
-        let built = order.map_or(Ok(()), |order| order.and_then(|_| built.next().unwrap_or(Ok(()))));
-        work.push((made, built));
-    }
-    parallel::each(work, |(made, built)| {
-        let (mut subject, chosen) = made?;
-        subject.expect(crew, chosen, built)?;
-        Ok(subject)
-    })
-}
-
-fn header(settings: &Settings, batch: usize, open: &[Open<'_>]) -> Header {
-    Header {
-        compiler: env!("CARGO_PKG_VERSION").to_owned(),
-        target: open.first().map_or_else(String::new, |export| export.key.target.clone()),
-        search: settings.method.name().to_owned(),
-        seed: settings.seed,
-        budget: settings.budget_text.clone(),
-        batch,
-        exports: open.iter().map(|export| (export.job.graph.name.clone(), export.key.form.clone())).collect(),
-    }
-}
-
-/// A log is of use for the same kernels alone.
-fn check_past(session: &mut Session, past: &Past, open: &[Open<'_>]) -> Outcome<()> {
-    let Some(header) = &past.header else { return Ok(()) };
-    for export in open {
-        let own = (export.job.graph.name.clone(), export.key.form.clone());
-        if !header.exports.contains(&own) || header.target != export.key.target {
-            let why = format!("it is not of `{}` on `{}`, or that has changed since", own.0, export.key.target);
-            return Err(session.user(error::wrong_log(&past.path, &why)));
-        }
-    }
-    Ok(())
 }
 
 /// A search of all exports under way.
@@ -417,121 +323,4 @@ fn next(open: &[Open<'_>], notes: &Notes<'_>, busy: &[usize]) -> Option<usize> {
             })
             .map(|(at, _)| at)
     })
-}
-
-/// Points that were good for kernels of the same structure: those of this run, and those in the lock.
-fn hints(pinned: Option<&Pinned>, open: &[Open<'_>], at: usize) -> Vec<Point> {
-    let own = &open[at];
-    let knobs = &own.subject.meter.candidates.knobs;
-    let similar =
-        open.iter().enumerate().filter(|(other, export)| *other != at && export.key.structure == own.key.structure);
-    let texts = similar.filter_map(|(_, export)| {
-        let best = export.subject.meter.best()?;
-        Some(export.subject.meter.candidates.knobs.show(&best.point))
-    });
-    let mut texts: Vec<String> = texts.take(2).collect();
-    if let Some(pinned) = pinned {
-        texts.extend(pinned.exact(&own.key).map(|entry| entry.choices.clone()));
-        texts.extend(pinned.near(&own.key).into_iter().take(2).map(|entry| entry.choices.clone()));
-    }
-    texts.iter().filter_map(|text| lock::nearest_point(knobs, text)).collect()
-}
-
-/// Seconds that the checks of winners will take, as many at a time as there are cores.
-fn checking(open: &[Open<'_>]) -> f64 {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    open.iter().map(|export| export.subject.compared).sum::<f64>() / cores.min(open.len()).max(1) as f64
-}
-
-/// The share of a budget that finals may take where they need so much.
-const FINALS: f64 = 0.12;
-
-/// Seconds that the finals will take, of which each may take its part of the budget.
-fn finals(open: &[Open<'_>], most: f64) -> f64 {
-    open.iter().map(|export| export.subject.meter.final_seconds(most)).sum()
-}
-
-/// The seconds that one of so many finals may take.
-fn most_of_final(budget: Budget, exports: usize) -> f64 {
-    match budget {
-        Budget::Trials(_) => f64::INFINITY,
-        Budget::Time(time) => time.as_secs_f64() * FINALS / exports.max(1) as f64,
-    }
-}
-
-/// Ends all searches and picks the winners: of the leaders, timed in turns, the first that passes the check.
-fn finish_all(
-    session: &mut Session,
-    open: &mut [Open<'_>],
-    (crew, most): (&Crew, f64),
-    notes: &mut Notes<'_>,
-    started: Instant,
-) -> Vec<Outcome<Tuned>> {
-    // Without a trial, what a build takes is timed and stays, unless nothing was to be tried at all.
-    let is_idle = open.iter().all(|export| notes.trials_of(&export.job.graph.name) == 0);
-    let is_cut = is_idle || INTERRUPTED.load(Ordering::Relaxed);
-    let mut last = Vec::new();
-    for at in 0..open.len() {
-        let later = checking(open) + finals(&open[at + 1..], most);
-        let export = &mut open[at];
-        if let Some(end) = export.turns.take().and_then(Turns::end) {
-            export.rejections = end.rejections;
-        }
-        let name = &export.job.graph.name;
-        let is_left = notes.trials_of(name) == 0 && is_cut;
-        let is_known = notes.winner_in_past(name).is_some() || notes.replays() || is_left;
-        let chosen = export.subject.chosen.clone();
-        let until = notes.before_end(later);
-        last.push(if is_known { Vec::new() } else { export.subject.meter.finale(crew, chosen, until) });
-    }
-    let work: Vec<_> = open.iter_mut().zip(last).collect();
-    let winners = parallel::each(work, |(export, finalists)| checked(export, crew, finalists));
-    open.iter().zip(winners).map(|(export, winner)| finish(session, export, winner, notes, started)).collect()
-}
-
-/// What became of an export.
-fn finish(
-    session: &mut Session,
-    export: &Open<'_>,
-    (winner, refused): (Option<Winner>, Vec<Reason>),
-    notes: &mut Notes<'_>,
-    started: Instant,
-) -> Outcome<Tuned> {
-    let name = export.job.graph.name.clone();
-    let winner = notes.winner_in_past(&name).cloned().or(winner);
-    let status = notes.status(&name).clone();
-    let mut reasons = export.rejections.clone();
-    for (kind, count) in status.reasons {
-        let known = reasons.entry(kind).or_default();
-        *known = (*known).max(count);
-    }
-    let Some(winner) = winner else {
-        let mut counted: Vec<_> = reasons.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
-        counted.extend(refused.first().map(|reason| format!("the winner: {}: {}", reason.kind, reason.detail)));
-        let counted = counted.join(", ");
-        return Err(session.environment(error::nothing_found(&name, &counted)));
-    };
-    notes.write(&Line::Winner(winner.clone()));
-    let choices = export.subject.meter.candidates.knobs.show(&Point(winner.point));
-    let entry = super::entry(&name, &export.key, winner.seconds, choices, winner.schedule);
-    let trials = notes.trials_of(&name);
-    let first = status.first.map(|first| first * export.subject.meter.undisturbed());
-    Ok(Tuned { entry, trials, first, reasons, took: started.elapsed().as_secs_f64(), refused })
-}
-
-/// The first of the finalists that passes the check, and why others did not.
-fn checked(export: &mut Open<'_>, crew: &Crew, finalists: Vec<Leader>) -> (Option<Winner>, Vec<Reason>) {
-    let mut refused = Vec::new();
-    for leader in finalists {
-        match export.subject.check(crew, &leader) {
-            Ok(()) => {
-                let (name, form) = (export.job.graph.name.clone(), export.key.form.clone());
-                let (seconds, point) = (leader.seconds, leader.point.0.clone());
-                let schedule = leader.schedule.to_string();
-                return (Some(Winner { export: name, form, seconds, point, schedule }), refused);
-            }
-            Err(reason) => refused.push(reason),
-        }
-    }
-    (None, refused)
 }
