@@ -69,12 +69,19 @@ impl Search {
         self.winner.as_ref().map(|winner| winner.seconds).or(best)
     }
 
+    /// What the winner took in the final, of what it took when it was tried: a machine that was slow then was so for all.
+    fn undisturbed(&self) -> f64 {
+        let Some(winner) = &self.winner else { return 1.0 };
+        let tried = self.measured().find(|(_, _, trial)| trial.schedule == winner.schedule);
+        tried.map_or(1.0, |(_, seconds, _)| winner.seconds / seconds)
+    }
+
     /// The seconds of a schedule in the final, or when it was tried.
     pub(super) fn seconds_of(&self, schedule: &Schedule) -> Option<f64> {
         let text = schedule.to_string();
         let winner = self.winner.as_ref().filter(|winner| winner.schedule == text).map(|winner| winner.seconds);
         let mut tried = self.measured().filter(|(_, _, trial)| trial.schedule == text);
-        winner.or_else(|| tried.next().map(|(_, seconds, _)| seconds))
+        winner.or_else(|| tried.next().map(|(_, seconds, _)| seconds * self.undisturbed()))
     }
 
     /// What is to be said where a schedule is not the one that won.
@@ -93,8 +100,8 @@ impl Search {
 
     /// All of it, for a kernel of plain loops.
     pub(super) fn show(&self, naive: &Kernel, platform: &Platform, clock: f64) -> Option<Shown> {
-        let first = self.measured().next()?.1;
         let best = self.seconds()?;
+        let first = self.measured().next()?.1 * self.undisturbed();
         let mut failures: Vec<(String, usize)> = Vec::new();
         for trial in &self.trials {
             let (Outcome::Rejected(kind, _) | Outcome::Failed(kind, _)) = &trial.outcome else { continue };
