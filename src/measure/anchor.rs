@@ -22,7 +22,7 @@ pub(super) struct Anchor {
 }
 
 /// Of so many readings one is faster than what counts as undisturbed.
-const FAST: usize = 10;
+const FAST: usize = 50;
 
 impl Anchor {
     /// One that was never timed.
