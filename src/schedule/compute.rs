@@ -56,7 +56,7 @@ pub(super) fn compute(program: &mut Program, name: &str, reader: usize, at: VarI
     }
     let beside_sum = is_beside_sum(program, nest, tensor);
     shrink(&mut program.nests[producer], &axes, &extents);
-    inline::remove(program, producer, tensor);
+    inline::remove(program, producer, tensor, &[reader]);
     program.nests[reader].computes.push(Computed { nest: producer, tensor, at, starts, beside_sum });
     Ok(())
 }

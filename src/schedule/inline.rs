@@ -28,7 +28,7 @@ pub(super) fn inline(program: &mut Program, name: &str) -> Result<(), Refusal> {
             substitute(program, user, producer, tensor, &axes);
         }
     }
-    remove(program, producer, tensor);
+    remove(program, producer, tensor, &users);
     // Its loops have no names any more.
     (program.nests[producer].vars, program.nests[producer].order) = (Arena::new(), Vec::new());
     Ok(())
@@ -172,11 +172,27 @@ fn merged(program: &mut Program, producer: usize, consumer: &Nest, load: ExprId,
     Nest { vars, order, result, reduction, ..consumer.clone() }
 }
 
-/// Takes a nest, and the life of what it wrote, out of the body.
-pub(super) fn remove(program: &mut Program, nest: usize, tensor: TensorId) {
+/// Takes a nest, and the life of what it wrote, out of the body: its users compute that themselves, from what it has read.
+pub(super) fn remove(program: &mut Program, nest: usize, tensor: TensorId, users: &[usize]) {
     let mut items = std::mem::take(&mut program.items);
+    lengthen(program, &mut items, nest, users);
     without(&mut items, nest, tensor);
     program.items = items;
+}
+
+/// What is allocated around a nest lives until the last of its users has run.
+fn lengthen(program: &Program, items: &mut Vec<Item>, nest: usize, users: &[usize]) {
+    let holds = |item: &Item, number| program.live_in(std::slice::from_ref(item)).contains(&number);
+    let Some(place) = items.iter().position(|item| holds(item, nest)) else { return };
+    let last = items.iter().rposition(|item| users.iter().any(|&user| holds(item, user))).unwrap_or(place);
+    if !matches!(items[place], Item::Alloc { .. }) {
+        return;
+    }
+    let between: Vec<_> = items.drain(place + 1..last.max(place) + 1).collect();
+    if let Item::Alloc { body, .. } = &mut items[place] {
+        body.extend(between);
+        lengthen(program, body, nest, users);
+    }
 }
 
 fn without(items: &mut Vec<Item>, nest: usize, tensor: TensorId) {

@@ -269,8 +269,13 @@ impl Program {
 
     /// The nests that are in the body, in its order; those that run inside of another come before it.
     pub fn live(&self) -> Vec<usize> {
+        self.live_in(&self.items)
+    }
+
+    /// The nests that are in a part of the body.
+    pub fn live_in(&self, items: &[Item]) -> Vec<usize> {
         let mut found = Vec::new();
-        self.collect(&self.items, &mut found);
+        self.collect(items, &mut found);
         found
     }
 
