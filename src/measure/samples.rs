@@ -64,17 +64,12 @@ impl Samples {
         (!some.is_empty()).then(|| median(&some))
     }
 
-    /// Ratios to the anchor where its slices on both sides are so near.
+    /// Ratios to the anchor where its slices on both sides are so near. The last may have one on one side alone.
     fn ratios(&self, apart: f64) -> impl Iterator<Item = f64> + use<'_> {
-        // One of the anchor alone stands for both.
-        let anchor = match self.anchor.as_slice() {
-            &[only] => vec![only; 2],
-            several => several.to_vec(),
-        };
-        let beside: Vec<_> = anchor.windows(2).map(|pair| [pair[0], pair[1]]).collect();
-        let between = self.own.iter().copied().zip(beside);
-        let near = between.filter(move |(_, [before, after])| (before / after).ln().abs() <= apart);
-        near.map(|(own, [before, after])| own / f64::midpoint(before, after))
+        let after = self.anchor.iter().skip(1).chain(self.anchor.last());
+        let between = self.own.iter().zip(self.anchor.iter().zip(after));
+        let near = between.filter(move |&(_, (before, after))| (before / after).ln().abs() <= apart);
+        near.map(|(own, (before, after))| own / f64::midpoint(*before, *after))
     }
 
     /// Whether more samples would say the same.
@@ -108,7 +103,8 @@ pub(super) struct Beside<'a, 'c> {
     pub(super) once: f64,
 }
 
-/// Times calls of which one took about so long, if that is known. Stops early where the samples agree, or where there is no hope.
+/// Times calls of which one took about so long, if that is known. Stops early where the samples agree, or where there is
+/// no hope.
 pub(super) fn sample(
     effort: &Effort,
     own: &mut Call<'_>,
@@ -124,34 +120,37 @@ pub(super) fn sample(
     let Some(Beside { call: anchor, once: beside }) = anchor else {
         return several(effort, &mut || slice(own, once)).map(Samples::alone);
     };
-    let begin = Instant::now();
-    let mut samples = Samples { own: Vec::new(), anchor: vec![slice(anchor, beside)?] };
-    while samples.own.len() < effort.samples {
+    let first = Samples { own: Vec::new(), anchor: vec![slice(anchor, beside)?] };
+    gather(effort, first, &mut |samples| {
         samples.own.push(slice(own, once)?);
-        if once > LONG && samples.is_behind(effort) {
-            break;
+        if once <= LONG || !samples.is_behind(effort) {
+            samples.anchor.push(slice(anchor, beside)?);
         }
-        samples.anchor.push(slice(anchor, beside)?);
+        Ok(())
+    })
+}
+
+/// Samples as something says them, as many as are needed.
+pub(super) fn several(effort: &Effort, sample: &mut dyn FnMut() -> Result<f64, Reason>) -> Result<Vec<f64>, Reason> {
+    let samples = gather(effort, Samples::default(), &mut |samples| Ok(samples.own.push(sample()?)));
+    samples.map(|samples| samples.own)
+}
+
+/// Adds to samples until they say enough, or there is no time or no hope.
+fn gather(
+    effort: &Effort,
+    mut samples: Samples,
+    add: &mut dyn FnMut(&mut Samples) -> Result<(), Reason>,
+) -> Result<Samples, Reason> {
+    let begin = Instant::now();
+    while samples.own.len() < effort.samples {
+        add(&mut samples)?;
         let is_late = begin.elapsed().as_secs_f64() > effort.seconds;
         if is_late || samples.is_settled() || samples.is_behind(effort) {
             break;
         }
     }
     Ok(samples)
-}
-
-/// Samples as something says them, as many as are needed.
-pub(super) fn several(effort: &Effort, sample: &mut dyn FnMut() -> Result<f64, Reason>) -> Result<Vec<f64>, Reason> {
-    let begin = Instant::now();
-    let mut samples = Samples::default();
-    while samples.own.len() < effort.samples {
-        samples.own.push(sample()?);
-        let is_late = begin.elapsed().as_secs_f64() > effort.seconds;
-        if is_late || samples.is_settled() || samples.is_behind(effort) {
-            break;
-        }
-    }
-    Ok(samples.own)
 }
 
 /// The least time of some calls of which one takes about so long.

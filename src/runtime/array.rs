@@ -63,10 +63,16 @@ impl DerefMut for Storage {
     }
 }
 
+/// Bytes of a tensor; none if that is no number.
+fn size(dtype: DType, shape: &[i64]) -> Option<usize> {
+    let bytes = shape.iter().try_fold(dtype.bytes() as i64, |bytes, &extent| bytes.checked_mul(extent))?;
+    usize::try_from(bytes).ok()
+}
+
 impl Array {
     /// An array whose bytes are all zero; none if there is no memory for it.
     pub fn zeros(dtype: DType, shape: &[i64]) -> Option<Self> {
-        let length = shape.iter().try_fold(dtype.bytes() as i64, |bytes, &extent| bytes.checked_mul(extent))? as usize;
+        let length = size(dtype, shape)?;
         let mut storage = Vec::new();
         storage.try_reserve_exact(length + ALIGNMENT).ok()?;
         storage.resize(length + ALIGNMENT, 0);
@@ -77,7 +83,7 @@ impl Array {
     /// As [`Array::zeros`], with a fence on both sides that [`Array::is_intact`] looks at. As floats the fence is NaN, so
     /// that what is read of it spoils results.
     pub fn fenced(dtype: DType, shape: &[i64]) -> Option<Self> {
-        let length = shape.iter().try_fold(dtype.bytes() as i64, |bytes, &extent| bytes.checked_mul(extent))? as usize;
+        let length = size(dtype, shape)?;
         let mut storage = Vec::new();
         let all = length.checked_add(2 * FENCE + ALIGNMENT)?;
         storage.try_reserve_exact(all).ok()?;
@@ -90,7 +96,7 @@ impl Array {
     /// As [`Array::fenced`], in huge pages where the system has them, for the array of some number among others: where it
     /// lies in caches is then the same in every process, while small pages may lie anywhere.
     pub fn fenced_in_huge_pages(dtype: DType, shape: &[i64], number: usize) -> Option<Self> {
-        let length = shape.iter().try_fold(dtype.bytes() as i64, |bytes, &extent| bytes.checked_mul(extent))? as usize;
+        let length = size(dtype, shape)?;
         let before = FENCE + number % STAGGERED * STAGGER;
         let all = length.checked_add(before + FENCE + HUGE)?.checked_next_multiple_of(HUGE)?;
         let mut storage = MmapMut::map_anon(all).ok()?;

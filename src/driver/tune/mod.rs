@@ -217,7 +217,7 @@ fn record(session: &mut Session, found: &[Tuned]) -> Outcome<()> {
 }
 
 /// Seconds without noise: digits beyond the third are, and make differences under version control.
-fn rounded(seconds: f64) -> f64 {
+fn three_digits(seconds: f64) -> f64 {
     format!("{seconds:.2e}").parse().unwrap_or(seconds)
 }
 
@@ -225,6 +225,6 @@ fn rounded(seconds: f64) -> f64 {
 fn entry(export: &str, key: &Key, seconds: f64, choices: String, schedule: String) -> Entry {
     let Key { tensors, target, form, structure } = key.clone();
     let compiler = env!("CARGO_PKG_VERSION").to_owned();
-    let seconds = rounded(seconds);
+    let seconds = three_digits(seconds);
     Entry { export: export.to_owned(), tensors, target, compiler, form, structure, seconds, choices, schedule }
 }

@@ -2,7 +2,7 @@
 //! machine that was faster or slower then; so it is in the final, and gets its seconds of there.
 
 use super::super::lock::{self, Entry, Key, Pinned};
-use super::rounded;
+use super::three_digits;
 use crate::explore::Reason;
 use crate::graph::Graph;
 use crate::loops::Kernel;
@@ -46,7 +46,7 @@ impl Rival {
     /// Takes it out of those who were in the final: its entry, with what it took there.
     pub(super) fn part(&self, finalists: &mut Vec<Leader>) -> Option<Entry> {
         let at = finalists.iter().position(|leader| leader.library.ends_with(RIVAL))?;
-        let seconds = rounded(finalists.remove(at).seconds);
+        let seconds = three_digits(finalists.remove(at).seconds);
         Some(Entry { seconds, ..self.entry.clone() })
     }
 }
