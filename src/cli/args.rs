@@ -139,6 +139,10 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "KIND,…", value_delimiter = ',', default_value = "lib,header")]
     pub(super) emit: Vec<String>,
 
+    /// The lock that schedules come from [default: ftc.lock beside the file]
+    #[arg(long, value_name = "FILE")]
+    pub(super) lock: Option<PathBuf>,
+
     /// Folder to write to; `-` writes one text form to standard output
     #[arg(short, long, default_value = ".", value_name = "DIR|-")]
     pub(super) output: PathBuf,
@@ -169,6 +173,10 @@ pub(super) struct RunArgs {
     /// Write an output to a `.npy` file; outputs without a file are shown
     #[arg(long = "out", value_name = "NAME=FILE")]
     pub(super) outputs: Vec<String>,
+
+    /// The lock that schedules come from [default: ftc.lock beside the file]
+    #[arg(long, value_name = "FILE")]
+    pub(super) lock: Option<PathBuf>,
 
     /// The machine to compile for, which must be this one; `interp` runs the reference interpreter
     #[arg(long, default_value = "native", value_name = "TARGET")]

@@ -18,7 +18,7 @@ pub(super) fn check(report: &mut Report, args: &CheckArgs) -> Outcome<()> {
 pub(super) fn build(report: &mut Report, args: &BuildArgs) -> Outcome<()> {
     let to = if args.output == Path::new("-") { Destination::Stdout } else { Destination::Folder(args.output.clone()) };
     let request = build::Request {
-        what: selection(args.file.as_ref(), &args.what),
+        what: selection(args.file.as_ref(), &args.what, args.lock.as_ref()),
         target: args.rounding.of(&args.target),
         emit: args.emit.clone(),
         to,
@@ -35,7 +35,7 @@ pub(super) fn build(report: &mut Report, args: &BuildArgs) -> Outcome<()> {
 
 pub(super) fn run(report: &mut Report, args: &RunArgs) -> Outcome<()> {
     let request = run::Request {
-        what: selection(args.file.as_ref(), &args.what),
+        what: selection(args.file.as_ref(), &args.what, args.lock.as_ref()),
         call: args.call.clone(),
         inputs: args.inputs.clone(),
         outputs: args.outputs.clone(),
@@ -48,7 +48,7 @@ pub(super) fn run(report: &mut Report, args: &RunArgs) -> Outcome<()> {
 pub(super) fn space(report: &mut Report, args: &SpaceArgs) -> Outcome<()> {
     let text = driver::space::space(
         &mut report.session,
-        &selection(args.file.as_ref(), &args.what),
+        &selection(args.file.as_ref(), &args.what, None),
         &args.rounding.of(&args.target),
     )?;
     report.print(text)
@@ -115,11 +115,12 @@ fn line(finding: &Finding) -> String {
     format!("{mark} {name:<17} {detail}\n{}", remedy.unwrap_or_default())
 }
 
-pub(super) fn selection(file: Option<&PathBuf>, what: &What) -> Selection {
+pub(super) fn selection(file: Option<&PathBuf>, what: &What, lock: Option<&PathBuf>) -> Selection {
     Selection {
         file: file.cloned(),
         exports: what.exports.clone(),
         set: what.set.clone(),
         variants: what.variants.clone(),
+        lock: lock.cloned(),
     }
 }

@@ -78,13 +78,13 @@ pub(super) fn run(report: &mut Report, args: &ExplainArgs) -> Outcome<()> {
 }
 
 fn file(report: &mut Report, file: Option<&PathBuf>, args: &ExplainArgs) -> Outcome<()> {
-    let what = selection(file, &args.what);
+    let what = selection(file, &args.what, args.lock.as_ref());
     let Some(to) = args.html.clone() else {
         let text = explain::explain(&mut report.session, &what)?;
         return report.print(text);
     };
-    let (target, log, lock) = (args.target.clone(), args.log.clone(), args.lock.clone());
-    page::page(&mut report.session, &page::Request { what, target, log, lock, to: to.clone() })?;
+    let (target, log) = (args.target.clone(), args.log.clone());
+    page::page(&mut report.session, &page::Request { what, target, log, to: to.clone() })?;
     report.say(&format!("wrote {}", to.display()));
     Ok(())
 }

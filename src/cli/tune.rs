@@ -89,13 +89,12 @@ pub(super) fn run(report: &mut Report, args: &TuneArgs) -> Outcome<()> {
         (None, false) => Earlier::None,
     };
     let request = Request {
-        what: selection(args.file.as_ref(), &args.what),
+        what: selection(args.file.as_ref(), &args.what, args.lock.as_ref()),
         target: args.rounding.of(&args.target),
         budget: args.budget.clone(),
         search: args.search.clone(),
         seed: args.seed,
         threads: args.threads.map(usize::from),
-        lock: args.lock.clone(),
         log: args.log.clone(),
         past,
         start: if args.fresh { Start::Fresh } else { Start::Known },

@@ -86,7 +86,10 @@ pub fn build(session: &mut Session, request: &Request) -> Outcome<Built> {
         let tree = parse(session, file)?;
         return finish(session, &request.to, vec![(Emit::Ast, ast_output(&stem(path), &tree))]);
     }
-    lock::open(session, &lock::beside(request.what.file.as_deref()), &target, machine::model(&target).as_ref())?;
+    // A benchmark has its own, with what it has just found.
+    if session.pinned.is_none() {
+        lock::open_for(session, &request.what, &target, machine::model(&target).as_ref())?;
+    }
     let selected = select::select(session, &request.what)?;
     let is_code = !forms.is_empty() || kinds.iter().any(|kind| matches!(kind, Emit::Cuda | Emit::Ptx));
     if request.to == Destination::Stdout && selected.exports.len() > 1 && is_code {

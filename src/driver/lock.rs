@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::schedules;
+use super::select::Selection;
 use super::session::Session;
 use super::tune::error;
 use crate::diag::Diagnostic;
@@ -236,6 +237,19 @@ pub fn read(path: &Path) -> Result<Lock, Diagnostic> {
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(Lock::default()),
         Err(cause) => Err(error::malformed_lock(path, &super::error::reason(&cause))),
     }
+}
+
+/// Reads the lock that a command goes by and leaves as it is. One that is named has to be there.
+pub fn open_for(
+    session: &mut Session,
+    what: &Selection,
+    target: &Target,
+    platform: Option<&Platform>,
+) -> super::Outcome<()> {
+    if let Some(path) = what.lock.as_deref().filter(|path| !path.exists()) {
+        return Err(session.user(error::malformed_lock(path, "there is no such file")));
+    }
+    open(session, &what.lock(), target, platform)
 }
 
 /// Reads the lock that a command goes by.

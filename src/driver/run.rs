@@ -50,7 +50,7 @@ pub fn run(session: &mut Session, request: &Request) -> Outcome<String> {
     }
     // Without a GPU nothing else need be looked at.
     let device = if let Target::Gpu(gpu) = &target { Some(gpu::open(session, gpu)?) } else { None };
-    lock::open(session, &lock::beside(request.what.file.as_deref()), &target, machine::model(&target).as_ref())?;
+    lock::open_for(session, &request.what, &target, machine::model(&target).as_ref())?;
     let mut selected = select::select(session, &request.what)?;
     let chosen = choose(session, &selected, request.call.as_deref())?;
     let export = selected.exports.swap_remove(chosen);

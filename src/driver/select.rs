@@ -12,7 +12,7 @@ use super::modules::Modules;
 use super::session::{self, Outcome, Session, Stop};
 use super::suggest::nearest;
 use super::variants;
-use super::{error, files, load, machine, schedules};
+use super::{error, files, load, lock, machine, schedules};
 
 /// The question, as the command line puts it.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +25,15 @@ pub struct Selection {
     pub set: Vec<String>,
     /// `winograd`
     pub variants: Vec<String>,
+    /// The lock that schedules come from; that beside the file if not given.
+    pub lock: Option<PathBuf>,
+}
+
+impl Selection {
+    /// The path of the lock, which may not exist.
+    pub fn lock(&self) -> PathBuf {
+        self.lock.clone().unwrap_or_else(|| lock::beside(self.file.as_deref()))
+    }
 }
 
 /// The answer.

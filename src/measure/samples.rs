@@ -132,7 +132,10 @@ pub(super) fn sample(
 
 /// Samples as something says them, as many as are needed.
 pub(super) fn several(effort: &Effort, sample: &mut dyn FnMut() -> Result<f64, Reason>) -> Result<Vec<f64>, Reason> {
-    let samples = gather(effort, Samples::default(), &mut |samples| Ok(samples.own.push(sample()?)));
+    let samples = gather(effort, Samples::default(), &mut |samples| {
+        samples.own.push(sample()?);
+        Ok(())
+    });
     samples.map(|samples| samples.own)
 }
 

@@ -188,7 +188,7 @@ fn lengthen(program: &Program, items: &mut Vec<Item>, nest: usize, users: &[usiz
     if !matches!(items[place], Item::Alloc { .. }) {
         return;
     }
-    let between: Vec<_> = items.drain(place + 1..last.max(place) + 1).collect();
+    let between: Vec<_> = items.drain(place + 1..=last.max(place)).collect();
     if let Item::Alloc { body, .. } = &mut items[place] {
         body.extend(between);
         lengthen(program, body, nest, users);

@@ -13,6 +13,9 @@ use ftc::source::SourceMap;
 use ftc::syntax::{ast, parser};
 use serde_json::Value;
 
+#[cfg(feature = "llvm")]
+use crate::tune::with_schedule;
+
 /// What a run left behind.
 struct Ran {
     code: i32,
@@ -165,6 +168,23 @@ fn a_budget_finds_schedules_that_a_lock_keeps() {
     let lock = ran.folder.path().join("found.lock");
     let again = bench(&suite, &["--lock", lock.to_str().expect("a plain path"), "--json", "rows.json"]);
     assert_eq!((row(&again)["trials"].as_u64(), row(&again)["schedule"].as_str()), (Some(0), Some("lock")));
+}
+
+/// The artefacts of a benchmark are those of what was timed.
+#[cfg(feature = "llvm")]
+#[test]
+fn what_is_emitted_goes_by_the_same_lock() {
+    let suite = suite(&[GEMM]);
+    let ran = bench(&suite, &["--budget", "1trials", "--lock", "found.lock", "--emit", "schedule"]);
+    let read = |ran: &Ran, name: &str| fs::read_to_string(ran.folder.path().join(name)).expect("it was written");
+    let text = read(&ran, "found.lock");
+    assert!(text.contains("[[kernel]]"), "{text}");
+    fs::write(ran.folder.path().join("hand.lock"), with_schedule(&text, "split k by [?, 2]\n"))
+        .expect("it can be written");
+    let lock = ran.folder.path().join("hand.lock");
+    let again = bench(&suite, &["--lock", lock.to_str().expect("a plain path"), "--emit", "schedule"]);
+    let found = read(&again, "G.schedule.ft");
+    assert!(found.contains("    split k by [?, 2]\n}"), "{found}");
 }
 
 #[cfg(feature = "llvm")]

@@ -44,6 +44,32 @@ fn a_search_pins_its_winner_and_build_goes_by_it() {
 }
 
 #[test]
+fn a_build_goes_by_the_lock_that_is_beside_the_file_or_named() {
+    let place = place();
+    let ran = place.ftc(&["tune", "gemm.ft", "--export", CALL, "--budget", "1trials", "--lock", "other.lock"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    place.write("other.lock", with_schedule(&text(&place, "other.lock"), "split j by [?, 7]\n"));
+    let built = |more: &[&str]| {
+        let ran = place.ftc(&[&["build", "gemm.ft", "--export", CALL, "--emit", "schedule", "-o", "-"], more].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.out.contains("    split j by [?, 7]\n}")
+    };
+    assert!(!built(&[]) && built(&["--lock", "other.lock"]));
+    place.write("ftc.lock", text(&place, "other.lock"));
+    assert!(built(&[]));
+    let ran = place.ftc(&["build", "gemm.ft", "--export", CALL, "--lock", "none.lock"]);
+    assert!(ran.code == 1 && ran.err.contains("E1101") && ran.err.contains("no such file"), "{ran:?}");
+}
+
+/// A lock of one entry with another schedule, as if by hand.
+pub fn with_schedule(lock: &str, schedule: &str) -> String {
+    let (before, after) = lock.split_once("schedule = ").expect("an entry");
+    let quoted = if after.starts_with("\"\"\"") { "\"\"\"" } else { "\"" };
+    let rest = after[quoted.len()..].split_once(quoted).expect("a schedule ends").1;
+    format!("{before}schedule = \"\"\"\n{schedule}\"\"\"{rest}")
+}
+
+#[test]
 fn exports_for_which_no_trial_is_left_keep_what_a_build_takes() {
     let place = Place::new();
     let exports = [40, 56].map(|n| format!("export gemm_{n} = gemm(A: f32[{n}, 24], B: f32[24, {n}])\n"));

@@ -58,8 +58,6 @@ pub struct Request {
     pub seed: u64,
     /// Threads of each kernel; all cores if not given.
     pub threads: Option<usize>,
-    /// The lock; that beside the file if not given.
-    pub lock: Option<PathBuf>,
     /// Where every trial goes.
     pub log: Option<PathBuf>,
     /// Where earlier trials come from.
@@ -119,7 +117,7 @@ pub fn tune(session: &mut Session, request: &Request, tell: &mut dyn FnMut(Event
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let model = runnable(session, &target, request.threads)?;
     let threads = if let Platform::Cpu(machine) = model { cores.min(machine.threads as usize) } else { 1 };
-    let path = request.lock.clone().unwrap_or_else(|| lock::beside(request.what.file.as_deref()));
+    let path = request.what.lock();
     lock::open(session, &path, &target, Some(&model))?;
     output::check(session, &path)?;
     if let (Start::Fresh, Some(pinned)) = (request.start, &mut session.pinned) {

@@ -42,8 +42,6 @@ pub struct Request {
     pub target: String,
     /// The log of a search.
     pub log: Option<PathBuf>,
-    /// The lock that the schedules come from; that beside the file if not given.
-    pub lock: Option<PathBuf>,
     /// Where the page goes.
     pub to: PathBuf,
 }
@@ -115,8 +113,7 @@ struct Roof {
 pub fn page(session: &mut Session, request: &Request) -> Outcome<()> {
     output::check(session, &request.to)?;
     let target = machine::target(session, &request.target)?;
-    let path = request.lock.clone().unwrap_or_else(|| lock::beside(request.what.file.as_deref()));
-    lock::open(session, &path, &target, machine::model(&target).as_ref())?;
+    lock::open_for(session, &request.what, &target, machine::model(&target).as_ref())?;
     let log = match request.log.clone() {
         Some(path) => match log::lines(&path) {
             Ok(lines) => Log { path, lines },
