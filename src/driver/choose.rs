@@ -1,6 +1,7 @@
 //! The schedule where nobody gave one: the best of the space by the model, nest by nest, then two nests as one where
 //! that is better. Nothing is measured.
 
+mod chain;
 mod inside;
 
 use crate::explore::{climb, spread};

@@ -27,6 +27,19 @@ pub struct Placement {
     pub producer: usize,
     /// The number of the nest that reads.
     pub reader: usize,
+    /// Nests that are computed inside of that one, each in the one before it.
+    pub links: Vec<Link>,
+}
+
+/// A nest that is computed inside of the one before it in a chain.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Its number.
+    pub nest: usize,
+    /// Puts the loop outermost in which it will be, where the one before has the loops of the formula.
+    pub front: Step,
+    /// Puts it there.
+    pub step: Step,
 }
 
 /// One arrangement.
@@ -59,6 +72,11 @@ struct Part {
     space: NestSpace,
     /// As it is without steps.
     plain: Nest,
+    /// The next one of a chain, which is computed inside of it.
+    next: Option<Link>,
+    /// If it is further inside of a chain itself: the program up to it, and how many boxes of it there are, one after the
+    /// other.
+    further: Option<(Program, f64)>,
 }
 
 /// Points all over a space that are tried before nests are said to have no schedule in common.
@@ -83,25 +101,32 @@ impl Arrangement {
         place.steps.iter().try_for_each(|step| program.apply(step)).ok()?;
         schedule::check(&program.nests[place.reader]).ok()?;
         fixed.extend(place.steps.iter().cloned());
-        Some(Self::of(program, fixed, Some(place), platform))
+        let chain = chain(&program, place, platform)?;
+        Some(Self::of(program, fixed, Some((place, chain)), platform))
     }
 
-    fn of(mut program: Program, fixed: Vec<Step>, place: Option<&Placement>, platform: &Platform) -> Self {
+    fn of(mut program: Program, fixed: Vec<Step>, place: Option<(&Placement, Vec<Part>)>, platform: &Platform) -> Self {
         let mut groups: Vec<Group> = Vec::new();
+        let (place, chain) = place.map_or((None, Vec::new()), |(place, chain)| (Some(place), chain));
         // What reads has its steps already.
-        let is_open = |&number: &usize| place.is_none_or(|place| number != place.reader);
+        let is_open = |&number: &usize| {
+            place.is_none_or(|place| number != place.reader) && chain.iter().all(|part| part.number != number)
+        };
         let nests = (0..program.nests.len()).filter(|&number| !program.nests[number].order.is_empty());
         for number in nests.filter(is_open) {
             let space = NestSpace::of(&program, number, platform);
             let (knobs, plain) = (space.knobs.clone(), program.nests[number].clone());
             let inside = place.filter(|place| number == place.producer);
-            let part = Part { number, judged: inside.map_or(number, |place| place.reader), space, plain };
+            let judged = inside.map_or(number, |place| place.reader);
+            let next = inside.and_then(|place| place.links.first().cloned());
+            let part = Part { number, judged, space, plain, next, further: None };
             let alike = |group: &&mut Group| group.knobs == knobs && inside.is_none() && !group.is_inside();
             match groups.iter_mut().find(alike) {
                 Some(group) => group.nests.push(part),
-                None => groups.push(Group { knobs, first: 0, nests: vec![part], known: HashMap::new() }),
+                None => groups.push(Group::alone(part)),
             }
         }
+        groups.extend(chain.into_iter().map(Group::alone));
         let mut groups: Vec<_> = groups.into_iter().flat_map(|group| group.that_fit(&mut program, platform)).collect();
         let mut knobs = Knobs::default();
         let several = groups.len() > 1;
@@ -124,7 +149,7 @@ impl Arrangement {
         let mut steps = self.fixed.clone();
         for group in &self.groups {
             for part in &group.nests {
-                steps.extend(part.space.steps(&group.own(point)).map_err(rejected)?);
+                steps.extend(part.steps(&group.own(point))?);
             }
         }
         Ok(steps)
@@ -170,13 +195,32 @@ impl Arrangement {
     }
 }
 
+/// The nests of a chain but the first, each with the program up to it; none if one of them cannot be there.
+fn chain(program: &Program, place: &Placement, platform: &Platform) -> Option<Vec<Part>> {
+    let Platform::Cpu(machine) = platform else { return place.links.is_empty().then(Vec::new) };
+    let boxes = model::boxes(program, place.reader, machine);
+    let mut parts = Vec::new();
+    let mut program = program.clone();
+    for (at, Link { nest, front, step }) in place.links.iter().enumerate() {
+        program.apply(front).and_then(|()| program.apply(step)).ok()?;
+        let (space, plain) = (NestSpace::of(&program, *nest, platform), program.nests[*nest].clone());
+        let (next, further) = (place.links.get(at + 1).cloned(), Some((program.clone(), boxes)));
+        parts.push(Part { number: *nest, judged: *nest, space, plain, next, further });
+    }
+    Some(parts)
+}
+
 impl Group {
+    /// A nest that shares its knobs with no other.
+    fn alone(part: Part) -> Self {
+        Self { knobs: part.space.knobs.clone(), first: 0, nests: vec![part], known: HashMap::new() }
+    }
+
     /// The group, if its nests have schedules in common; else one for each nest.
     fn that_fit(mut self, program: &mut Program, platform: &Platform) -> Vec<Self> {
         if self.nests.len() > 1 && self.guesses().iter().all(|own| self.predict(program, platform, own).is_err()) {
-            let Self { knobs, nests, .. } = self;
-            let alone = |part| Self { knobs: knobs.clone(), first: 0, nests: vec![part], known: HashMap::new() };
-            return nests.into_iter().map(alone).collect();
+            let Self { nests, .. } = self;
+            return nests.into_iter().map(Self::alone).collect();
         }
         vec![self]
     }
@@ -198,14 +242,15 @@ impl Group {
     }
 
     fn is_inside(&self) -> bool {
-        self.nests.iter().any(|part| part.judged != part.number)
+        self.nests.iter().any(Part::is_inside)
     }
 
     fn predict(&mut self, program: &mut Program, platform: &Platform, own: &Point) -> Result<f64, Reason> {
         if let Some(known) = self.known.get(own) {
             return known.clone();
         }
-        let portions: Result<Vec<_>, _> = self.nests.iter().map(|part| part.predict(program, platform, own)).collect();
+        let portions: Result<Vec<_>, _> =
+            self.nests.iter_mut().map(|part| part.predict(program, platform, own)).collect();
         let predicted = portions.map(|portions| match platform {
             // Those that write parts of one tensor with blocks that are alike become one launch.
             Platform::Gpu(_) if self.is_family(program) => model::together(&portions),
@@ -217,11 +262,37 @@ impl Group {
 }
 
 impl Part {
-    fn predict(&self, program: &mut Program, platform: &Platform, own: &Point) -> Result<Portion, Reason> {
-        let steps = self.space.steps(own).map_err(rejected)?;
-        let Self { number, judged, plain, .. } = self;
-        let judge = |program: &Program| model::portion(program, *judged, platform);
-        under(program, *number, plain, &steps, judge).map_err(|refused| refused_step(&refused.message))
+    /// Whether it is computed inside of another one.
+    const fn is_inside(&self) -> bool {
+        self.judged != self.number || self.further.is_some()
+    }
+
+    /// Its steps, and the one that puts the next nest of a chain inside of it, once its loops have their shapes.
+    fn steps(&self, own: &Point) -> Result<Vec<Step>, Reason> {
+        let mut steps = self.space.steps(own).map_err(rejected)?;
+        if let Some(next) = &self.next {
+            let shaped = steps.iter().rposition(Step::is_shape).map_or(0, |last| last + 1);
+            steps.insert(shaped, next.step.clone());
+        }
+        Ok(steps)
+    }
+
+    /// The nest that is computed inside of it is judged for itself.
+    fn predict(&mut self, program: &mut Program, platform: &Platform, own: &Point) -> Result<Portion, Reason> {
+        let steps = self.steps(own)?;
+        let Self { number, judged, plain, next, further, .. } = self;
+        let (program, boxes) = match further {
+            Some((program, boxes)) => (program, *boxes),
+            None => (program, 1.0),
+        };
+        let next = next.as_ref().map(|next| next.nest);
+        let judge = |program: &Program| model::portion(program, *judged, next, platform).times(boxes);
+        let before = next.map(|next| (program.items.clone(), next, program.nests[next].clone()));
+        let found = under(program, *number, plain, &steps, judge).map_err(|refused| refused_step(&refused.message));
+        if let Some((items, next, plain)) = before {
+            (program.items, program.nests[next]) = (items, plain);
+        }
+        found
     }
 }
 

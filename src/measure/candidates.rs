@@ -20,7 +20,7 @@ use crate::space::{self, NestSpace};
 use crate::target::Platform;
 
 use super::arrangement::Arrangement;
-pub use super::arrangement::{Placement, cycles};
+pub use super::arrangement::{Link, Placement, cycles};
 use super::parallel;
 
 /// All candidates of a kernel.

@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 
 use crate::expr::TensorId;
 use crate::loops::LoopKind;
-use crate::schedule::nest::{Program, VarId};
+use crate::schedule::nest::{Program, Var, VarId};
 use crate::target::{Machine, Platform};
 
 use memory::Run;
@@ -37,7 +37,7 @@ static NONE: BTreeSet<TensorId> = BTreeSet::new();
 /// another, those of one box: its data is still near from the box before, and threads may be busy already.
 pub fn cycles(program: &Program, nest: usize, platform: &Platform) -> f64 {
     match platform {
-        Platform::Cpu(machine) => on_cpu(program, nest, machine),
+        Platform::Cpu(machine) => on_cpu(program, nest, None, machine),
         Platform::Gpu(chip) => gpu::portion(program, &program.nests[nest], chip).cycles(),
     }
 }
@@ -58,14 +58,32 @@ impl Portion {
     pub const fn cycles(&self) -> f64 {
         self.launches + self.alone
     }
+
+    /// So many of it, one after the other.
+    #[must_use]
+    pub const fn times(self, count: f64) -> Self {
+        Self { launches: self.launches * count, alone: self.alone * count, ..self }
+    }
 }
 
-/// The portion of a nest; as [`cycles`].
-pub fn portion(program: &Program, nest: usize, platform: &Platform) -> Portion {
+/// The portion of a nest; as [`cycles`], but for one that is computed inside of it, if that is counted elsewhere.
+pub fn portion(program: &Program, nest: usize, but: Option<usize>, platform: &Platform) -> Portion {
     match platform {
-        Platform::Cpu(machine) => Portion { launches: 0.0, alone: on_cpu(program, nest, machine), fill: 1.0 },
+        Platform::Cpu(machine) => Portion { launches: 0.0, alone: on_cpu(program, nest, but, machine), fill: 1.0 },
         Platform::Gpu(chip) => gpu::portion(program, &program.nests[nest], chip),
     }
+}
+
+/// How many boxes are computed one after the other inside of a nest, on each thread.
+pub fn boxes(program: &Program, nest: usize, machine: &Machine) -> f64 {
+    let nest = &program.nests[nest];
+    let Some(inner) = nest.computes.first() else { return 0.0 };
+    let around = nest.order[..nest.level(Some(inner.at))].iter().map(|&var| &nest.vars[var]);
+    let turns = |var: &Var| match var.kind {
+        LoopKind::Parallel => (var.extent + machine.threads - 1) / machine.threads,
+        _ => var.extent,
+    };
+    around.map(|var| turns(var) as f64).product()
 }
 
 /// The cycles of nests that run as one: what one leaves of the machine another one takes.
@@ -75,7 +93,7 @@ pub fn together(portions: &[Portion]) -> f64 {
     most(|portion| portion.launches) + most(|portion| portion.alone).max(all)
 }
 
-fn on_cpu(program: &Program, nest: usize, machine: &Machine) -> f64 {
+fn on_cpu(program: &Program, nest: usize, but: Option<usize>, machine: &Machine) -> f64 {
     let mut view = view::View::of(program, &program.nests[nest], machine);
     let reader = program.reader_of(nest);
     if reader.is_some() {
@@ -86,8 +104,9 @@ fn on_cpu(program: &Program, nest: usize, machine: &Machine) -> f64 {
     let memory = memory::cycles(&view, if reader.is_some() { Run::Again } else { Run::First });
     // Loads that miss overlap with computing, but not fully.
     let mut one_thread = compute.max(memory) + OVERLAP * compute.min(memory);
-    for inner in &view.nest.computes {
-        one_thread += view.trips_outside(view.nest.level(Some(inner.at))) * on_cpu(program, inner.nest, machine);
+    for inner in view.nest.computes.iter().filter(|inner| Some(inner.nest) != but) {
+        let trips = view.trips_outside(view.nest.level(Some(inner.at)));
+        one_thread += trips * on_cpu(program, inner.nest, but, machine);
     }
     match reader {
         // Loops on threads are plain ones then: no gain, and more to say.

@@ -196,6 +196,11 @@ impl Step {
         LoopKind::Block(1),
         LoopKind::Block(2),
     ];
+
+    /// Whether it gives loops their shapes: such steps come before those that place something in the loops.
+    pub const fn is_shape(&self) -> bool {
+        matches!(self, Self::Split { .. } | Self::Fuse { .. } | Self::Reorder { .. })
+    }
 }
 
 impl Schedule {

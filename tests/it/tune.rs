@@ -62,7 +62,7 @@ fn a_build_goes_by_the_lock_that_is_beside_the_file_or_named() {
 }
 
 /// A lock of one entry with another schedule, as if by hand.
-pub fn with_schedule(lock: &str, schedule: &str) -> String {
+pub(crate) fn with_schedule(lock: &str, schedule: &str) -> String {
     let (before, after) = lock.split_once("schedule = ").expect("an entry");
     let quoted = if after.starts_with("\"\"\"") { "\"\"\"" } else { "\"" };
     let rest = after[quoted.len()..].split_once(quoted).expect("a schedule ends").1;

@@ -13,6 +13,7 @@ use crate::space;
 use crate::target::{Machine, Platform};
 
 use super::Judge;
+use super::chain::chains;
 
 /// Points of a box's nest that the model is asked about for each place, at first.
 const GLANCE: usize = 12;
@@ -21,7 +22,7 @@ const PROMISING: (usize, usize) = (8, 200);
 /// Points for the last place.
 const LAST: usize = 3000;
 /// How often elements may be computed, on average.
-const AGAIN: f64 = 1.5;
+pub(super) const AGAIN: f64 = 1.5;
 /// What a place must cost at most, of what it costs to store the intermediate.
 const GAIN: f64 = 0.97;
 
@@ -65,7 +66,8 @@ pub fn candidates(kernel: &Kernel, platform: &Platform) -> Candidates {
     let pairs = readers.flat_map(|reader| (0..reader).rev().map(move |producer| (producer, reader)));
     let pairs = pairs.filter(|&(producer, _)| can_be_inside(&program, producer));
     // Looking at a pair takes long: no more of them than are offered.
-    let found: Vec<_> = pairs.flat_map(|pair| offered(&program, pair, machine)).take(OFFERED * PAIRS).collect();
+    let mut found: Vec<_> = pairs.flat_map(|pair| offered(&program, pair, machine)).take(OFFERED * PAIRS).collect();
+    found.extend(chains(&program, machine));
     Candidates::with(kernel, platform, &found)
 }
 
@@ -76,13 +78,13 @@ fn offered(program: &Program, (producer, reader): (usize, usize), machine: &Mach
     let [tensor, outer] = [producer, reader].map(|nest| &program.kernel.buffers[program.nests[nest].buffer].name);
     let named = places.into_iter().take(OFFERED).enumerate().map(|(at, place)| {
         let name = format!("{tensor} in {outer} {}", at + 1);
-        Placement { name, steps: place.outer, producer, reader }
+        Placement { name, steps: place.outer, producer, reader, links: Vec::new() }
     });
     named.collect()
 }
 
 /// Whether a nest makes an intermediate, on each call: what is computed ahead of all calls costs nothing.
-fn can_be_inside(program: &Program, nest: usize) -> bool {
+pub(super) fn can_be_inside(program: &Program, nest: usize) -> bool {
     let buffer = program.nests[nest].buffer;
     let is_temp = matches!(program.kernel.buffers[buffer].kind, BufferKind::Temp(_));
     is_temp && !program.ahead.contains(&buffer) && !program.nests[nest].order.is_empty()
@@ -155,7 +157,7 @@ fn places(program: &Program, (producer, reader): (usize, usize), machine: &Machi
 }
 
 /// The program with some steps, if they are legal.
-fn placed(program: &Program, reader: usize, steps: &[Step]) -> Option<Program> {
+pub(super) fn placed(program: &Program, reader: usize, steps: &[Step]) -> Option<Program> {
     let mut trial = program.clone();
     let legal = steps.iter().all(|step| trial.apply(step).is_ok()) && schedule::check(&trial.nests[reader]).is_ok();
     legal.then_some(trial)
