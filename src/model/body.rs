@@ -28,7 +28,7 @@ fn iteration(view: &View<'_>) -> f64 {
     let statements = copies * registers;
     // A product that is joined by addition is one instruction.
     let arithmetic =
-        statements * if view.nest.reduction.is_some() { view.operations.max(1.0) } else { view.operations };
+        view.left * statements * if view.nest.reduction.is_some() { view.operations.max(1.0) } else { view.operations };
     let arithmetic = arithmetic * view.dot.as_ref().map_or(1.0, |(cost, _)| *cost);
     let loads: f64 = view.loads.iter().map(|load| load_cost(view, load)).sum();
     let (mut traffic, mut held) = (loads, 0.0);

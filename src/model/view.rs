@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::expr::{AxisId, Expr, ExprId, TensorId};
-use crate::loops::LoopKind;
-use crate::scalar::{DType, Op};
+use crate::loops::{BufferKind, LoopKind};
+use crate::scalar::{Const, DType, Op};
 use crate::schedule;
 use crate::schedule::dot;
 use crate::schedule::nest::{Copy, Form, Layout, Nest, Program, Role, VarId};
@@ -57,6 +57,9 @@ pub(super) struct View<'a> {
     pub(super) dot: Option<(f64, Vec<VarId>)>,
     /// Operations other than the reduction itself, for each value.
     pub(super) operations: f64,
+    /// The share of the copies of a statement that are left where constants are written out: not those that multiply by
+    /// zero.
+    pub(super) left: f64,
     /// Bytes of an accumulator, or of what is stored.
     pub(super) bytes: i64,
     /// The number of loops outside of the innermost accumulators.
@@ -98,12 +101,23 @@ impl<'a> View<'a> {
         operations -= left_out.len() as f64;
         let written_out = |l: &Loop| matches!(l.kind, LoopKind::Unroll | LoopKind::Vector);
         let body = loops.len() - loops.iter().rev().take_while(|l| written_out(l)).count();
+        let mut left = 1.0;
+        loads.retain(|load| {
+            let is_known =
+                loops.iter().enumerate().all(|(at, l)| !load.uses(at) || at >= body && l.kind == LoopKind::Unroll);
+            let share = nonzeros(program, load).filter(|_| is_known);
+            if let Some(share) = share {
+                left *= share;
+                operations -= 1.0;
+            }
+            share.is_none()
+        });
         let joined = loops.iter().position(|l| l.role != Role::Spatial && l.trips > 1).unwrap_or(loops.len());
         let levels = nest.accumulate.iter().map(|&at| nest.level(Some(at)));
         let tile = levels.max().unwrap_or(joined);
         let bytes = pool.dtype(value).bytes() as i64;
         let store = moved(nest, reads::store(program, nest));
-        Self { ahead: &program.ahead, nest, machine, loops, loads, store, dot, operations, bytes, tile, body }
+        Self { ahead: &program.ahead, nest, machine, loops, loads, store, dot, operations, left, bytes, tile, body }
     }
 
     /// Iterations of the loops outside of `level`.
@@ -160,6 +174,13 @@ impl<'a> View<'a> {
             }
         }
     }
+}
+
+/// The share of a constant's elements that are not zero; none if it is no constant.
+fn nonzeros(program: &Program, load: &Moved) -> Option<f64> {
+    let BufferKind::Constant(elements) = &program.kernel.buffers[load.access.tensor].kind else { return None };
+    let zeros = elements.iter().filter(|element| **element == Const::int(element.dtype(), 0)).count();
+    Some(1.0 - zeros as f64 / elements.len().max(1) as f64)
 }
 
 /// Takes unrolled parts of the sum that are inside of a vector away from the loops; gives what a statement costs then. It

@@ -1,5 +1,6 @@
 //! What a space is built from: the axes of a nest and how its accesses go along them. Nothing else of the nest counts.
 
+use crate::loops::BufferKind;
 use crate::schedule::dot::dot;
 use crate::schedule::nest::{Nest, Program, VarId, loads_of};
 use crate::schedule::reads::{self, Access};
@@ -49,6 +50,8 @@ pub(super) struct Moved {
     pub(super) is_copiable: bool,
     /// Whether other nests read the tensor, too.
     pub(super) is_shared: bool,
+    /// Whether its elements are known to the compiler.
+    pub(super) is_constant: bool,
 }
 
 impl Facts {
@@ -71,15 +74,19 @@ impl Facts {
         let is_only = |load: &Access| loads.iter().filter(|other| other.tensor == load.tensor).count() == 1;
         let reads = |nest: &Nest, load: &Access| !loads_of(&program.kernel, nest.value(), load.tensor).is_empty();
         let is_shared = |load: &Access| program.nests.iter().filter(|nest| reads(nest, load)).count() > 1;
+        let is_constant = |load: &Access| matches!(program.kernel.buffers[load.tensor].kind, BufferKind::Constant(_));
+        let known = |load: &Access| Moved {
+            is_copiable: is_only(load),
+            is_shared: is_shared(load),
+            is_constant: is_constant(load),
+            ..moved(nest, load)
+        };
         Self {
             axes: nest.order.iter().map(axis).collect(),
             ones,
             spatial,
             reduced,
-            loads: loads
-                .iter()
-                .map(|load| Moved { is_copiable: is_only(load), is_shared: is_shared(load), ..moved(nest, load) })
-                .collect(),
+            loads: loads.iter().map(known).collect(),
             store: moved(nest, &reads::store(program, nest)),
             bytes: program.kernel.pool.dtype(nest.value()).bytes() as i64,
             terms: None,
@@ -115,5 +122,6 @@ fn moved(nest: &Nest, access: &Access) -> Moved {
         guarded: of(&|axis| access.guards.contains(&axis)),
         is_copiable: false,
         is_shared: false,
+        is_constant: false,
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct Choice {
     pub(super) cut: usize,
     /// Which of the reduced axes is innermost.
     pub(super) inner: usize,
-    /// Terms of the sum that are written out; 0 for all of the innermost axis.
+    /// Terms of the sum that are written out; 0 for all of the innermost axis, [`EVERY`] for those of all axes.
     pub(super) unroll: i64,
     /// What blocks are made of; panels are of the other.
     pub(super) blocks_of: Side,
@@ -156,6 +156,8 @@ impl Default for Choice {
 
 /// The values of the knob `unroll`.
 pub(super) const UNROLL: [i64; 4] = [1, 2, 4, 0];
+/// Another one: the terms of all axes are written out.
+pub(super) const EVERY: i64 = -1;
 
 impl Contraction {
     /// What a point stands for.
@@ -170,7 +172,7 @@ impl Contraction {
             plane: at[4],
             cut: at[5],
             inner: at[6],
-            unroll: UNROLL[at[7]],
+            unroll: self.unrolls[at[7]],
             blocks_of: if at[8] == 0 { Side::Rows } else { Side::Vectors },
             blocks: self.blocks[at[9]],
             panel: self.panels[at[10]],
@@ -194,7 +196,7 @@ impl Contraction {
             choice.plane,
             choice.cut,
             choice.inner,
-            place(&UNROLL, &choice.unroll),
+            place(&self.unrolls, &choice.unroll),
             usize::from(choice.blocks_of == Side::Vectors),
             place(&self.blocks, &choice.blocks),
             place(&self.panels, &choice.panel),
@@ -226,7 +228,14 @@ impl Contraction {
             Cut::Split(axis, part) if axis == inner => part,
             _ => self.facts.axes[inner].extent,
         };
-        let unroll = if choice.unroll == 0 { extent } else { choice.unroll };
+        if choice.unroll == EVERY && (self.cuts[choice.cut] != Cut::Whole || choice.inner != 0) {
+            return Err(Rejected::same("all terms are written out, in the order of the formula"));
+        }
+        let unroll = match choice.unroll {
+            0 => extent,
+            EVERY => self.facts.length(&self.facts.reduced),
+            terms => terms,
+        };
         if choice.unroll == 0 && extent > SHORT {
             return Err(Rejected::new("unroll", format!("{extent} terms are too many to write out")));
         }

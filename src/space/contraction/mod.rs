@@ -29,7 +29,7 @@ use super::{Rejected, facts::Facts};
 use crate::schedule::Step;
 use crate::target::Machine;
 
-use choice::{Choice, Copied, Cut, Rest, SHORT, Side, UNROLL};
+use choice::{Choice, Copied, Cut, EVERY, Rest, SHORT, Side, UNROLL};
 use tile::Plane;
 
 /// Terms of a sum in one accumulator, about.
@@ -60,6 +60,8 @@ pub(super) struct Contraction {
     cuts: Vec<Cut>,
     /// Reduced axes that may be innermost.
     inner: Vec<usize>,
+    /// How many terms may be written out.
+    unrolls: Vec<i64>,
     /// Numbers of blocks; 0 stands for a block a tile.
     blocks: Vec<i64>,
     /// Numbers of tiles in a panel.
@@ -97,6 +99,7 @@ impl Contraction {
         blocks.push(0);
         let panels = vec![1, 2, 4, 8];
         let (registers, threads) = (machine.registers, machine.threads);
+        let unrolls = unrolls(&facts);
         Self {
             facts,
             lanes,
@@ -108,6 +111,7 @@ impl Contraction {
             planes,
             cuts,
             inner,
+            unrolls,
             blocks,
             panels,
             copies,
@@ -139,7 +143,7 @@ impl Contraction {
             Knob::any("planes", planes),
             Knob::any("sum", cuts),
             Knob::any("innermost", inner),
-            Knob::any("unroll", UNROLL.map(unrolled)),
+            Knob::any("unroll", self.unrolls.iter().copied().map(unrolled)),
             Knob::any("blocks of", words(&["rows", "vectors"])),
             Knob::line("blocks", self.blocks.iter().copied()),
             Knob::line("panel", self.panels.iter().copied()),
@@ -195,7 +199,9 @@ impl Contraction {
 
     /// The same with all terms of a short axis of the sum written out, as of a window.
     fn written_out(&self, choice: &Choice) -> Option<Choice> {
-        let mut ways = (0..self.inner.len()).map(|inner| Choice { inner, unroll: 0, ..choice.clone() });
+        let every = self.unrolls.contains(&EVERY).then(|| Choice { unroll: EVERY, ..choice.clone() });
+        let all = (0..self.inner.len()).map(|inner| Choice { inner, unroll: 0, ..choice.clone() });
+        let mut ways = every.into_iter().chain(all);
         ways.find(|choice| self.check(choice).is_ok())
     }
 
@@ -332,7 +338,19 @@ fn copies(facts: &Facts) -> Vec<(usize, Vec<Copied>)> {
     found
 }
 
+/// How many terms of a sum may be written out. Where they are multiplied by constants, those of all axes may be: what is
+/// multiplied by zero is gone then.
+fn unrolls(facts: &Facts) -> Vec<i64> {
+    let has_constants = facts.loads.iter().any(|load| load.is_constant && load.uses_any(&facts.reduced));
+    let every = has_constants && facts.reduced.len() > 1 && facts.length(&facts.reduced) <= SHORT * SHORT;
+    UNROLL.into_iter().chain(every.then_some(EVERY)).collect()
+}
+
 /// The word for a value of the knob `unroll`.
 fn unrolled(terms: i64) -> String {
-    if terms == 0 { "all".to_owned() } else { terms.to_string() }
+    match terms {
+        0 => "all".to_owned(),
+        EVERY => "every".to_owned(),
+        terms => terms.to_string(),
+    }
 }

@@ -1,7 +1,7 @@
 //! A choice as steps of a schedule.
 
 use super::Contraction;
-use super::choice::{Choice, Copied, Cut, Rest, Side};
+use super::choice::{Choice, Copied, Cut, EVERY, Rest, Side};
 use super::tile::{Outer, Plane};
 use crate::loops::Scope;
 use crate::schedule::step::Tail;
@@ -150,7 +150,7 @@ impl Contraction {
             {
                 sizes.push(part);
             }
-            let is_unrolled = axis == inner && choice.unroll != 1;
+            let is_unrolled = choice.unroll == EVERY || axis == inner && choice.unroll != 1;
             if axis == inner && choice.unroll > 1 {
                 let whole = sizes.pop();
                 sizes.extend(whole.map(|whole| whole / choice.unroll / groups));
@@ -165,7 +165,7 @@ impl Contraction {
                 _ => {}
             }
             if is_unrolled {
-                written_out = pieces.split_off(pieces.len() - if groups > 1 { 2 } else { 1 });
+                written_out.extend(pieces.split_off(pieces.len() - if groups > 1 { 2 } else { 1 }));
             }
             around.append(&mut pieces);
         }
