@@ -67,7 +67,7 @@ fn rank(session: &mut Session, naive: &Kernel, cpu: &Cpu, points: usize, threads
     // The longest nest varies; the others keep what the model chooses.
     let main = live.iter().copied().max_by_key(|&nest| program.nests[nest].order.len()).expect("there is a nest");
     let mut others = fusions;
-    others.extend(space::structure(&mut program));
+    others.extend(space::structure(&mut program, &machine));
     for nest in live.into_iter().filter(|&nest| nest != main) {
         others.extend(Judge::of(&mut program, nest, &machine).best(EVALUATIONS));
     }

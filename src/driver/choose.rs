@@ -38,7 +38,7 @@ pub fn choose(kernel: &Kernel, platform: &Platform) -> Schedule {
 pub fn choice(kernel: &Kernel, platform: &Platform) -> Choice {
     let mut program = Program::of(kernel);
     let mut steps = space::fusions(&mut program);
-    steps.extend(space::structure(&mut program));
+    steps.extend(space::structure(&mut program, platform));
     let nests = (0..program.nests.len()).collect();
     let mut chosen = parallel::each(nests, |nest| alone(&mut program.clone(), nest, platform));
     let first = stored(&mut program, &mut chosen, platform);

@@ -64,7 +64,7 @@ impl Candidates {
     pub fn with(kernel: &Kernel, platform: &Platform, places: &[Placement]) -> Self {
         let mut program = Program::of(kernel);
         let mut fixed = space::fusions(&mut program);
-        fixed.extend(space::structure(&mut program));
+        fixed.extend(space::structure(&mut program, platform));
         let placed = |place| Some((place, Arrangement::placed(program.clone(), fixed.clone(), place, platform)?));
         let (named, mut arrangements): (Vec<&Placement>, Vec<_>) = places.iter().filter_map(placed).unzip();
         let mut names: Vec<_> = named.iter().map(|place| place.name.clone()).collect();

@@ -15,12 +15,15 @@ use crate::scalar::{Const, DType, Op};
 use crate::schedule::Step;
 use crate::schedule::nest::{Nest, Program, Role};
 use crate::schedule::step::Tail;
+use crate::target::Platform;
 
 /// Nests that one may become.
 const PHASES: i64 = 64;
+/// Elements next to each other that are turned in registers.
+const RUN: i64 = 4;
 
 /// Applies those steps to all nests; gives them, in their order.
-pub fn structure(program: &mut Program) -> Vec<Step> {
+pub fn structure(program: &mut Program, platform: &Platform) -> Vec<Step> {
     let mut steps = Vec::new();
     for number in 0..program.nests.len() {
         let phases = phases(program, &program.nests[number]);
@@ -32,7 +35,7 @@ pub fn structure(program: &mut Program) -> Vec<Step> {
     }
     for number in 0..program.nests.len() {
         // Each split makes divisions by other numbers visible.
-        while let Some(step) = groups(program, &program.nests[number])
+        while let Some(step) = groups(program, &program.nests[number], platform)
             && program.apply(&step).is_ok()
         {
             steps.push(step);
@@ -88,8 +91,17 @@ fn axes(pool: &Pool, nest: &Nest, e: ExprId) -> Vec<(usize, i64)> {
 }
 
 /// A split of an axis that is divided, alone, by a number that divides its extent.
-fn groups(program: &Program, nest: &Nest) -> Option<Step> {
+fn groups(program: &Program, nest: &Nest, platform: &Platform) -> Option<Step> {
     let pool = &program.kernel.pool;
+    let along = nest.at.last().and_then(|&at| match *pool.get(at) {
+        Expr::Axis(axis) => nest.order.iter().position(|&var| nest.vars[var].axis == Some(axis)),
+        _ => None,
+    });
+    // What lies in short runs is turned into vectors of neighbours in registers: a run would be a vector of its own.
+    let is_turned = |at: usize, by: i64| {
+        let is_copied = nest.reduction.is_none() && matches!(platform, Platform::Cpu(_));
+        is_copied && Some(at) == along && by <= RUN
+    };
     let mut found: Option<(usize, i64)> = None;
     pool.visit(nest.value(), &mut |_, expr| {
         if let Expr::Binary(Op::Div | Op::Mod, e, by) = *expr
@@ -98,6 +110,7 @@ fn groups(program: &Program, nest: &Nest) -> Option<Step> {
             && pool.axes(e).len() == 1
             && nest.vars[nest.order[at]].extent % by == 0
             && nest.vars[nest.order[at]].extent > by
+            && !is_turned(at, by)
         {
             // The largest first: what divides it is inside.
             found = found.max(Some((at, by)));

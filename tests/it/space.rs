@@ -162,7 +162,7 @@ fn transposed_convolutions_multiply_no_zeros() {
         let graph = front::graphs("t.ft", &export).remove(0);
         let naive = lower(&graph);
         let mut program = Program::of(&naive);
-        let steps = structure(&mut program);
+        let steps = structure(&mut program, &platform("x86-64-v4"));
         let changed = schedule::apply(&naive, &Schedule { steps }).expect("they were applied before");
         let places = (size - 1) * stride - 2 * pad + taps;
         let is_tap = |place: i64, tap: i64| (place + pad - tap).rem_euclid(stride) == 0;
