@@ -3,6 +3,7 @@
 #![allow(clippy::float_cmp, reason = "tests compare values that are exact")]
 
 mod bench;
+mod chain;
 mod cli;
 mod cli_code;
 mod cli_fmt;
