@@ -36,6 +36,16 @@ pub fn choose(kernel: &Kernel, platform: &Platform) -> Schedule {
 
 /// The schedule that the model likes best, and what it costs.
 pub fn choice(kernel: &Kernel, platform: &Platform) -> Choice {
+    let pairs = in_pairs(kernel, platform);
+    let chain = if let Platform::Cpu(machine) = platform { chain::choice(kernel, machine) } else { None };
+    chain.filter(|chain| chain.cycles < GAIN * pairs.cycles).unwrap_or(pairs)
+}
+
+/// What a more involved schedule must cost at most, of what a simpler one does.
+const GAIN: f64 = 0.97;
+
+/// The best where each nest has a part in one pair at most.
+fn in_pairs(kernel: &Kernel, platform: &Platform) -> Choice {
     let mut program = Program::of(kernel);
     let mut steps = space::fusions(&mut program);
     steps.extend(space::structure(&mut program, platform));

@@ -165,6 +165,18 @@ impl Arrangement {
         Ok(cycles)
     }
 
+    /// The cycles of a call of a point: without what is computed ahead of all calls.
+    pub(super) fn predict_call(&mut self, point: &[u16], platform: &Platform) -> Result<f64, Reason> {
+        let Self { program, groups, .. } = self;
+        let mut cycles = 0.0;
+        for group in groups {
+            if !group.is_ahead(program) {
+                cycles += group.predict(program, platform, &group.own(point))?;
+            }
+        }
+        Ok(cycles)
+    }
+
     /// Points to start from: the best by the model for all nests; then, nest by nest, what the space of the nest offers.
     pub(super) fn starts(&mut self, count: usize, platform: &Platform) -> Vec<Vec<u16>> {
         let Self { program, groups, .. } = self;
@@ -243,6 +255,10 @@ impl Group {
 
     fn is_inside(&self) -> bool {
         self.nests.iter().any(Part::is_inside)
+    }
+
+    fn is_ahead(&self, program: &Program) -> bool {
+        self.nests.iter().all(|part| program.ahead.contains(&program.nests[part.number].buffer))
     }
 
     fn predict(&mut self, program: &mut Program, platform: &Platform, own: &Point) -> Result<f64, Reason> {

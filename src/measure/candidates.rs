@@ -96,6 +96,18 @@ impl Candidates {
         Self { knobs, kernel: kernel.clone(), platform: *platform, arrangements }
     }
 
+    /// The schedule that the model likes best with one nest, or a chain of them, inside of another, and the cycles of a
+    /// call of it; none if that is refused.
+    pub fn placed(kernel: &Kernel, platform: &Platform, place: &Placement) -> Option<(Schedule, f64)> {
+        let mut program = Program::of(kernel);
+        let mut fixed = space::fusions(&mut program);
+        fixed.extend(space::structure(&mut program, platform));
+        let mut arrangement = Arrangement::placed(program, fixed, place, platform)?;
+        let best = arrangement.starts(1, platform).swap_remove(0);
+        let cycles = arrangement.predict_call(&best, platform).ok()?;
+        Some((Schedule { steps: arrangement.steps(&best).ok()? }, cycles))
+    }
+
     /// The arrangement of a point, and its part of the point.
     fn own<'p>(&self, point: &'p Point) -> Result<(usize, &'p [u16]), Reason> {
         if self.arrangements.len() == 1 {

@@ -12,6 +12,8 @@ const WAYS: i64 = 3;
 /// Bytes from one iteration to the next that are as bad as any more.
 const COLUMN: i64 = 1024;
 
+/// Lengths of runs of elements that are put together in registers.
+const RUNS: [i64; 2] = [2, 4];
 /// Statements, as vectors, that a body can have without harm.
 const LONG: f64 = 48.0;
 
@@ -158,6 +160,7 @@ fn load_cost(view: &View<'_>, load: &Moved) -> f64 {
     } else {
         4.0 * f64::from(u8::from(load.guarded.contains(&true)))
     };
+    let run = load.access.runs.filter(|(axis, by)| RUNS.contains(by) && view.is_along(last, *axis) && copy.is_none());
     // In a box, fused axes are rows of another length than in the tensor.
     // The same holds where conditions cut the rows.
     let cut = load.uses(last) && view.is_fused(last) && (copy.is_some() || load.guarded[last]);
@@ -169,7 +172,7 @@ fn load_cost(view: &View<'_>, load: &Moved) -> f64 {
                 Some(1) => 1.1 * registers,
                 Some(2..=4) => 8.0 * registers,
                 Some(_) => 1.5 * lanes as f64,
-                None => 3.0 * lanes as f64,
+                None => run.map_or(3.0 * lanes as f64, |(_, by)| 2.0 * by as f64 * registers),
             })
 }
 

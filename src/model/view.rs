@@ -149,6 +149,11 @@ impl<'a> View<'a> {
         self.nest.vars[whole].axis.is_none()
     }
 
+    /// Whether a loop is a part of a naive axis.
+    pub(super) fn is_along(&self, at: usize, axis: AxisId) -> bool {
+        self.nest.root(axis).is_some_and(|root| self.nest.leaves(root).contains(&self.loops[at].var))
+    }
+
     /// The copies of the nest.
     pub(super) fn copies(&self) -> &[Copy] {
         &self.nest.copies

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use super::nest::{Nest, Program};
 use crate::expr::affine::{self, Linear};
-use crate::expr::{AxisId, Expr, ExprId, TensorId};
+use crate::expr::{AxisId, Expr, ExprId, Pool, TensorId};
+use crate::scalar::Op;
 
 /// One load, or the store of the result.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct Access {
     pub steps: Vec<BTreeMap<AxisId, i64>>,
     /// Axes on which a subscript depends in another way.
     pub irregular: Vec<AxisId>,
+    /// If that is by quotients and remainders of one axis alone: the axis, and by what it is divided.
+    pub runs: Option<(AxisId, i64)>,
     /// The axes in the conditions under which it is read.
     pub guards: Vec<AxisId>,
 }
@@ -96,14 +99,16 @@ pub fn store(program: &Program, nest: &Nest) -> Access {
 fn access(program: &Program, tensor: TensorId, at: &[ExprId]) -> Access {
     let pool = &program.kernel.pool;
     let buffer = &program.kernel.buffers[tensor];
-    let mut irregular = Vec::new();
+    let (mut irregular, mut runs) = (Vec::new(), Vec::new());
     let steps = at.iter().map(|&subscript| {
         let Linear { terms, .. } = affine::linear(pool, subscript);
         let mut steps = BTreeMap::new();
         for (atom, step) in terms {
-            match pool.get(atom) {
-                Expr::Axis(axis) => *steps.entry(*axis).or_insert(0) += step,
-                _ => irregular.extend(pool.axes(atom)),
+            if let Expr::Axis(axis) = pool.get(atom) {
+                *steps.entry(*axis).or_insert(0) += step;
+            } else {
+                irregular.extend(pool.axes(atom));
+                runs.push(divided(pool, atom));
             }
         }
         steps
@@ -111,6 +116,15 @@ fn access(program: &Program, tensor: TensorId, at: &[ExprId]) -> Access {
     let steps = steps.collect();
     irregular.sort_unstable();
     irregular.dedup();
+    runs.dedup();
+    let runs = if let [run] = runs[..] { run } else { None };
     let (bytes, shape) = (buffer.dtype.bytes() as i64, program.shape(tensor));
-    Access { load: None, tensor, name: buffer.name.clone(), bytes, shape, steps, irregular, guards: Vec::new() }
+    Access { load: None, tensor, name: buffer.name.clone(), bytes, shape, steps, irregular, runs, guards: Vec::new() }
+}
+
+/// The axis of which an expression is the quotient or the remainder, and by what it is divided.
+fn divided(pool: &Pool, expr: ExprId) -> Option<(AxisId, i64)> {
+    let Expr::Binary(Op::Div | Op::Mod, axis, by) = *pool.get(expr) else { return None };
+    let &Expr::Axis(axis) = pool.get(axis) else { return None };
+    Some((axis, pool.as_int(by)?))
 }

@@ -8,17 +8,17 @@
 //! (`inside`); each further nest goes to the outermost loop of the one that reads it, so that it computes all that one
 //! block of that needs.
 
-use crate::loops::LoopKind;
-use crate::measure::candidates::{Link, Placement};
+use crate::loops::{Kernel, LoopKind};
+use crate::measure::candidates::{Candidates, Link, Placement};
 use crate::measure::parallel;
 use crate::model;
-use crate::schedule::Step;
 use crate::schedule::nest::{Program, loads_of};
+use crate::schedule::{self, Step};
 use crate::space;
 use crate::target::{Machine, Platform};
 
-use super::Judge;
 use super::inside::{AGAIN, can_be_inside, placed};
+use super::{Choice, Judge};
 
 /// Chains that a search is offered.
 const OFFERED: usize = 2;
@@ -37,6 +37,18 @@ struct Chain {
     links: Vec<Link>,
     /// What it costs, with the nests that stay apart.
     cycles: f64,
+}
+
+/// The best schedule with a chain, if there is one.
+pub(super) fn choice(kernel: &Kernel, machine: &Machine) -> Option<Choice> {
+    let platform = Platform::Cpu(*machine);
+    let mut program = Program::of(kernel);
+    space::fusions(&mut program);
+    space::structure(&mut program, &platform);
+    let place = chains(&program, machine).into_iter().next()?;
+    let (schedule, cycles) = Candidates::placed(kernel, &platform, &place)?;
+    schedule::apply(kernel, &schedule).ok()?;
+    Some(Choice { schedule, cycles })
 }
 
 /// The chains that look best.

@@ -12,8 +12,8 @@ use crate::schedule::{self, Step};
 use crate::space;
 use crate::target::{Machine, Platform};
 
-use super::Judge;
 use super::chain::chains;
+use super::{GAIN, Judge};
 
 /// Points of a box's nest that the model is asked about for each place, at first.
 const GLANCE: usize = 12;
@@ -23,8 +23,6 @@ const PROMISING: (usize, usize) = (8, 200);
 const LAST: usize = 3000;
 /// How often elements may be computed, on average.
 pub(super) const AGAIN: f64 = 1.5;
-/// What a place must cost at most, of what it costs to store the intermediate.
-const GAIN: f64 = 0.97;
 
 /// What is done to a nest.
 #[derive(Clone, Debug)]
