@@ -2,6 +2,7 @@
 
 use crate::loops::LoopKind;
 use crate::schedule::nest::{Layout, Role};
+use crate::schedule::reads::RUNS;
 
 use super::view::{Moved, View};
 
@@ -12,8 +13,6 @@ const WAYS: i64 = 3;
 /// Bytes from one iteration to the next that are as bad as any more.
 const COLUMN: i64 = 1024;
 
-/// Lengths of runs of elements that are put together in registers.
-const RUNS: [i64; 2] = [2, 4];
 /// Statements, as vectors, that a body can have without harm.
 const LONG: f64 = 48.0;
 

@@ -10,6 +10,9 @@ use crate::expr::affine::{self, Linear};
 use crate::expr::{AxisId, Expr, ExprId, Pool, TensorId};
 use crate::scalar::Op;
 
+/// Lengths of runs of neighbours in memory that a CPU puts together in registers.
+pub const RUNS: [i64; 2] = [2, 4];
+
 /// One load, or the store of the result.
 #[derive(Clone, Debug)]
 pub struct Access {

@@ -14,13 +14,12 @@ use crate::expr::{AxisId, Expr, ExprId, Pool, affine};
 use crate::scalar::{Const, DType, Op};
 use crate::schedule::Step;
 use crate::schedule::nest::{Nest, Program, Role};
+use crate::schedule::reads::RUNS;
 use crate::schedule::step::Tail;
 use crate::target::Platform;
 
 /// Nests that one may become.
 const PHASES: i64 = 64;
-/// Elements next to each other that are turned in registers.
-const RUN: i64 = 4;
 
 /// Applies those steps to all nests; gives them, in their order.
 pub fn structure(program: &mut Program, platform: &Platform) -> Vec<Step> {
@@ -93,14 +92,10 @@ fn axes(pool: &Pool, nest: &Nest, e: ExprId) -> Vec<(usize, i64)> {
 /// A split of an axis that is divided, alone, by a number that divides its extent.
 fn groups(program: &Program, nest: &Nest, platform: &Platform) -> Option<Step> {
     let pool = &program.kernel.pool;
-    let along = nest.at.last().and_then(|&at| match *pool.get(at) {
-        Expr::Axis(axis) => nest.order.iter().position(|&var| nest.vars[var].axis == Some(axis)),
-        _ => None,
-    });
-    // What lies in short runs is turned into vectors of neighbours in registers: a run would be a vector of its own.
+    // What lies in short runs is put together in registers: a run would be a vector of its own.
     let is_turned = |at: usize, by: i64| {
         let is_copied = nest.reduction.is_none() && matches!(platform, Platform::Cpu(_));
-        is_copied && Some(at) == along && by <= RUN
+        is_copied && RUNS.contains(&by) && is_in_runs(program, nest, at)
     };
     let mut found: Option<(usize, i64)> = None;
     pool.visit(nest.value(), &mut |_, expr| {
@@ -119,6 +114,25 @@ fn groups(program: &Program, nest: &Nest, platform: &Platform) -> Option<Step> {
     let (at, by) = found?;
     let axis = nest.vars[nest.order[at]].name.clone();
     Some(Step::Split { axis, parts: vec![Some(by)], tail: Tail::Peel })
+}
+
+/// Whether results lie next to each other along an axis that is divided, and what is read for them lies in runs.
+fn is_in_runs(program: &Program, nest: &Nest, at: usize) -> bool {
+    let pool = &program.kernel.pool;
+    let own = nest.vars[nest.order[at]].axis;
+    let is_own = |expr: ExprId| matches!(*pool.get(expr), Expr::Axis(axis) if Some(axis) == own);
+    let is_place = |expr: ExprId| matches!(*pool.get(expr), Expr::Binary(Op::Mod, e, _) if is_own(e));
+    let mut in_runs = nest.at.last().is_some_and(|&along| is_own(along));
+    pool.visit(nest.value(), &mut |_, expr| {
+        let Expr::Load { tensor, at } = expr else { return };
+        let mut size = 1;
+        for (&subscript, extent) in at.iter().zip(program.shape(*tensor)).rev() {
+            let view = affine::linear(pool, subscript);
+            in_runs &= view.terms.iter().all(|(&atom, &step)| !is_place(atom) || step * size == 1);
+            size *= extent;
+        }
+    });
+    in_runs
 }
 
 /// By what an index is divided.
