@@ -1,5 +1,5 @@
-//! The schedule where nobody gave one: the best of the space by the model, nest by nest, then two nests as one where
-//! that is better. Nothing is measured.
+//! The schedule where nobody gave one: the best of the space by the model, nest by nest, then two nests as one, or a
+//! chain of them, where that is better. Nothing is measured.
 
 mod chain;
 mod inside;

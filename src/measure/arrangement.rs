@@ -1,5 +1,8 @@
 //! One arrangement of a kernel's nests: which of them are one, which run inside of others, and what is left to choose.
 //!
+//! In a chain, each nest is computed inside of the one that reads it, and takes its own steps before the next one is
+//! placed in it: for that, each is judged in a program that ends with it.
+//!
 //! Nests with the same knobs, such as the phases of a transposed convolution, share them: what is good for one is good
 //! for the others, unless no point is a schedule of all of them. Nests are predicted one by one and remembered, since a
 //! search changes few knobs at a time.

@@ -1,11 +1,12 @@
 //! The candidates of a kernel: the spaces of all its nests as one space.
 //!
 //! A point has a value for each knob of each nest; its schedule is the steps that join and divide nests, then those of
-//! each nest. Where intermediates can be computed inside of the nests that read them, the first knob says which is; each
-//! such arrangement has knobs of its own, and those of the others are at the values that the model likes best:
+//! each nest. Where intermediates can be computed inside of the nests that read them, one of them or a chain, the first
+//! knob says which is; each such arrangement has knobs of its own, and those of the others are at the values that the
+//! model likes best:
 //!
 //! ```text
-//! inside  apart | z in y 1 | z in y 2      nest 1 …, nest 2 …      z in y 1: nest 1 …      z in y 2: nest 1 …
+//! inside  apart | z in y 1 | z u in y 1    nest 1 …, nest 2 …      z in y 1: nest 1 …      z u in y 1: nest 1 …
 //! stored  apart | x                        nest 1 …                x: nest 1 …, x: nest 2 …
 //! ```
 //!

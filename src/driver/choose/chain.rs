@@ -110,6 +110,9 @@ fn in_blocks(program: &Program, (first, reader): (usize, usize), machine: &Machi
         .collect();
     let longest = chains.iter().map(|chain| chain.links.len()).max();
     chains.retain(|chain| Some(chain.links.len()) == longest);
+    if chains.is_empty() {
+        return Vec::new();
+    }
     let platform = Platform::Cpu(*machine);
     let others = (0..program.nests.len()).filter(|&nest| nest != reader && can_be_inside(program, nest)).collect();
     let apart = parallel::each(others, |nest| (nest, look(&mut program.clone(), nest, nest, &platform)));
