@@ -156,11 +156,9 @@ impl Meter {
     /// first. On a GPU others may be compiled meanwhile; on a CPU nothing may run beside.
     pub fn finish(&mut self, hands: &mut Hands<'_>, mut batch: Batch) -> Vec<Trial> {
         let mut trials = Vec::new();
-        if batch.is_late {
-            return trials;
-        }
         let mut idle: Vec<usize> = (0..hands.crew.timers()).rev().collect();
-        let (mut is_over, mut has_looked) = (false, false);
+        // Where there is no time, what is known of the first points still counts.
+        let (mut is_over, mut has_looked) = (batch.is_late, false);
         loop {
             while let (false, Some(&timer), Some(at)) = (is_over, idle.last(), batch.next(self.is_gpu())) {
                 is_over = !hands.journal.has_time();

@@ -96,6 +96,11 @@ fn a_replay_writes_the_same_log_and_a_torn_log_is_gone_on_with() {
     assert_eq!(ran.code, 0, "{ran:?}");
     let whole = text(&place, "a.jsonl");
     assert_eq!(whole, text(&place, "b.jsonl"));
+    // The winner is in the lock by now, and there may be another lock: the search began without.
+    let budget = ["--budget", "10trials", "--seed", "4", "--log", "d.jsonl"];
+    assert_eq!(place.ftc(&tune(&budget)).code, 0);
+    let ran = place.ftc(&tune(&["--replay", "d.jsonl", "--log", "e.jsonl", "--lock", "other.lock"]));
+    assert_eq!((ran.code, text(&place, "d.jsonl")), (0, text(&place, "e.jsonl")), "{}", ran.err);
     // Cut off in the middle of the sixth trial.
     let cut: usize = whole.lines().take(6).map(|line| line.len() + 1).sum();
     place.write("c.jsonl", &whole[..cut + 40]);

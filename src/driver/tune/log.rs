@@ -43,6 +43,9 @@ pub struct Header {
     pub batch: usize,
     /// The exports and the fingerprints of their kernels.
     pub exports: Vec<(String, String)>,
+    /// For each of them, points that a lock gave the search to start from; that lock may be another one later.
+    #[serde(default)]
+    pub hints: Vec<Vec<Vec<u16>>>,
 }
 
 /// A trial.

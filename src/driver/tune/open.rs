@@ -97,7 +97,7 @@ fn subjects(
 }
 
 /// The first line of the log.
-pub(super) fn header(settings: &Settings, batch: usize, open: &[Open<'_>]) -> Header {
+pub(super) fn header(settings: &Settings, batch: usize, open: &[Open<'_>], hints: &[Vec<Point>]) -> Header {
     Header {
         compiler: env!("CARGO_PKG_VERSION").to_owned(),
         target: open.first().map_or_else(String::new, |export| export.key.target.clone()),
@@ -106,6 +106,7 @@ pub(super) fn header(settings: &Settings, batch: usize, open: &[Open<'_>]) -> He
         budget: settings.budget_text.clone(),
         batch,
         exports: open.iter().map(|export| (export.job.graph.name.clone(), export.key.form.clone())).collect(),
+        hints: hints.iter().map(|own| own.iter().map(|point| point.0.clone()).collect()).collect(),
     }
 }
 
@@ -122,20 +123,39 @@ pub(super) fn check_past(session: &mut Session, past: &Past, open: &[Open<'_>]) 
     Ok(())
 }
 
-/// Points that were good for kernels of the same structure: those of this run, and those in the lock.
-pub(super) fn hints(pinned: Option<&Pinned>, open: &[Open<'_>], at: usize) -> Vec<Point> {
+/// Points that were good for kernels of the same structure in this run.
+pub(super) fn similar(open: &[Open<'_>], at: usize) -> Vec<Point> {
     let own = &open[at];
-    let knobs = &own.subject.meter.candidates.knobs;
     let similar =
         open.iter().enumerate().filter(|(other, export)| *other != at && export.key.structure == own.key.structure);
     let texts = similar.filter_map(|(_, export)| {
         let best = export.subject.meter.best()?;
         Some(export.subject.meter.candidates.knobs.show(&best.point))
     });
-    let mut texts: Vec<String> = texts.take(2).collect();
-    if let Some(pinned) = pinned {
-        texts.extend(pinned.exact(&own.key).map(|entry| entry.choices.clone()));
-        texts.extend(pinned.near(&own.key).into_iter().take(2).map(|entry| entry.choices.clone()));
-    }
-    texts.iter().filter_map(|text| lock::nearest_point(knobs, text)).collect()
+    points(own, &texts.take(2).collect::<Vec<_>>())
+}
+
+/// Such points for each export: those that the log of an earlier search has, if there is one, else those of the lock.
+pub(super) fn pinned_hints(past: &Past, pinned: Option<&Pinned>, open: &[Open<'_>]) -> Vec<Vec<Point>> {
+    let in_past = |export: &Open<'_>| {
+        let header = past.header.as_ref()?;
+        let name = &export.job.graph.name;
+        let at = header.exports.iter().position(|(other, form)| other == name && *form == export.key.form)?;
+        let knobs = export.subject.meter.candidates.knobs.knobs.len();
+        let fits = |point: &&Vec<u16>| point.len() == knobs;
+        Some(header.hints.get(at)?.iter().filter(fits).cloned().map(Point).collect())
+    };
+    let in_lock = |export: &Open<'_>| {
+        let Some(pinned) = pinned else { return Vec::new() };
+        let exact = pinned.exact(&export.key).map(|entry| entry.choices.clone());
+        let near = pinned.near(&export.key).into_iter().take(2).map(|entry| entry.choices.clone());
+        points(export, &exact.into_iter().chain(near).collect::<Vec<_>>())
+    };
+    open.iter().map(|export| in_past(export).unwrap_or_else(|| in_lock(export))).collect()
+}
+
+/// The points of an export's space that are nearest to choices.
+fn points(export: &Open<'_>, choices: &[String]) -> Vec<Point> {
+    let knobs = &export.subject.meter.candidates.knobs;
+    choices.iter().filter_map(|text| lock::nearest_point(knobs, text)).collect()
 }

@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use super::super::bench::data::Range;
 use super::super::bench::options::Budget;
-use super::super::lock::{Entry, Pinned};
+use super::super::lock::Entry;
 use super::super::session::{Outcome, Session, Stop};
 use super::end::{checking, finals, finish_all, most_of_final};
 use super::log::{Line, Log, Past};
 use super::notes::{Notes, Source, Status};
-use super::open::{Open, check_past, header, hints, open_all};
+use super::open::{Open, check_past, header, open_all, pinned_hints, similar};
 use super::turns::{Plan, Turns};
 use super::{Earlier, Event};
 use crate::explore::{Limits, Method, Reason, Rejections};
@@ -20,6 +20,7 @@ use crate::measure::crew::Crew;
 use crate::measure::meter::Hands;
 use crate::runtime::gpu::Device;
 use crate::schedule::Schedule;
+use crate::space::knobs::Point;
 use crate::target::{Platform, Target};
 
 /// How to search.
@@ -145,12 +146,13 @@ pub fn search(
     let batch = records.past.header.as_ref().map_or(own * cores, |header| header.batch);
     let mut open = open_all(session, settings, jobs, &crew)?;
     check_past(session, &records.past, &open)?;
+    let hints = pinned_hints(&records.past, session.pinned.as_ref(), &open);
     let mut show = |status: &Status| tell(Event::Status(status));
     let mut notes = Notes::new(records.log, records.past, source, (settings.budget, started), &mut show);
-    notes.write(&Line::Search(header(settings, batch, &open)));
+    notes.write(&Line::Search(header(settings, batch, &open, &hints)));
     notes.reserve = checking(&open);
     let mut round = Round {
-        pinned: session.pinned.as_ref(),
+        hints,
         settings,
         limits: limits(settings, batch, open.len()),
         crew: &crew,
@@ -186,7 +188,8 @@ pub fn search(
 
 /// A search of all exports under way.
 struct Round<'a, 'j, 'n> {
-    pinned: Option<&'a Pinned>,
+    /// What the lock gives each export to start from.
+    hints: Vec<Vec<Point>>,
     settings: &'a Settings,
     limits: Limits,
     crew: &'a Crew,
@@ -251,7 +254,7 @@ impl Round<'_, '_, '_> {
         if self.open[at].turns.is_some() {
             return;
         }
-        let hints = hints(self.pinned, self.open, at);
+        let hints = [similar(self.open, at), self.hints[at].clone()].concat();
         let export = &mut self.open[at];
         // What was good before comes right after the model's choice: a short search of a long kernel tries little else.
         let (choice, others) = export.subject.starts.split_at(export.subject.starts.len().min(1));
