@@ -47,8 +47,7 @@ const GAIN: f64 = 0.97;
 /// The best where each nest has a part in one pair at most.
 fn in_pairs(kernel: &Kernel, platform: &Platform) -> Choice {
     let mut program = Program::of(kernel);
-    let mut steps = space::fusions(&mut program);
-    steps.extend(space::structure(&mut program, platform));
+    let mut steps = space::fixed(&mut program, platform);
     let nests = (0..program.nests.len()).collect();
     let mut chosen = parallel::each(nests, |nest| alone(&mut program.clone(), nest, platform));
     let first = stored(&mut program, &mut chosen, platform);

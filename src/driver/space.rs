@@ -30,7 +30,7 @@ pub fn space(session: &mut Session, what: &Selection, target: &str) -> Outcome<S
         let mut program = Program::of(&lower::lower(&body.graph));
         let variant = body.variant.map_or(String::new(), |variant| format!(" as {variant}"));
         let mut text = format!("{}{variant} for {target}\n", body.graph.name);
-        for step in space::fusions(&mut program).into_iter().chain(space::structure(&mut program, &model)) {
+        for step in space::fixed(&mut program, &model) {
             let _ = writeln!(text, "  {step}");
         }
         for nest in program.live() {

@@ -160,20 +160,25 @@ impl Arrangement {
 
     /// The cycles of a point, or why it is no schedule.
     pub(super) fn predict(&mut self, point: &[u16], platform: &Platform) -> Result<f64, Reason> {
-        let Self { program, groups, .. } = self;
-        let mut cycles = 0.0;
-        for group in groups {
-            cycles += group.predict(program, platform, &group.own(point))?;
-        }
-        Ok(cycles)
+        self.sum(point, platform, |_, _| true)
     }
 
     /// The cycles of a call of a point: without what is computed ahead of all calls.
     pub(super) fn predict_call(&mut self, point: &[u16], platform: &Platform) -> Result<f64, Reason> {
+        self.sum(point, platform, |group, program| !group.is_ahead(program))
+    }
+
+    /// The cycles of some groups.
+    fn sum(
+        &mut self,
+        point: &[u16],
+        platform: &Platform,
+        counts: impl Fn(&Group, &Program) -> bool,
+    ) -> Result<f64, Reason> {
         let Self { program, groups, .. } = self;
         let mut cycles = 0.0;
         for group in groups {
-            if !group.is_ahead(program) {
+            if counts(group, program) {
                 cycles += group.predict(program, platform, &group.own(point))?;
             }
         }
@@ -257,7 +262,7 @@ impl Group {
     }
 
     fn is_inside(&self) -> bool {
-        self.nests.iter().any(Part::is_inside)
+        self.nests.iter().any(|part| part.judged != part.number)
     }
 
     fn is_ahead(&self, program: &Program) -> bool {
@@ -281,11 +286,6 @@ impl Group {
 }
 
 impl Part {
-    /// Whether it is computed inside of another one.
-    const fn is_inside(&self) -> bool {
-        self.judged != self.number || self.further.is_some()
-    }
-
     /// Its steps, and the one that puts the next nest of a chain inside of it, once its loops have their shapes.
     fn steps(&self, own: &Point) -> Result<Vec<Step>, Reason> {
         let mut steps = self.space.steps(own).map_err(rejected)?;

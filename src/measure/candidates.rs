@@ -64,8 +64,7 @@ impl Candidates {
     /// With places where nests may be computed inside of others; those that are refused are left out.
     pub fn with(kernel: &Kernel, platform: &Platform, places: &[Placement]) -> Self {
         let mut program = Program::of(kernel);
-        let mut fixed = space::fusions(&mut program);
-        fixed.extend(space::structure(&mut program, platform));
+        let fixed = space::fixed(&mut program, platform);
         let placed = |place| Some((place, Arrangement::placed(program.clone(), fixed.clone(), place, platform)?));
         let (named, mut arrangements): (Vec<&Placement>, Vec<_>) = places.iter().filter_map(placed).unzip();
         let mut names: Vec<_> = named.iter().map(|place| place.name.clone()).collect();
@@ -101,8 +100,7 @@ impl Candidates {
     /// call of it; none if that is refused.
     pub fn placed(kernel: &Kernel, platform: &Platform, place: &Placement) -> Option<(Schedule, f64)> {
         let mut program = Program::of(kernel);
-        let mut fixed = space::fusions(&mut program);
-        fixed.extend(space::structure(&mut program, platform));
+        let fixed = space::fixed(&mut program, platform);
         let mut arrangement = Arrangement::placed(program, fixed, place, platform)?;
         let best = arrangement.starts(1, platform).swap_remove(0);
         let cycles = arrangement.predict_call(&best, platform).ok()?;

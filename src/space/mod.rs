@@ -28,7 +28,7 @@ mod structure;
 pub use fusion::fusions;
 use knobs::{Knob, Knobs, Point};
 pub use placement::placements;
-pub use structure::structure;
+pub use structure::{fixed, structure};
 
 use crate::schedule::Step;
 use crate::schedule::nest::Program;

@@ -21,6 +21,13 @@ use crate::target::Platform;
 /// Nests that one may become.
 const PHASES: i64 = 64;
 
+/// Applies the steps that are no choice, those that remove intermediates before; gives them, in their order.
+pub fn fixed(program: &mut Program, platform: &Platform) -> Vec<Step> {
+    let mut steps = super::fusions(program);
+    steps.extend(structure(program, platform));
+    steps
+}
+
 /// Applies those steps to all nests; gives them, in their order.
 pub fn structure(program: &mut Program, platform: &Platform) -> Vec<Step> {
     let mut steps = Vec::new();

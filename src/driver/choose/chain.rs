@@ -43,8 +43,7 @@ struct Chain {
 pub(super) fn choice(kernel: &Kernel, machine: &Machine) -> Option<Choice> {
     let platform = Platform::Cpu(*machine);
     let mut program = Program::of(kernel);
-    space::fusions(&mut program);
-    space::structure(&mut program, &platform);
+    space::fixed(&mut program, &platform);
     let place = chains(&program, machine).into_iter().next()?;
     let (schedule, cycles) = Candidates::placed(kernel, &platform, &place)?;
     schedule::apply(kernel, &schedule).ok()?;

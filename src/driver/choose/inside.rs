@@ -58,8 +58,7 @@ const PAIRS: usize = 2;
 pub fn candidates(kernel: &Kernel, platform: &Platform) -> Candidates {
     let Platform::Cpu(machine) = platform else { return Candidates::of(kernel, platform) };
     let mut program = Program::of(kernel);
-    space::fusions(&mut program);
-    space::structure(&mut program, platform);
+    space::fixed(&mut program, platform);
     let readers = (0..program.nests.len()).rev();
     let pairs = readers.flat_map(|reader| (0..reader).rev().map(move |producer| (producer, reader)));
     let pairs = pairs.filter(|&(producer, _)| can_be_inside(&program, producer));
